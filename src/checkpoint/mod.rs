@@ -1,0 +1,1 @@
+//! Model files: read, write, inspect. Must not know screens.

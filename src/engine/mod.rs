@@ -1,0 +1,1 @@
+//! The worker: commands in, events out, latest-wins, cancel, progress. Must not know egui.

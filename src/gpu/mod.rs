@@ -1,0 +1,1 @@
+//! The one device, and tensors as buffers without a copy. Must not know panels.

@@ -1,0 +1,16 @@
+//! Foresight: see what a noisy state could still become.
+#![doc = include_str!("ARCHITECTURE.md")]
+
+pub mod checkpoint;
+pub mod cli;
+pub mod engine;
+pub mod gpu;
+pub mod lookahead;
+pub mod metrics;
+pub mod mixture;
+pub mod model;
+pub mod process;
+pub mod render;
+pub mod session;
+pub mod train;
+pub mod ui;

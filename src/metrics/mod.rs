@@ -1,0 +1,1 @@
+//! Distances, occupancies and counters. Must not know screens.

@@ -1,0 +1,1 @@
+//! Gaussian mixtures and every closed form. Must not know networks or screens.

@@ -1,0 +1,1 @@
+//! The `MetaFlowMap` trait and the networks. Must not know files or screens.

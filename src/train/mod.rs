@@ -1,0 +1,1 @@
+//! Losses, forward-mode derivatives, the optimisation loop. Must not know screens.

@@ -1,0 +1,1 @@
+//! Panels, widgets, tokens, shortcuts. Must not know burn.

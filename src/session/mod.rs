@@ -1,1 +1,12 @@
-//! What a person would want back: serialisable documents and history. Must not know tensors or screens.
+//! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
+
+mod document;
+mod history;
+mod recent;
+
+pub use document::{
+    Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
+    Show, View, WorldRef,
+};
+pub use history::History;
+pub use recent::RecentFiles;

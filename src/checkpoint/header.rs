@@ -385,7 +385,7 @@ mod tests {
             (vec![0; 8], "even an empty one"),
             (long, "claims 18446744073709551615 bytes"),
             (file("[]", 0), "damaged"),
-            (file("{", 0), "damaged"),
+            (file("{\"", 0), "damaged"),
             (file("{}", 8), "need 0 bytes"),
             (file(TWO, 27), "outside"),
             (file(TWO, 29), "need 28 bytes"),

@@ -138,6 +138,12 @@ impl Header {
         self.tensors.iter().find(|t| t.name == name)
     }
 
+    /// The element types of the tensors: `F32`, or `BF16, F32`.
+    pub fn dtypes(&self) -> String {
+        let kinds: BTreeSet<_> = self.tensors.iter().map(|t| t.dtype.as_str()).collect();
+        kinds.into_iter().collect::<Vec<_>>().join(", ")
+    }
+
     /// The bytes of a tensor of this header in the `file` that it was parsed from; `None` in any other.
     pub fn data<'a>(&self, entry: &TensorEntry, file: &'a [u8]) -> Option<&'a [u8]> {
         let at = |offset: u64| usize::try_from(self.data_start.checked_add(offset)?).ok();

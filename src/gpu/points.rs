@@ -160,10 +160,23 @@ impl PointBuffer {
     /// # Errors
     /// [`GpuError::Lost`] if the device went away.
     pub fn read(&self, shared: &SharedDevice) -> Result<Vec<[f32; 2]>, GpuError> {
-        if self.is_empty() {
+        self.read_first(shared, self.len())
+    }
+
+    /// The first `count` points at most, see [`PointBuffer::read`].
+    ///
+    /// # Errors
+    /// [`GpuError::Lost`] if the device went away.
+    pub fn read_first(
+        &self,
+        shared: &SharedDevice,
+        count: usize,
+    ) -> Result<Vec<[f32; 2]>, GpuError> {
+        let count = count.min(self.0.len);
+        if count == 0 {
             return Ok(Vec::new());
         }
-        let bytes = self.0.len as u64 * POINT_BYTES;
+        let bytes = count as u64 * POINT_BYTES;
         let data = read_buffer(shared, &self.0.buffer, self.0.offset_bytes, bytes)?;
         Ok(bytemuck::pod_collect_to_vec(&data))
     }

@@ -1,2 +1,58 @@
 //! The program: a thin start for the window and the command line.
-fn main() {}
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use foresight::cli::{self, Cli, Command};
+use foresight::ui;
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "warn,wgpu_hal=error,wgpu_core=error,egui_wgpu=error".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    match start(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("foresight: {message}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> Result<(), String> {
+    let device = cli.device;
+    match cli.command {
+        None => ui::run(ui::AppOptions::from_command_line(
+            cli.session.as_deref(),
+            cli.checkpoint.as_deref(),
+            cli.world.as_deref(),
+            device.map(Into::into),
+        )?),
+        Some(Command::Snapshot(args)) => {
+            let mut options =
+                ui::AppOptions::from_command_line(args.session.as_deref(), None, None, device.map(Into::into))?;
+            if let Some(t) = args.t {
+                options.set_time(t);
+            }
+            if let Some(theme) = args.theme {
+                options.set_theme(match theme {
+                    cli::ThemeArg::Dark => foresight::session::ColorTheme::Dark,
+                    cli::ThemeArg::Light => foresight::session::ColorTheme::Light,
+                });
+            }
+            ui::snapshot(options, args.size, args.scale, &args.out)
+        }
+        Some(Command::Bench(args)) => {
+            let mut report = cli::bench_posterior(device.map(Into::into), args.max_draws)?;
+            if !args.no_window {
+                report.window = Some(ui::measure_window(device.map(Into::into))?);
+            }
+            cli::print_bench(&report, args.json.as_deref())
+        }
+        Some(command) => cli::run(command, device),
+    }
+}

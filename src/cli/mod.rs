@@ -1,1 +1,200 @@
 //! The headless commands, over the same engine as the window. Must not know egui panels.
+
+mod bench;
+pub mod eval;
+mod posterior;
+pub mod train;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::session::ComputeChoice;
+
+pub use bench::{BenchReport, WindowTimings, bench_posterior};
+pub use posterior::{PosteriorArgs, run_posterior};
+
+/// See what a noisy state could still become.
+///
+/// Without a command the window opens.
+#[derive(Debug, Parser)]
+#[command(name = "foresight", version, about)]
+pub struct Cli {
+    /// Where the mathematics runs: the window's own graphics device, or the processor. Measured at start if not given.
+    #[arg(long, global = true, value_enum)]
+    pub device: Option<DeviceArg>,
+    /// A session file (.ron) to open in the window.
+    #[arg(long, value_name = "FILE.ron")]
+    pub session: Option<PathBuf>,
+    /// A checkpoint (.safetensors) to open in the window.
+    #[arg(long, value_name = "FILE")]
+    pub checkpoint: Option<PathBuf>,
+    /// A world for the window: a preset's name or a .ron file.
+    #[arg(long, value_name = "NAME|FILE.ron")]
+    pub world: Option<String>,
+    /// What to do instead of opening the window.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Where the mathematics runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DeviceArg {
+    /// The graphics device, which the window shares with the model.
+    Shared,
+    /// The processor.
+    Cpu,
+}
+
+impl From<DeviceArg> for ComputeChoice {
+    fn from(device: DeviceArg) -> Self {
+        match device {
+            DeviceArg::Shared => Self::Shared,
+            DeviceArg::Cpu => Self::Cpu,
+        }
+    }
+}
+
+/// The headless commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Draw from p(x_1 | x_t) and write the draws to a file.
+    Posterior(PosteriorArgs),
+    /// Train a Meta Flow Map on a 2D world.
+    Train(train::TrainArgs),
+    /// Compare a checkpoint's draws with the exact posterior.
+    Eval(eval::EvalArgs),
+    /// Say what a model file holds.
+    Inspect(InspectArgs),
+    /// Measure speed.
+    Bench(BenchArgs),
+    /// Render the window to a PNG file, without a screen.
+    Snapshot(SnapshotArgs),
+}
+
+/// `foresight inspect`
+#[derive(Debug, Args)]
+pub struct InspectArgs {
+    /// The file.
+    pub file: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `foresight bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// What to measure.
+    #[arg(value_enum)]
+    pub what: BenchWhat,
+    /// Also write the figures here, as JSON.
+    #[arg(long, value_name = "FILE.json")]
+    pub json: Option<PathBuf>,
+    /// Largest number of draws measured.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub max_draws: u32,
+    /// Leave out everything that renders.
+    #[arg(long)]
+    pub no_window: bool,
+}
+
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum BenchWhat {
+    /// Draws per second, time from scrub to pixels, frame times, time to the first draw.
+    Posterior,
+}
+
+/// `foresight snapshot`
+#[derive(Debug, Args)]
+pub struct SnapshotArgs {
+    /// The session to show; the first launch's if not given.
+    #[arg(long, value_name = "FILE.ron")]
+    pub session: Option<PathBuf>,
+    /// Size in points, WIDTHxHEIGHT.
+    #[arg(long, default_value = "1280x800", value_parser = parse_size)]
+    pub size: (u32, u32),
+    /// Pixels per point.
+    #[arg(long, default_value_t = 1.0)]
+    pub scale: f32,
+    /// Light or dark; as the session says if not given.
+    #[arg(long, value_enum)]
+    pub theme: Option<ThemeArg>,
+    /// Set the clock, 0 noise, 1 data.
+    #[arg(long, value_parser = parse_time)]
+    pub t: Option<f64>,
+    /// Where to write.
+    #[arg(long, value_name = "FILE.png")]
+    pub out: PathBuf,
+}
+
+/// Colours of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ThemeArg {
+    /// Dark.
+    Dark,
+    /// Paper white.
+    Light,
+}
+
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    let wrong = || {
+        format!("'{text}' is no size: write WIDTHxHEIGHT with 200 to 8192 each, like 1280x800")
+    };
+    let (w, h) = text.split_once('x').ok_or_else(wrong)?;
+    let side = |v: &str| {
+        v.parse::<u32>()
+            .ok()
+            .filter(|v| (200..=8192).contains(v))
+            .ok_or_else(wrong)
+    };
+    Ok((side(w)?, side(h)?))
+}
+
+/// A time in [0, 1].
+fn parse_time(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|t| (0.0..=1.0).contains(t))
+        .ok_or_else(|| format!("'{text}' is no time: t runs from 0 (noise) to 1 (data)"))
+}
+
+/// Runs a command that needs no panels.
+///
+/// # Errors
+/// With a message for the person.
+pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
+    match command {
+        Command::Posterior(args) => run_posterior(&args, device),
+        Command::Train(args) => train::run(&args),
+        Command::Eval(args) => eval::run(&args),
+        Command::Inspect(args) => {
+            let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
+            if args.json {
+                let json = serde_json::to_string_pretty(&found).map_err(|e| e.to_string())?;
+                println!("{json}");
+            } else {
+                println!("{found}");
+            }
+            Ok(())
+        }
+        Command::Bench(_) | Command::Snapshot(_) => {
+            Err("this command renders the window and is run by the program itself".into())
+        }
+    }
+}
+
+/// Prints a report and writes it as JSON where asked.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn print_bench(report: &BenchReport, json: Option<&std::path::Path>) -> Result<(), String> {
+    println!("{report}");
+    if let Some(path) = json {
+        let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
+        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+        println!("written to {}", path.display());
+    }
+    Ok(())
+}

@@ -201,7 +201,7 @@ pub struct DrawAnswer {
     pub request: Arc<DrawRequest>,
     /// All draws, on the device that paints; `None` where the engine has no such device (command line, tests).
     pub points: Option<PointBuffer>,
-    /// The first draws (at most [`Self::HOST_DRAWS`]), for hovering and statistics.
+    /// The first draws (at most [`Self::HOST_DRAWS`]), for hovering and statistics; all of them where `points` is `None`.
     pub host: Arc<Vec<[f32; 2]>>,
     /// Where it ran.
     pub compute: Compute,
@@ -212,7 +212,7 @@ pub struct DrawAnswer {
 }
 
 impl DrawAnswer {
-    /// The most draws that are also kept beside the device.
+    /// The most draws that are kept beside those on the device.
     pub const HOST_DRAWS: usize = 4096;
 }
 

@@ -1,5 +1,110 @@
 //! The worker: commands in, events out, latest-wins, cancel, progress. Must not know egui.
+//!
+//! One operating-system thread owns all work on models and tensors. The window submits
+//! [`Command`]s, which never blocks, and drains [`Event`]s once a frame. Each [`Slot`] holds one
+//! waiting request: a newer one replaces it and cancels the one that runs. Long jobs look up
+//! between network calls: they stop when they are no longer wanted, and let more urgent requests
+//! go first.
 
+mod calibrate;
+mod diversity;
+mod draws;
+mod mailbox;
 mod message;
+mod open;
+mod outbox;
+mod plain;
+mod scene;
+mod stats;
+mod worker;
 
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::gpu::SharedDevice;
+use crate::session::ComputeChoice;
+
+pub use diversity::DIVERSITY_TIMES;
+pub use draws::write_draws;
 pub use message::*;
+pub use open::{load_checkpoint, load_shipped};
+pub use stats::draw_stats;
+
+use mailbox::Mailbox;
+use outbox::Outbox;
+use worker::Worker;
+
+/// Called whenever a new event waits.
+pub type Wake = Arc<dyn Fn() + Send + Sync>;
+
+/// The handle that the window and the command line hold.
+pub struct Engine {
+    mailbox: Arc<Mailbox>,
+    outbox: Arc<Outbox>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Engine {
+    /// Starts the worker.
+    ///
+    /// `device` is the one that paints (`None`: the processor alone). `wake` is called from the
+    /// worker's thread.
+    pub fn start(device: Option<Arc<SharedDevice>>, choice: ComputeChoice, wake: Wake) -> Self {
+        let mailbox = Arc::new(Mailbox::default());
+        let outbox = Arc::new(Outbox::default());
+        let mut worker = Worker::new(mailbox.clone(), outbox.clone(), device, choice, wake);
+        let thread = std::thread::Builder::new()
+            .name("foresight-engine".into())
+            .spawn(move || worker.run())
+            .inspect_err(|e| tracing::error!("the engine's thread did not start: {e}"))
+            .ok();
+        Self {
+            mailbox,
+            outbox,
+            thread,
+        }
+    }
+
+    /// Hands in a request; it replaces a waiting one of the same slot and cancels a running one.
+    pub fn submit(&self, command: Command) -> RequestId {
+        self.mailbox.submit(command)
+    }
+
+    /// Cancels what waits or runs in a slot.
+    pub fn cancel(&self, slot: Slot) {
+        self.mailbox.cancel(slot);
+    }
+
+    /// Cancels everything.
+    pub fn cancel_all(&self) {
+        for slot in Slot::ALL {
+            self.cancel(slot);
+        }
+    }
+
+    /// Chooses where to compute from now on.
+    pub fn set_compute(&self, choice: ComputeChoice) {
+        self.mailbox.set_compute(choice);
+    }
+
+    /// Takes the waiting events, oldest first; the latest of each kind.
+    pub fn events(&self) -> Vec<Event> {
+        self.outbox.drain()
+    }
+
+    /// The slots in which something waits or runs, the most urgent first.
+    pub fn busy(&self) -> Vec<Slot> {
+        self.mailbox.busy()
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.mailbox.stop();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the engine's thread ended in a panic");
+        }
+    }
+}

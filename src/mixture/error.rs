@@ -50,7 +50,7 @@ pub enum MixtureError {
         presets: String,
     },
     /// Not RON, or not a world.
-    #[error("this is not a world in RON: {0}. A saved world shows the layout")]
+    #[error("line and column {}: {}{}", .0.span, .0.code, layout_hint(&.0.code))]
     Ron(Box<ron::error::SpannedError>),
     /// The operating system refused.
     #[error("cannot read it: {0}")]
@@ -100,6 +100,14 @@ impl MixtureError {
             path: path.to_owned(),
             source: Box::new(self),
         }
+    }
+}
+
+/// Text that reads but holds an unusable mixture has said so already; anything else is helped by an example.
+fn layout_hint(code: &ron::Error) -> &'static str {
+    match code {
+        ron::Error::Message(_) => "",
+        _ => " (this is not a world file: any world saved by Foresight shows the layout)",
     }
 }
 

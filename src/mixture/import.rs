@@ -284,6 +284,18 @@ mod tests {
     }
 
     #[test]
+    fn ten_thousand_mutated_point_files_are_read_or_refused_but_never_panic() {
+        let good = b"x,y,w\n0.5,-1.25,1\n2e-1,3,0.5\n-7,\"8\",2\n# end\n1,1,1\n";
+        for case in 0..10_000 {
+            let mutated = crate::mixture::reference::mutated(good, case);
+            if let Ok(cloud) = PointCloud::read(&mutated[..]) {
+                assert!(cloud.len() <= mutated.len());
+                cloud.mixture(0.1).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn an_oversized_file_is_refused_before_it_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("sparse.csv");

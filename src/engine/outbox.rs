@@ -1,0 +1,62 @@
+//! Where events wait for the window: the latest of each kind. Memory does not grow while nobody looks.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::message::{Event, Slot};
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Answer,
+    Stats,
+    Progress,
+    End,
+    Compute,
+}
+
+#[derive(Default)]
+struct State {
+    sequence: u64,
+    latest: BTreeMap<(Option<Slot>, Kind), (u64, Event)>,
+}
+
+/// Events between the worker and the window.
+#[derive(Default)]
+pub(super) struct Outbox(Mutex<State>);
+
+impl Outbox {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // The state is plain data that is valid between any two statements.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn post(&self, event: Event) {
+        let key = match &event {
+            Event::Scene(..) => (Some(Slot::Scene), Kind::Answer),
+            Event::Draws(_, slot, _) => (Some(*slot), Kind::Answer),
+            Event::Stats(_, slot, _) => (Some(*slot), Kind::Stats),
+            Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
+            Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
+            Event::Exported(..) => (Some(Slot::Export), Kind::Answer),
+            Event::Progress(_, slot, _) => (Some(*slot), Kind::Progress),
+            Event::Failed(_, slot, _) | Event::Cancelled(_, slot) => (Some(*slot), Kind::End),
+            Event::Compute(_) => (None, Kind::Compute),
+        };
+        let mut state = self.lock();
+        state.sequence += 1;
+        let sequence = state.sequence;
+        if matches!(key.1, Kind::Answer | Kind::End) {
+            state.latest.remove(&(key.0, Kind::Progress));
+        }
+        state.latest.insert(key, (sequence, event));
+    }
+
+    /// What waits, in the order in which it was posted.
+    pub fn drain(&self) -> Vec<Event> {
+        let mut events: Vec<_> = std::mem::take(&mut self.lock().latest)
+            .into_values()
+            .collect();
+        events.sort_by_key(|(sequence, _)| *sequence);
+        events.into_iter().map(|(_, event)| event).collect()
+    }
+}

@@ -1,0 +1,193 @@
+//! The thread that does the work.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::gpu::{FusedMlpGpu, PointBuffer, SharedDevice};
+use crate::model::Mlp;
+use crate::session::ComputeChoice;
+
+use super::Wake;
+use super::mailbox::{Mail, Mailbox};
+use super::message::{Command, Compute, ComputeReport, Event, Progress, RequestId, Slot};
+use super::outbox::Outbox;
+use super::scene::PathMemo;
+
+/// Jobs shorter than this do not report progress: it would only flicker.
+const QUIET: Duration = Duration::from_millis(250);
+
+/// Why a job gave no answer.
+pub(super) enum JobError {
+    /// It was no longer wanted.
+    Cancelled,
+    /// It failed; the text says what to do.
+    Failed(String),
+}
+
+pub(super) type JobResult = Result<(), JobError>;
+
+pub(super) struct Worker {
+    mailbox: Arc<Mailbox>,
+    outbox: Arc<Outbox>,
+    wake: Wake,
+    pub device: Option<Arc<SharedDevice>>,
+    pub choice: ComputeChoice,
+    pub report: ComputeReport,
+    /// Fused networks on the shared device, by the hash of their file; the last few.
+    pub networks: BTreeMap<String, Arc<FusedMlpGpu>>,
+    /// burn's network on the shared device, by the hash of its file.
+    pub plain: Option<(String, Mlp)>,
+    /// Base noise on the shared device, with its seed.
+    pub noise: Option<(u64, PointBuffer)>,
+    pub path_memo: Option<PathMemo>,
+    pub calibrated: bool,
+}
+
+impl Worker {
+    pub fn new(
+        mailbox: Arc<Mailbox>,
+        outbox: Arc<Outbox>,
+        device: Option<Arc<SharedDevice>>,
+        choice: ComputeChoice,
+        wake: Wake,
+    ) -> Self {
+        let active = match choice {
+            ComputeChoice::Shared if device.is_some() => Compute::Shared,
+            _ => Compute::Cpu,
+        };
+        Self {
+            mailbox,
+            outbox,
+            wake,
+            device,
+            choice,
+            report: ComputeReport {
+                active,
+                cpu: None,
+                shared: None,
+                shared_first: None,
+                trouble: None,
+            },
+            networks: BTreeMap::new(),
+            plain: None,
+            noise: None,
+            path_memo: None,
+            calibrated: false,
+        }
+    }
+
+    pub fn run(&mut self) {
+        self.post(Event::Compute(self.report.clone()));
+        loop {
+            match self.mailbox.wait() {
+                Mail::Stop => return,
+                Mail::Compute(choice) => self.choose(choice),
+                Mail::Request(id, slot, command) => self.serve(id, slot, command),
+            }
+        }
+    }
+
+    /// Runs one request to its end, and says how it ended. A panic ends the request, not the engine.
+    fn serve(&mut self, id: RequestId, slot: Slot, command: Command) {
+        let result = catch_unwind(AssertUnwindSafe(|| self.work(id, slot, command)));
+        let cancelled = self.mailbox.finished(slot, id);
+        match result {
+            Ok(Ok(())) => {}
+            Ok(Err(JobError::Cancelled)) => {
+                if cancelled {
+                    self.post(Event::Cancelled(id, slot));
+                }
+            }
+            Ok(Err(JobError::Failed(message))) => self.post(Event::Failed(id, slot, message)),
+            Err(panic) => {
+                let cause = panic
+                    .downcast_ref::<String>()
+                    .map(String::as_str)
+                    .or_else(|| panic.downcast_ref::<&str>().copied())
+                    .unwrap_or("no reason given");
+                tracing::error!("a job of slot {slot:?} panicked: {cause}");
+                if self.report.active == Compute::Shared {
+                    self.fall_back(format!("the shared device failed: {cause}"));
+                }
+                self.post(Event::Failed(
+                    id,
+                    slot,
+                    format!(
+                        "This computation failed inside the program: {cause}. The session is kept; change a setting to try again."
+                    ),
+                ));
+            }
+        }
+        (self.wake)();
+    }
+
+    fn work(&mut self, id: RequestId, slot: Slot, command: Command) -> JobResult {
+        match command {
+            Command::Scene(request) => self.scene(id, request),
+            Command::Draws(request) | Command::Overlay(request) => self.draws(id, slot, request),
+            Command::Diversity(request) => self.diversity(id, request),
+            Command::Open(path) => self.open(id, &path),
+            Command::Export(request) => self.export(id, request),
+        }
+    }
+
+    /// Sends an event and wakes the window.
+    pub fn post(&self, event: Event) {
+        self.outbox.post(event);
+        (self.wake)();
+    }
+
+    /// To be called between network calls: lets more urgent requests go first, reports progress of
+    /// jobs that take long, and says whether this one is still wanted.
+    pub fn look_up(&mut self, job: &Job, fraction: f32) -> bool {
+        while let Some((id, slot, command)) = self.mailbox.take_more_urgent_than(job.slot) {
+            self.serve(id, slot, command);
+        }
+        let spent = job.started.elapsed();
+        if spent > QUIET {
+            let left = (fraction > 0.02)
+                .then(|| spent.mul_f32((1.0 - fraction).max(0.0) / fraction));
+            self.post(Event::Progress(
+                job.id,
+                job.slot,
+                Progress {
+                    label: job.label.clone(),
+                    fraction: Some(fraction),
+                    left,
+                },
+            ));
+        }
+        self.wanted(job)
+    }
+
+    /// Whether nobody has asked for something newer or cancelled.
+    pub fn wanted(&self, job: &Job) -> bool {
+        self.mailbox.wanted(job.slot, job.id)
+    }
+
+    /// Whether nothing waits.
+    pub fn is_idle(&self) -> bool {
+        self.mailbox.is_idle()
+    }
+}
+
+/// One running request.
+pub(super) struct Job {
+    pub id: RequestId,
+    pub slot: Slot,
+    pub label: String,
+    pub started: Instant,
+}
+
+impl Job {
+    pub fn new(id: RequestId, slot: Slot, label: impl Into<String>) -> Self {
+        Self {
+            id,
+            slot,
+            label: label.into(),
+            started: Instant::now(),
+        }
+    }
+}

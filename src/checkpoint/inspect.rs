@@ -1,6 +1,7 @@
 //! What a model file says, and what was found in it: ours, and other programs' safetensors.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
@@ -10,6 +11,9 @@ use super::open::{OpenFile, card, hex};
 use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
 use crate::mixture::{Preset, World};
 
+/// The largest file that is hashed.
+const MAX_HASHED_BYTES: u64 = 32 << 30;
+
 /// A model file as text for a person; print it with `{}`.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Inspection {
@@ -17,7 +21,7 @@ pub struct Inspection {
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// SHA-256 of the whole file, hexadecimal.
+    /// SHA-256 of the whole file, hexadecimal; empty if the file is larger than 32 GiB.
     pub hash: String,
     /// The card, if it is a Foresight model.
     pub card: Option<CheckpointCard>,
@@ -70,7 +74,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
                 "It cannot be run: models have at most {MAX_FILE_BYTES} bytes"
             ));
         }
-        hash_of(&mut open.file, &name)?
+        hash_of(open.file, bytes, &name)?
     };
     if let Some(card) = &card {
         warnings.extend(card_warnings(card));
@@ -92,9 +96,13 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
     })
 }
 
-/// The SHA-256 of all that `file` still holds, in small pieces.
-fn hash_of(file: &mut impl Read, name: &str) -> Result<String, CheckpointError> {
+/// The SHA-256 of a file of `bytes` bytes, read in small pieces; empty for files so large that it would take minutes.
+fn hash_of(file: File, bytes: u64, name: &str) -> Result<String, CheckpointError> {
     use sha2::Digest;
+    if bytes > MAX_HASHED_BYTES {
+        return Ok(String::new());
+    }
+    let mut file = file.take(bytes);
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; 1 << 16];
     loop {
@@ -183,7 +191,9 @@ impl fmt::Display for Inspection {
             None => write!(f, "\n  kind          safetensors")?,
         }
         write!(f, "\n  size          {} bytes", grouped(self.bytes))?;
-        write!(f, "\n  sha256        {}", self.hash)?;
+        if !self.hash.is_empty() {
+            write!(f, "\n  sha256        {}", self.hash)?;
+        }
         write!(f, "\n  parameters    {}", grouped(self.parameters()))?;
         for (key, value) in &self.metadata {
             let short: String = value.chars().take(200).collect();

@@ -38,7 +38,9 @@ impl AdapterSummary {
             name: info.name,
             backend: info.backend.to_str().to_owned(),
             is_software: info.device_type == wgpu::DeviceType::Cpu,
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            driver: format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_owned(),
         }
     }
 }
@@ -121,13 +123,13 @@ impl SharedDevice {
             ..Default::default()
         }))
         .map_err(|error| GpuError::NoAdapter(error.to_string()))?;
-        let (device, queue) =
-            block_on(adapter.request_device(&(setup.device_descriptor)(&adapter))).map_err(
-                |error| GpuError::NoDevice {
-                    adapter: adapter.get_info().name,
-                    reason: error.to_string(),
-                },
-            )?;
+        let (device, queue) = block_on(
+            adapter.request_device(&(setup.device_descriptor)(&adapter)),
+        )
+        .map_err(|error| GpuError::NoDevice {
+            adapter: adapter.get_info().name,
+            reason: error.to_string(),
+        })?;
         Ok(Self::known_or_new(&instance, &adapter, &device, &queue))
     }
 
@@ -165,7 +167,10 @@ impl SharedDevice {
     /// # Errors
     /// [`GpuError::Register`] if burn refuses the device.
     pub fn burn_device(&self) -> Result<Device, GpuError> {
-        let _one_at_a_time = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .registering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = self.burn.get() {
             return Ok(device.clone());
         }
@@ -193,7 +198,9 @@ impl SharedDevice {
     /// [`GpuError::Lost`] with the reason, from then on for ever.
     pub fn check_alive(&self) -> Result<(), GpuError> {
         self.health.probe(&self.device);
-        self.health.lost().map_or(Ok(()), |reason| Err(GpuError::Lost(reason)))
+        self.health
+            .lost()
+            .map_or(Ok(()), |reason| Err(GpuError::Lost(reason)))
     }
 
     /// The flag alone, for the window: cheap, and asks the device nothing. It is set by wgpu's
@@ -214,7 +221,10 @@ impl SharedDevice {
     /// # Errors
     /// [`GpuError::Lost`] if the device went away meanwhile.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+        let poll = wgpu::PollType::Wait {
+            submission_index: submission,
+            timeout: None,
+        };
         // wgpu treats a loss during a wait as fatal and panics; here it is an answer.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
             Ok(Ok(_)) => Ok(()),
@@ -234,7 +244,7 @@ fn known() -> std::sync::MutexGuard<'static, Vec<Arc<SharedDevice>>> {
 }
 
 /// Runs a future of wgpu's to its end. On native targets they are ready at the first look.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
@@ -242,5 +252,40 @@ fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Ready(output) => return output,
             Poll::Pending => std::thread::yield_now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_device_and_its_errors_are_logged_and_not_panics() {
+        let shared = match SharedDevice::headless() {
+            Ok(shared) => shared,
+            Err(error) => {
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        let again = SharedDevice::headless().expect("it was there before");
+        assert!(Arc::ptr_eq(&shared, &again));
+        let registered = shared.burn_device().expect("burn joins");
+        assert_eq!(registered, shared.burn_device().expect("burn joined"));
+        assert!(!shared.info.name.is_empty());
+
+        // A mistake: this usage needs another beside it. No call returns the error.
+        let _ = shared.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("a mistake"),
+            size: 4,
+            usage: wgpu::BufferUsages::MAP_READ
+                | wgpu::BufferUsages::MAP_WRITE
+                | wgpu::BufferUsages::UNIFORM,
+            mapped_at_creation: false,
+        });
+        let error = shared.take_error().expect("reported on the side");
+        assert!(error.contains("a mistake"), "{error}");
+        assert!(shared.check_alive().is_ok(), "a mistake is no loss");
+        assert_eq!(shared.device_lost(), None);
     }
 }

@@ -143,10 +143,21 @@ impl SharedDevice {
         if let Some(shared) = known.iter().find(|shared| shared.device == *device) {
             return Arc::clone(shared);
         }
+        let shared = Arc::new(Self::new(instance, adapter, device, queue));
+        known.push(Arc::clone(&shared));
+        shared
+    }
+
+    fn new(
+        instance: &wgpu::Instance,
+        adapter: &wgpu::Adapter,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+    ) -> Self {
         let health = Arc::new(Health::default());
         health.watch_loss(device);
         health.log_errors(device);
-        let shared = Arc::new(Self {
+        Self {
             instance: instance.clone(),
             adapter: adapter.clone(),
             device: device.clone(),
@@ -155,9 +166,7 @@ impl SharedDevice {
             burn: OnceLock::new(),
             registering: Mutex::new(()),
             health,
-        });
-        known.push(Arc::clone(&shared));
-        shared
+        }
     }
 
     /// burn's handle for this device. The first call registers our handles with burn (a few
@@ -270,22 +279,45 @@ mod tests {
         };
         let again = SharedDevice::headless().expect("it was there before");
         assert!(Arc::ptr_eq(&shared, &again));
+        assert!(!shared.info.name.is_empty());
         let registered = shared.burn_device().expect("burn joins");
         assert_eq!(registered, shared.burn_device().expect("burn joined"));
-        assert!(!shared.info.name.is_empty());
 
-        // A mistake: this usage needs another beside it. No call returns the error.
-        let _ = shared.device.create_buffer(&wgpu::BufferDescriptor {
+        // A window or an offscreen renderer on these handles is on this device.
+        let existing = egui_wgpu::WgpuSetupExisting {
+            instance: shared.instance.clone(),
+            adapter: shared.adapter.clone(),
+            device: shared.device.clone(),
+            queue: shared.queue.clone(),
+        };
+        let configuration = egui_wgpu::WgpuConfiguration {
+            wgpu_setup: existing.into(),
+            ..Default::default()
+        };
+        let options = egui_wgpu::RendererOptions::PREDICTABLE;
+        let state = egui_wgpu::RenderState::create(&configuration, &shared.instance, None, options);
+        let state = block_on(state).expect("a renderer");
+        assert!(Arc::ptr_eq(
+            &SharedDevice::from_render_state(&state),
+            &shared
+        ));
+
+        // Another device of the same adapter: the other tests want theirs without errors.
+        let descriptor = (wgpu_setup().device_descriptor)(&shared.adapter);
+        let (device, queue) =
+            block_on(shared.adapter.request_device(&descriptor)).expect("a second device");
+        let other = SharedDevice::new(&shared.instance, &shared.adapter, &device, &queue);
+        assert_ne!(other.burn_device().expect("burn joins"), registered);
+        // A mistake: these usages exclude each other. No call returns the error.
+        let _ = other.device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("a mistake"),
             size: 4,
-            usage: wgpu::BufferUsages::MAP_READ
-                | wgpu::BufferUsages::MAP_WRITE
-                | wgpu::BufferUsages::UNIFORM,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::UNIFORM,
             mapped_at_creation: false,
         });
-        let error = shared.take_error().expect("reported on the side");
+        let error = other.take_error().expect("reported on the side");
         assert!(error.contains("a mistake"), "{error}");
-        assert!(shared.check_alive().is_ok(), "a mistake is no loss");
-        assert_eq!(shared.device_lost(), None);
+        assert!(other.check_alive().is_ok(), "a mistake is no loss");
+        assert_eq!(other.device_lost(), None);
     }
 }

@@ -251,7 +251,8 @@ impl FusedMlpGpu {
             self.shared
                 .queue
                 .write_buffer(&chunk, 0, bytemuck::cast_slice(&bounds));
-            let mut encoder = device.create_command_encoder(&Default::default());
+            let mut encoder =
+                device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let (from, bytes) = (first as u64 * POINT_BYTES, rows as u64 * POINT_BYTES);
             encoder.copy_buffer_to_buffer(
                 noise.buffer(),
@@ -261,7 +262,7 @@ impl FusedMlpGpu {
                 bytes,
             );
             {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 pass.set_pipeline(&self.pipeline);
                 pass.set_bind_group(0, &self.network, &[]);
                 for group in &groups {

@@ -197,7 +197,9 @@ pub(crate) fn read_buffer(
         usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     });
-    let mut encoder = shared.device.create_command_encoder(&Default::default());
+    let mut encoder = shared
+        .device
+        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
     let submission = shared.queue.submit([encoder.finish()]);
     let (tell, told) = mpsc::channel();

@@ -87,7 +87,8 @@ impl Camera {
     pub(super) fn view(&self, rect: Rect, screen: &ScreenDescriptor) -> Option<View> {
         let pixels_per_point = screen.pixels_per_point;
         let port = ViewportInPixels::from_points(&rect, pixels_per_point, screen.size_in_pixels);
-        if port.width_px <= 0 || port.height_px <= 0 || !(self.units_per_point > 0.0) {
+        let scaled = self.units_per_point.is_finite() && self.units_per_point > 0.0;
+        if port.width_px <= 0 || port.height_px <= 0 || !scaled {
             return None;
         }
         let ppp = f64::from(pixels_per_point);

@@ -279,7 +279,7 @@ impl CallbackTrait for Callback {
         );
         encoder.clear_buffer(&state.counts, 0, None);
         encoder.clear_buffer(&state.largest, 0, None);
-        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, &group, &[]);
         pass.set_pipeline(&pipelines.count);
         pass.dispatch_workgroups(grid.count.div_ceil(COUNTERS), 1, 1);

@@ -155,7 +155,7 @@ impl Gaussians {
         for term in &self.terms {
             // Somewhere above the level, some component is above the level divided by their count.
             let reach = 2.0 * (term.log_scale + share - log_density);
-            if !(reach > 0.0) {
+            if reach.is_nan() || reach <= 0.0 {
                 continue;
             }
             let det = term.inverse_xx * term.inverse_yy - term.inverse_xy * term.inverse_xy;

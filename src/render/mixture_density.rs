@@ -250,7 +250,7 @@ impl CallbackTrait for Callback {
                     state.nodes.as_entire_binding(),
                 ],
             );
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(&pipelines.evaluate);
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(grid.size[0].div_ceil(TILE), grid.size[1].div_ceil(TILE), 1);

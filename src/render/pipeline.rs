@@ -199,7 +199,7 @@ pub(super) fn paint_pipeline(
         vertex: wgpu::VertexState {
             module,
             entry_point: Some("vs"),
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[],
         },
         primitive: wgpu::PrimitiveState::default(),
@@ -208,7 +208,7 @@ pub(super) fn paint_pipeline(
         fragment: Some(wgpu::FragmentState {
             module,
             entry_point: Some("fs"),
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
             targets: &[Some(wgpu::ColorTargetState {
                 format: target.format,
                 blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
@@ -237,7 +237,7 @@ pub(super) fn compute_pipeline(
         layout: Some(&pipeline_layout),
         module,
         entry_point: Some(entry_point),
-        compilation_options: Default::default(),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
     })
 }

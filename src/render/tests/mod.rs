@@ -92,11 +92,13 @@ impl Canvas {
             })
             .collect();
         let (device, queue) = (&self.shared.device, &self.shared.queue);
-        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut commands =
             self.renderer
                 .update_buffers(device, queue, &mut encoder, &jobs, &self.screen);
-        let view = self.texture.create_view(&Default::default());
+        let view = self
+            .texture
+            .create_view(&wgpu::TextureViewDescriptor::default());
         let [r, g, b] = self.background;
         {
             let mut pass = encoder
@@ -130,7 +132,7 @@ impl Canvas {
             usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_texture_to_buffer(
             self.texture.as_image_copy(),
             wgpu::TexelCopyBufferInfo {
@@ -144,6 +146,8 @@ impl Canvas {
             self.texture.size(),
         );
         self.shared.queue.submit([encoder.finish()]);
+        // Errors of wgpu's validation are logged, not returned: here nobody would look.
+        assert_eq!(self.shared.take_error(), None);
         let padded = crate::gpu::read_buffer(&self.shared, &buffer, 0, buffer.size())
             .expect("a device that works");
         let bytes = padded

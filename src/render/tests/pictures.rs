@@ -151,8 +151,8 @@ fn pictures_of_every_layer() {
     };
     let levels = vec![level(4.0), level(2.0), level(0.5)];
     let slivers = Contours {
-        levels,
         mixture,
+        levels,
         ..lines(camera)
     }
     .paint_callback(rect);

@@ -184,7 +184,7 @@ fn measure(
                 let started = Instant::now();
                 let answer = wait_for(&engine, id)?;
                 if let (Some(points), Some(device)) = (&answer.points, &device) {
-                    points.read(device, 1).map_err(|e| e.to_string())?;
+                    points.read_first(device, 1).map_err(|e| e.to_string())?;
                 }
                 compute = answer.compute;
                 if repeat > 0 {

@@ -14,7 +14,7 @@ use crate::engine::{
 use crate::gpu::SharedDevice;
 use crate::lookahead::Source;
 use crate::mixture::{Preset, World};
-use crate::session::export::ExportFormat;
+use crate::session::ExportFormat;
 use crate::session::{ComputeChoice, Session};
 
 use super::{DeviceArg, parse_time};
@@ -145,7 +145,7 @@ fn draw_whole(
     let all = answer.request.draws as usize;
     let draws = match (&answer.points, shared) {
         (Some(points), Some(device)) if answer.host.len() < all => {
-            points.read(&device, all).map_err(|e| e.to_string())?
+            points.read(&device).map_err(|e| e.to_string())?
         }
         _ => answer.host.to_vec(),
     };

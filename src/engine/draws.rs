@@ -4,11 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::gpu::{FusedMlpGpu, PointBuffer, SharedDevice};
+use crate::gpu::{FlowStep, FusedMlpGpu, GpuError, PointBuffer, SharedDevice};
 use crate::lookahead::{LookaheadError, NoiseKey, Source, draw};
 use crate::metrics::Counters;
-use crate::process::noise::{Purpose, normal_pairs};
-use crate::session::export::{DrawsExport, ExportError};
+use crate::model::FusedMlp;
+use crate::process::{Purpose, normal_pairs};
+use crate::session::{DrawsExport, ExportError};
 
 use super::message::{
     Compute, DrawAnswer, DrawRequest, Event, ExportRequest, LoadedModel, RequestId, Slot,
@@ -107,32 +108,30 @@ impl Worker {
         job: &Job,
         request: &Arc<DrawRequest>,
     ) -> Result<Option<DrawAnswer>, JobError> {
-        let steps = match request.source {
-            Source::OneStep => 1,
-            Source::KStep(k) => k,
-            _ => return Ok(None),
-        };
         let (Some(device), Some(model)) = (self.device.clone(), request.model.clone()) else {
             return Ok(None);
         };
         if self.report.active != Compute::Shared {
             return Ok(None);
         }
+        let steps = match request.source {
+            Source::OneStep => 1,
+            Source::KStep(k) => k,
+            Source::Glass(_) | Source::Sde(_) => {
+                return self.rollout_on_shared(job, request, &device, &model).map(Some);
+            }
+            Source::Exact => return Ok(None),
+        };
         let network = self.network_on_shared(&device, &model)?;
         let started = Instant::now();
-        let noise = NoiseKey {
-            seed: request.seed,
-            state: 0,
-        };
-        let mut base = vec![[0.0f32; 2]; request.draws as usize];
-        normal_pairs(noise.address(Purpose::PosteriorDraw, 0), 0, &mut base);
-        let points = run_fused(&device, &network, &model, request, steps, &base, &mut |fraction| {
-            self.look_up(job, fraction)
-        })?;
-        let kept = base.len().min(DrawAnswer::HOST_DRAWS);
+        let noise = self.noise_on_shared(&device, request.seed, request.draws as usize)?;
+        let steps_list = flow_steps(&model.network, request, steps);
+        let points = network
+            .draw(&noise, &steps_list, &mut || self.look_up(job, 0.5))
+            .map_err(gpu_error)?;
         let host = points
-            .read(&device, kept)
-            .map_err(|e| JobError::Failed(e.to_string()))?;
+            .read_first(&device, DrawAnswer::HOST_DRAWS)
+            .map_err(gpu_error)?;
         Ok(Some(DrawAnswer {
             points: Some(points),
             host: Arc::new(host),
@@ -169,14 +168,36 @@ impl Worker {
                 )
             })
             .collect();
-        let network = FusedMlpGpu::new(device, &layers)
+        let x_scale = model.network.config().input_scale as f32;
+        let network = FusedMlpGpu::new(device, &layers, x_scale)
             .map(Arc::new)
-            .map_err(|e| JobError::Failed(e.to_string()))?;
+            .map_err(gpu_error)?;
         if self.networks.len() >= KEPT_NETWORKS {
             self.networks.pop_first();
         }
         self.networks.insert(hash.clone(), network.clone());
         Ok(network)
+    }
+
+    /// The locked base noise of a seed, uploaded once for as long as it is used.
+    pub fn noise_on_shared(
+        &mut self,
+        device: &Arc<SharedDevice>,
+        seed: u64,
+        count: usize,
+    ) -> Result<PointBuffer, JobError> {
+        if let Some((kept_seed, noise)) = &self.noise
+            && *kept_seed == seed
+            && noise.len() == count
+        {
+            return Ok(noise.clone());
+        }
+        let key = NoiseKey { seed, state: 0 };
+        let mut base = vec![[0.0f32; 2]; count];
+        normal_pairs(key.address(Purpose::PosteriorDraw, 0), 0, &mut base);
+        let noise = upload(device, &base)?;
+        self.noise = Some((seed, noise.clone()));
+        Ok(noise)
     }
 
     pub fn export(&mut self, id: RequestId, request: ExportRequest) -> JobResult {
@@ -217,33 +238,28 @@ pub fn write_draws(
     export.write(path)
 }
 
-/// Carries base noise through the flow map on the shared device, in `steps` compositions.
-pub(super) fn run_fused(
-    device: &SharedDevice,
-    network: &FusedMlpGpu,
-    model: &LoadedModel,
-    request: &DrawRequest,
-    steps: u32,
-    base: &[[f32; 2]],
-    watch: &mut dyn FnMut(f32) -> bool,
-) -> Result<PointBuffer, JobError> {
-    let mut points = upload(device, base)?;
+/// The compositions of the flow map over `linspace(0, 1, steps + 1)` under one `(t, x_t)`.
+pub(super) fn flow_steps(network: &FusedMlp, request: &DrawRequest, steps: u32) -> Vec<FlowStep> {
     let x_t = [request.x_t[0] as f32, request.x_t[1] as f32];
-    for step in 0..steps {
-        let (s, u) = (
-            (f64::from(step) / f64::from(steps)) as f32,
-            (f64::from(step + 1) / f64::from(steps)) as f32,
-        );
-        let bias = model.network.conditioned_bias(s, u, request.t as f32, x_t);
-        let share = |inner: f32| (step as f32 + inner) / steps as f32;
-        points = network
-            .flow_map(device, &bias, u - s, &points, &mut |inner| watch(share(inner)))
-            .map_err(|e| JobError::Failed(e.to_string()))?
-            .ok_or(JobError::Cancelled)?;
-    }
-    Ok(points)
+    (0..steps)
+        .map(|step| {
+            let s = (f64::from(step) / f64::from(steps)) as f32;
+            let u = (f64::from(step + 1) / f64::from(steps)) as f32;
+            FlowStep {
+                bias: network.conditioned_bias(s, u, request.t as f32, x_t),
+                delta: u - s,
+            }
+        })
+        .collect()
 }
 
 fn upload(device: &SharedDevice, draws: &[[f32; 2]]) -> Result<PointBuffer, JobError> {
-    PointBuffer::from_points(device, draws).map_err(|e| JobError::Failed(e.to_string()))
+    PointBuffer::from_points(device, draws).map_err(gpu_error)
+}
+
+pub(super) fn gpu_error(error: GpuError) -> JobError {
+    match error {
+        GpuError::Cancelled => JobError::Cancelled,
+        other => JobError::Failed(other.to_string()),
+    }
 }

@@ -13,6 +13,7 @@ mod mailbox;
 mod message;
 mod open;
 mod outbox;
+mod plain;
 mod scene;
 mod stats;
 mod worker;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::lookahead::{probability_flow_path, state_on_path};
 use crate::mixture::{Mixture, World};
-use crate::process::noise::{Address, Purpose};
+use crate::process::{Address, Purpose};
 
 use super::message::{Event, RequestId, SceneAnswer, SceneRequest};
 use super::worker::{JobResult, Worker};

@@ -4,7 +4,7 @@ use crate::metrics::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, sliced_w2,
 };
 use crate::mixture::Mixture;
-use crate::process::noise::{Address, Purpose};
+use crate::process::{Address, Purpose};
 
 use super::message::DrawStats;
 

@@ -5,7 +5,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::gpu::{FusedMlpGpu, SharedDevice};
+use crate::gpu::{FusedMlpGpu, PointBuffer, SharedDevice};
+use crate::model::Mlp;
 use crate::session::ComputeChoice;
 
 use super::Wake;
@@ -36,6 +37,10 @@ pub(super) struct Worker {
     pub report: ComputeReport,
     /// Fused networks on the shared device, by the hash of their file; the last few.
     pub networks: BTreeMap<String, Arc<FusedMlpGpu>>,
+    /// burn's network on the shared device, by the hash of its file.
+    pub plain: Option<(String, Mlp)>,
+    /// Base noise on the shared device, with its seed.
+    pub noise: Option<(u64, PointBuffer)>,
     pub path_memo: Option<PathMemo>,
     pub calibrated: bool,
 }
@@ -66,6 +71,8 @@ impl Worker {
                 trouble: None,
             },
             networks: BTreeMap::new(),
+            plain: None,
+            noise: None,
             path_memo: None,
             calibrated: false,
         }

@@ -3,7 +3,7 @@
 use crate::metrics::Counters;
 use crate::mixture::Mixture;
 use crate::model::FusedMlp;
-use crate::process::noise::{Address, Purpose, normal_pairs};
+use crate::process::{Address, Purpose, normal_pairs};
 
 use super::rollout::{glass, sde};
 use super::source::Source;

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::metrics::Counters;
 use crate::mixture::glass_coefficients;
-use crate::process::noise::{Purpose, normal_pairs};
+use crate::process::{Purpose, normal_pairs};
 
 use super::draw::{LookaheadError, NoiseKey, Velocity};
 

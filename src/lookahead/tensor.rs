@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use crate::metrics::Counters;
 use crate::mixture::glass_coefficients;
 use crate::model::{Condition, MetaFlowMap, Mlp};
-use crate::process::noise::{Purpose, normal_pairs};
+use crate::process::{Purpose, normal_pairs};
 
 use super::draw::{LookaheadError, NoiseKey};
 use super::rollout::{SdeGrid, sde_coefficients};

@@ -1,6 +1,7 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
 mod document;
+mod export;
 mod history;
 mod recent;
 
@@ -8,5 +9,6 @@ pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
     Show, View, WorldRef,
 };
+pub use export::{DrawsExport, ExportError, ExportFormat, write_atomically};
 pub use history::History;
 pub use recent::RecentFiles;

@@ -1,0 +1,107 @@
+//! Why a model file was refused: always the path, the cause, and what to do.
+
+use std::io;
+
+use super::header::HeaderError;
+use super::limits::MAX_FILE_BYTES;
+
+/// Why a model file could not be read or written. `path` is the file, or the name of a model in memory.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The system could not open or read it.
+    #[error("{path}: {source}. Check that the file exists and can be read")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system could not write it.
+    #[error("{path}: could not be written: {source}. Check that the folder exists, its permissions and its free space")]
+    Write {
+        /// The file.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A folder, a device, a pipe.
+    #[error("{path} is not a regular file. Give the name of a .safetensors file")]
+    NotAFile {
+        /// What was given.
+        path: String,
+    },
+    /// Nothing in it.
+    #[error("{path} is empty. The copy was probably cut off: fetch it again")]
+    Empty {
+        /// The file.
+        path: String,
+    },
+    /// Larger than any model that this version opens.
+    #[error("{path} is {bytes} bytes; models have at most {MAX_FILE_BYTES}. Is this the right file?")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A PyTorch file: recognised, never unpickled.
+    #[error(
+        "{path} is a PyTorch file. This version opens safetensors only, and never runs what a pickle holds: convert it with safetensors.torch.save_file(state_dict, \"NAME.safetensors\")"
+    )]
+    PyTorch {
+        /// The file.
+        path: String,
+    },
+    /// Not safetensors, or damaged.
+    #[error("{path}: {source}. This is not a safetensors file, or it is damaged: fetch or write it again")]
+    Header {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        source: HeaderError,
+    },
+    /// Safetensors of another program.
+    #[error(
+        "{path} is a safetensors file with {tensors} tensors, but not a Foresight model. `foresight inspect` lists what it holds; `foresight train` makes a model"
+    )]
+    Foreign {
+        /// The file.
+        path: String,
+        /// How many tensors it has.
+        tensors: usize,
+    },
+    /// The card in the header is not one.
+    #[error("{path}: the card is damaged: {reason}. Write the file again with `foresight train`")]
+    Card {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A later format.
+    #[error("{path} has format {found}; this version reads format 1. Use a newer Foresight")]
+    Format {
+        /// The file.
+        path: String,
+        /// The format that it claims.
+        found: u32,
+    },
+    /// The card describes a network that this version does not run.
+    #[error("{path}: {reason}. Write the file again with `foresight train`")]
+    Architecture {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A tensor is missing, of the wrong shape or type, or holds what is no number.
+    #[error("{path}: tensor {tensor} {reason}. The file is damaged or was not written by Foresight")]
+    Tensor {
+        /// The file.
+        path: String,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        reason: String,
+    },
+}

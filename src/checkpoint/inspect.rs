@@ -1,0 +1,261 @@
+//! What a model file says, and what was found in it: ours, and other programs' safetensors.
+
+use std::fmt;
+use std::io::{Read, Seek};
+use std::path::Path;
+
+use super::header::{Header, TensorEntry};
+use super::limits::MAX_FILE_BYTES;
+use super::open::{OpenFile, card, hex};
+use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
+use crate::mixture::{Preset, World};
+
+/// A model file as text for a person; print it with `{}`.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// The file.
+    pub path: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of the whole file, hexadecimal.
+    pub hash: String,
+    /// The card, if it is a Foresight model.
+    pub card: Option<CheckpointCard>,
+    /// The tensors, in the order of their data.
+    pub tensors: Vec<TensorEntry>,
+    /// Other string metadata of the header.
+    pub metadata: Vec<(String, String)>,
+    /// What a person should know before using it.
+    pub warnings: Vec<String>,
+}
+
+/// Looks into a model file. Safetensors of other programs are listed, whatever their size.
+///
+/// # Errors
+/// When it cannot be read or is not sound safetensors. A Foresight model with a fault inside (a wrong shape, a weight
+/// that is no number) is listed all the same, with a warning.
+pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
+    let mut open = OpenFile::open(path)?;
+    let header = open.header()?;
+    let name = open.path.clone();
+    let bytes = open.bytes;
+    let mut warnings = Vec::new();
+    let card = match card(&header, &name) {
+        Some(Ok(card)) => Some(card),
+        Some(Err(error)) => {
+            warnings.push(error.to_string());
+            None
+        }
+        None => {
+            warnings.push(
+                "This is not a Foresight model: it can be listed, but not run by this version"
+                    .to_owned(),
+            );
+            None
+        }
+    };
+    open.file.rewind().map_err(|source| CheckpointError::Io {
+        path: name.clone(),
+        source,
+    })?;
+    let hash = if card.is_some() && bytes <= MAX_FILE_BYTES {
+        let data = open.read_all()?;
+        if let Err(error) = Checkpoint::from_bytes(&data, &name) {
+            warnings.push(format!("It cannot be run. {error}"));
+        }
+        super::open::sha256_hex(&data)
+    } else {
+        if card.is_some() {
+            warnings.push(format!(
+                "It cannot be run: models have at most {MAX_FILE_BYTES} bytes"
+            ));
+        }
+        hash_of(&mut open.file, &name)?
+    };
+    if let Some(card) = &card {
+        warnings.extend(card_warnings(card));
+    }
+    let Header {
+        tensors, metadata, ..
+    } = header;
+    Ok(Inspection {
+        path: name,
+        bytes,
+        hash,
+        metadata: metadata
+            .into_iter()
+            .filter(|(key, _)| card.is_none() || key != super::open::CARD_KEY)
+            .collect(),
+        card,
+        tensors,
+        warnings,
+    })
+}
+
+/// The SHA-256 of all that `file` still holds, in small pieces.
+fn hash_of(file: &mut impl Read, name: &str) -> Result<String, CheckpointError> {
+    use sha2::Digest;
+    let mut hasher = sha2::Sha256::new();
+    let mut piece = vec![0; 1 << 16];
+    loop {
+        let read = file
+            .read(&mut piece)
+            .map_err(|source| CheckpointError::Io {
+                path: name.to_owned(),
+                source,
+            })?;
+        if read == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&piece[..read]);
+    }
+}
+
+fn card_warnings(card: &CheckpointCard) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if card.steps == 0 {
+        warnings.push("It was never trained: it has 0 steps".to_owned());
+    }
+    let ours = env!("CARGO_PKG_VERSION");
+    if card.code_version.split(['+', ' ']).next() != Some(ours) {
+        warnings.push(format!(
+            "It was written by version {}; this is {ours}",
+            plain(&card.code_version)
+        ));
+    }
+    let changed = Preset::from_name(&card.world.name)
+        .is_some_and(|preset| World::preset(preset).fingerprint() != card.world.fingerprint());
+    if changed {
+        warnings.push(format!(
+            "Its world is called {} but is not the preset of that name",
+            card.world.name
+        ));
+    }
+    warnings
+}
+
+impl Inspection {
+    /// All numbers in all tensors.
+    pub fn parameters(&self) -> u64 {
+        // Each was checked against the file's size.
+        self.tensors.iter().map(TensorEntry::elements).sum()
+    }
+
+    fn write_card(&self, card: &CheckpointCard, f: &mut fmt::Formatter) -> fmt::Result {
+        let Architecture::Mlp(config) = &card.architecture;
+        let world = &card.world;
+        let modes = world.mixture.modes().len();
+        writeln!(f, "  kind          Foresight model, format {}", card.format)?;
+        writeln!(
+            f,
+            "  world         {} ({}), {modes} {}, {}",
+            plain(&world.title),
+            plain(&world.name),
+            if modes == 1 { "mode" } else { "modes" },
+            world.fingerprint()
+        )?;
+        writeln!(
+            f,
+            "  architecture  {} hidden layers of {}, {} frequencies from {} to {}, inputs times {}",
+            config.layers,
+            config.hidden,
+            config.frequencies,
+            config.frequency_min,
+            config.frequency_max,
+            config.input_scale
+        )?;
+        writeln!(f, "  steps         {}", grouped(card.steps))?;
+        writeln!(f, "  seed          {}", card.seed)?;
+        writeln!(f, "  code version  {}", plain(&card.code_version))?;
+        writeln!(f, "  recipe        {}", plain(&card.recipe.to_string()))
+    }
+}
+
+impl fmt::Display for Inspection {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        writeln!(f, "{}", self.path)?;
+        match &self.card {
+            Some(card) => self.write_card(card, f)?,
+            None => writeln!(f, "  kind          safetensors")?,
+        }
+        writeln!(f, "  size          {} bytes", grouped(self.bytes))?;
+        writeln!(f, "  sha256        {}", self.hash)?;
+        writeln!(f, "  parameters    {}", grouped(self.parameters()))?;
+        for (key, value) in &self.metadata {
+            let short: String = value.chars().take(200).collect();
+            let more = if short.len() < value.len() { "..." } else { "" };
+            writeln!(f, "  metadata      {}: {}{more}", plain(key), plain(&short))?;
+        }
+        writeln!(f, "tensors         {}", self.tensors.len())?;
+        let width = self.tensors.iter().map(|t| t.name.chars().count()).max();
+        let width = width.unwrap_or(0).min(60);
+        for tensor in &self.tensors {
+            writeln!(
+                f,
+                "  {:width$}  {:4}  {:?}",
+                plain(&tensor.name),
+                plain(&tensor.dtype),
+                tensor.shape
+            )?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "warning: {}", plain(warning))?;
+        }
+        Ok(())
+    }
+}
+
+/// Text of a file without the control characters that a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
+}
+
+/// 224514 as 224,514.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(json: &str, data: usize) -> tempfile::NamedTempFile {
+        let mut bytes = (json.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(json.as_bytes());
+        bytes.resize(bytes.len() + data, 0);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        file
+    }
+
+    #[test]
+    fn foreign_safetensors_are_listed_and_said_to_be_no_model_of_ours() {
+        let foreign = file(
+            "{\"__metadata__\":{\"format\":\"pt\"},\"blocks.0.w\\u001b[31m\":{\"dtype\":\"BF16\",\"shape\":[3,4],\"data_offsets\":[0,24]}}",
+            24,
+        );
+        let text = inspect(foreign.path()).unwrap().to_string();
+        for part in ["not a Foresight model", "blocks.0.w", "BF16", "[3, 4]", "format: pt"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(!text.contains('\u{1b}'), "a terminal would obey this");
+    }
+
+    #[test]
+    fn numbers_are_grouped_by_thousands() {
+        assert_eq!(
+            [0, 12, 1_000, 224_514, 1_234_567].map(grouped),
+            ["0", "12", "1,000", "224,514", "1,234,567"]
+        );
+    }
+}

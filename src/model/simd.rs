@@ -1,0 +1,219 @@
+//! The vector kernels behind the CPU network: one blocked matrix product and the activation.
+//!
+//! Rows (batch items) are handled in tiles of [`TILE`], stored `[feature][row]`: a vector register holds the same
+//! feature of neighbouring rows, a weight is broadcast to all of them, and several outputs are accumulated in
+//! registers per pass. What a layer writes is laid out as the next layer reads it, so nothing is rearranged on the
+//! way. A lane never meets another lane, and sums always run over the inputs in order: the result of a row does not
+//! depend on which rows stand beside it. `pulp` picks the instruction set (AVX-512, AVX2, NEON) when the program runs.
+
+use pulp::Simd;
+
+/// Rows of one tile. A whole number of vectors on every instruction set.
+pub(crate) const TILE: usize = 64;
+/// Outputs whose weights are stored side by side.
+pub(crate) const BLOCK: usize = 8;
+
+/// One cache line of numbers: buffers made of these start on a line, so no vector straddles two.
+#[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+/// A zeroed buffer of `f32` that starts on a cache line.
+#[derive(Debug, Clone)]
+pub(crate) struct Buffer(Vec<Line>);
+
+impl Buffer {
+    /// At least `len` zeros (rounded up to a whole line).
+    pub(crate) fn zeroed(len: usize) -> Self {
+        Self(vec![Line([0.0; 16]); len.div_ceil(16)])
+    }
+
+    /// The numbers.
+    pub(crate) fn as_slice(&self) -> &[f32] {
+        bytemuck::cast_slice(&self.0)
+    }
+
+    /// The numbers.
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [f32] {
+        bytemuck::cast_slice_mut(&mut self.0)
+    }
+}
+
+/// A matrix `[outputs][inputs]` stored for [`product`]: blocks of [`BLOCK`] outputs, within a block input by input.
+#[derive(Debug, Clone)]
+pub(crate) struct Packed {
+    pub(crate) outputs: usize,
+    pub(crate) inputs: usize,
+    blocks: Vec<[f32; BLOCK]>,
+    /// Added to every output; padded to whole blocks.
+    bias: Vec<f32>,
+}
+
+impl Packed {
+    /// Room for a matrix; everything zero.
+    pub(crate) fn zeroed(outputs: usize, inputs: usize) -> Self {
+        let blocks = outputs.div_ceil(BLOCK);
+        Self {
+            outputs,
+            inputs,
+            blocks: vec![[0.0; BLOCK]; blocks * inputs],
+            bias: vec![0.0; blocks * BLOCK],
+        }
+    }
+
+    /// Stores `weight(output, input)` and, where given, `bias`.
+    pub(crate) fn fill(&mut self, weight: impl Fn(usize, usize) -> f32, bias: Option<&[f32]>) {
+        for (b, block) in self.blocks.chunks_exact_mut(self.inputs).enumerate() {
+            let outputs = (self.outputs - b * BLOCK).min(BLOCK);
+            for (k, lane) in block.iter_mut().enumerate() {
+                for (i, w) in lane[..outputs].iter_mut().enumerate() {
+                    *w = weight(b * BLOCK + i, k);
+                }
+            }
+        }
+        if let Some(bias) = bias {
+            self.bias[..self.outputs].copy_from_slice(&bias[..self.outputs]);
+        }
+    }
+}
+
+/// What happens to the results of a product while they are still near.
+pub(crate) trait Finish<S: Simd> {
+    /// Changes some outputs' rows in place; `at` is the index of the first vector within the whole result.
+    fn take(&mut self, simd: S, at: usize, values: &mut [S::f32s]);
+}
+
+/// Leaves the results as they are.
+pub(crate) struct Plain;
+
+impl<S: Simd> Finish<S> for Plain {
+    #[inline(always)]
+    fn take(&mut self, _: S, _: usize, _: &mut [S::f32s]) {}
+}
+
+/// The activation.
+pub(crate) struct Silu;
+
+impl<S: Simd> Finish<S> for Silu {
+    #[inline(always)]
+    fn take(&mut self, simd: S, _: usize, values: &mut [S::f32s]) {
+        for value in values {
+            *value = silu(simd, *value);
+        }
+    }
+}
+
+/// `output = finish(weight * input + bias)` for one tile: `input` is `[inputs][TILE]`, `output` `[outputs][TILE]`.
+#[inline(always)]
+pub(crate) fn product<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    let vectors = const { TILE / S::F32_LANES };
+    let (input, _) = S::as_simd_f32s(&input[..matrix.inputs * TILE]);
+    let (output, _) = S::as_mut_simd_f32s(&mut output[..matrix.outputs * TILE]);
+    let blocks = matrix.blocks.chunks_exact(matrix.inputs);
+    for (b, (block, bias)) in blocks.zip(matrix.bias.as_chunks::<BLOCK>().0).enumerate() {
+        let at = b * BLOCK * vectors;
+        let outputs = (matrix.outputs - b * BLOCK).min(BLOCK);
+        let output = &mut output[at..at + outputs * vectors];
+        // Accumulators fill the registers: 8 x 2 or 8 x 3 of 32, 4 x 2 of 16.
+        if outputs <= 2 {
+            pass::<S, 2, 2>(simd, block, bias, 0, input, output);
+        } else if const { S::REGISTER_COUNT >= 32 } {
+            pass::<S, 8, 2>(simd, block, bias, 0, input, output);
+        } else {
+            let (low, high) = output.split_at_mut((4 * vectors).min(outputs * vectors));
+            pass::<S, 4, 2>(simd, block, bias, 0, input, low);
+            pass::<S, 4, 2>(simd, block, bias, 4, input, high);
+        }
+        finish.take(simd, at, output);
+    }
+}
+
+/// Outputs `offset..offset + R` of a block, `V` vectors of rows at a time; `output` holds those that exist.
+#[inline(always)]
+fn pass<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    block: &[[f32; BLOCK]],
+    bias: &[f32; BLOCK],
+    offset: usize,
+    input: &[S::f32s],
+    output: &mut [S::f32s],
+) {
+    let vectors = const { TILE / S::F32_LANES };
+    let mut v = 0;
+    while v < vectors {
+        let mut acc = [[simd.splat_f32s(0.0); V]; R];
+        for i in 0..R {
+            acc[i] = [simd.splat_f32s(bias[offset + i]); V];
+        }
+        for (w, x) in block.iter().zip(input.chunks_exact(vectors)) {
+            let x = &x[v..v + V];
+            for i in 0..R {
+                let w = simd.splat_f32s(w[offset + i]);
+                for j in 0..V {
+                    acc[i][j] = simd.mul_add_f32s(w, x[j], acc[i][j]);
+                }
+            }
+        }
+        // A loop of fixed length, so that the accumulators never need an address.
+        for i in 0..R {
+            if let Some(row) = output.get_mut(i * vectors + v..i * vectors + v + V) {
+                row.copy_from_slice(&acc[i]);
+            }
+        }
+        v += V;
+    }
+}
+
+/// `e^y` to about 1e-7 relative, for `y` in `[-87, 88]` (clamped there).
+#[inline(always)]
+pub(crate) fn exp<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
+    // Adding 1.5 * 2^23 leaves the rounded number in the low bits; shifted, those are an exponent.
+    const ROUND: f32 = 12_582_912.0;
+    let y = simd.min_f32s(simd.max_f32s(y, simd.splat_f32s(-87.0)), simd.splat_f32s(88.0));
+    let shifted = simd.mul_add_f32s(
+        y,
+        simd.splat_f32s(std::f32::consts::LOG2_E),
+        simd.splat_f32s(ROUND),
+    );
+    let n = simd.sub_f32s(shifted, simd.splat_f32s(ROUND));
+    // ln 2 in two parts, so that the product with n is exact (Cody and Waite).
+    let r = simd.mul_add_f32s(n, simd.splat_f32s(-0.693_359_4), y);
+    let r = simd.mul_add_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
+    // Cephes' polynomial of expf.
+    let mut p = simd.splat_f32s(1.987_569_2e-4);
+    for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+        p = simd.mul_add_f32s(p, r, simd.splat_f32s(c));
+    }
+    let p = simd.mul_add_f32s(p, simd.mul_f32s(r, r), simd.add_f32s(r, simd.splat_f32s(1.0)));
+    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(p), exponent))
+}
+
+/// `silu(z) = z / (1 + e^-z)`.
+#[inline(always)]
+pub(crate) fn silu<S: Simd>(simd: S, z: S::f32s) -> S::f32s {
+    let e = exp(simd, simd.neg_f32s(z));
+    simd.div_f32s(z, simd.add_f32s(e, simd.splat_f32s(1.0)))
+}
+
+/// `silu(z)` and its derivative `sigma + silu (1 - sigma)`.
+#[inline(always)]
+pub(crate) fn silu_and_slope<S: Simd>(simd: S, z: S::f32s) -> (S::f32s, S::f32s) {
+    let one = simd.splat_f32s(1.0);
+    let sigma = simd.div_f32s(one, simd.add_f32s(exp(simd, simd.neg_f32s(z)), one));
+    let value = simd.mul_f32s(z, sigma);
+    let slope = simd.mul_add_f32s(value, simd.sub_f32s(one, sigma), sigma);
+    (value, slope)
+}
+
+/// The tile as vectors.
+#[inline(always)]
+pub(crate) fn vectors<S: Simd>(tile: &mut [f32]) -> &mut [S::f32s] {
+    S::as_mut_simd_f32s(tile).0
+}

@@ -1,0 +1,376 @@
+//! Draws as files that other programs read: CSV, NPZ, safetensors. Plain slices only, no tensors.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+
+/// Why draws could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// The ending of the name belongs to no format.
+    #[error(
+        "{path}: cannot tell the format from {ending}. End the name in {}",
+        ExportFormat::ENDINGS
+    )]
+    Ending {
+        /// The file.
+        path: PathBuf,
+        /// What the name ends in, quoted, or "a name without an ending".
+        ending: String,
+    },
+    /// The folder does not exist.
+    #[error("{path}: the folder {folder} does not exist. Create it first, or choose another place")]
+    NoFolder {
+        /// The file.
+        path: PathBuf,
+        /// The folder that is missing.
+        folder: PathBuf,
+    },
+    /// The path is a folder.
+    #[error("{path} is a folder. Give the name of a file, such as draws.csv")]
+    IsFolder {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file could not be written.
+    #[error(
+        "{path}: could not be written: {source}. Check free space and permissions of the folder"
+    )]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// How draws are written; the ending of the file's name decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Text: the header `x,y`, then one draw a line.
+    Csv,
+    /// NumPy: `draws` [N, 2] f32, `x_t` [2] f64, `t` [] f64, `seed` [] u64.
+    Npz,
+    /// `draws` [N, 2] f32; `t`, `x_t`, `seed` and the notes as string metadata.
+    Safetensors,
+}
+
+impl ExportFormat {
+    /// The accepted endings, for messages.
+    pub const ENDINGS: &'static str = ".csv, .npz or .safetensors";
+
+    /// The format that the name of `path` asks for, in upper or lower case.
+    ///
+    /// # Errors
+    /// When the ending is none of [`Self::ENDINGS`].
+    pub fn from_path(path: &Path) -> Result<Self, ExportError> {
+        let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+        match ending.as_deref() {
+            Some("csv") => Ok(Self::Csv),
+            Some("npz") => Ok(Self::Npz),
+            Some("safetensors") => Ok(Self::Safetensors),
+            _ => Err(ExportError::Ending {
+                path: path.to_owned(),
+                ending: ending.map_or_else(
+                    || "a name without an ending".into(),
+                    |e| format!("\".{e}\""),
+                ),
+            }),
+        }
+    }
+
+    /// The same, and checks that the file could be created, so that a person need not wait for draws that cannot be kept.
+    ///
+    /// # Errors
+    /// On an unknown ending, a missing folder, or where `path` is itself a folder.
+    pub fn check(path: &Path) -> Result<Self, ExportError> {
+        if path.is_dir() {
+            return Err(ExportError::IsFolder {
+                path: path.to_owned(),
+            });
+        }
+        let format = Self::from_path(path)?;
+        let folder = folder_of(path);
+        if folder.is_dir() {
+            Ok(format)
+        } else {
+            Err(ExportError::NoFolder {
+                path: path.to_owned(),
+                folder: folder.to_owned(),
+            })
+        }
+    }
+}
+
+/// Draws from `p(x_1 | x_t)` and what is needed to make them again.
+#[derive(Clone, Copy, Debug)]
+pub struct DrawsExport<'a> {
+    /// The draws [N, 2], world coordinates.
+    pub draws: &'a [[f32; 2]],
+    /// Time of the state, in [0, 1].
+    pub t: f64,
+    /// The state, world coordinates.
+    pub x_t: [f64; 2],
+    /// Root of the noise.
+    pub seed: u64,
+    /// More that is worth keeping (source, world, checkpoint hash); only safetensors has a place for it.
+    pub notes: &'a [(&'a str, String)],
+}
+
+impl DrawsExport<'_> {
+    /// Writes the draws in the format that the name of `path` asks for: whole, or not at all. The same draws give the same bytes.
+    ///
+    /// # Errors
+    /// As [`ExportFormat::check`], and when the system refuses to write.
+    pub fn write(&self, path: &Path) -> Result<(), ExportError> {
+        let format = ExportFormat::check(path)?;
+        write_atomically(path, |file| match format {
+            ExportFormat::Csv => self.write_csv(file),
+            ExportFormat::Npz => self.write_npz(file),
+            ExportFormat::Safetensors => self.write_safetensors(file),
+        })
+        .map_err(|source| ExportError::Io {
+            path: path.to_owned(),
+            source,
+        })
+    }
+
+    fn write_csv(&self, file: &mut BufWriter<File>) -> io::Result<()> {
+        writeln!(file, "x,y")?;
+        // Rust prints the shortest decimal that reads back as the same f32.
+        self.draws
+            .iter()
+            .try_for_each(|[x, y]| writeln!(file, "{x},{y}"))
+    }
+
+    fn write_npz(&self, file: &mut BufWriter<File>) -> io::Result<()> {
+        // zip stamps entries with the clock by default; its own default date keeps the bytes the same.
+        let options = default_options(NpzWriter::<&mut BufWriter<File>>::array::<f32>)
+            .last_modified_time(Default::default());
+        let mut npz = NpzWriter::new(file);
+        npz.array("draws", options)?
+            .default_dtype()
+            .shape(&[self.draws.len() as u64, 2])
+            .begin_nd()?
+            .extend(self.draws.as_flattened())?;
+        npz.array("x_t", options)?
+            .default_dtype()
+            .shape(&[2])
+            .begin_nd()?
+            .extend(self.x_t)?;
+        npz.array("t", options)?
+            .default_dtype()
+            .shape(&[])
+            .begin_nd()?
+            .push(&self.t)?;
+        npz.array("seed", options)?
+            .default_dtype()
+            .shape(&[])
+            .begin_nd()?
+            .push(&self.seed)?;
+        npz.zip_writer().finish().map_err(io::Error::other)?;
+        Ok(())
+    }
+
+    fn write_safetensors(&self, file: &mut BufWriter<File>) -> io::Result<()> {
+        let mut metadata: BTreeMap<&str, String> = self.notes.iter().cloned().collect();
+        metadata.insert("t", self.t.to_string());
+        metadata.insert("x_t", format!("{},{}", self.x_t[0], self.x_t[1]));
+        metadata.insert("seed", self.seed.to_string());
+        // Written by hand: the crate keeps metadata in a map of random order.
+        let header = serde_json::json!({
+            "__metadata__": metadata,
+            "draws": {
+                "dtype": "F32",
+                "shape": [self.draws.len(), 2],
+                "data_offsets": [0, size_of_val(self.draws)],
+            },
+        });
+        let mut header = header.to_string();
+        while !header.len().is_multiple_of(8) {
+            header.push(' ');
+        }
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(header.as_bytes())?;
+        self.draws
+            .as_flattened()
+            .iter()
+            .try_for_each(|v| file.write_all(&v.to_le_bytes()))
+    }
+}
+
+/// The default of the options type of `NpzWriter::array`, which npyz does not let us name.
+fn default_options<'a, W: 'a, O: Default, R>(_: impl Fn(&'a mut W, &'a str, O) -> R) -> O {
+    O::default()
+}
+
+/// The folder that holds `path`; the current one for a bare name.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a file whole or not at all: into a temporary one in the same folder, which then takes the name.
+///
+/// # Errors
+/// What the system says; the old file, if there was one, is then as it was.
+pub fn write_atomically(
+    path: &Path,
+    write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
+) -> io::Result<()> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let part = folder_of(path).join(format!(
+        ".{}.{}.part",
+        name.to_string_lossy(),
+        std::process::id()
+    ));
+    let written = (|| {
+        let mut file = BufWriter::new(File::create(&part)?);
+        write(&mut file)?;
+        file.flush()?;
+        file.get_ref().sync_all()?;
+        std::fs::rename(&part, path)
+    })();
+    if written.is_err() {
+        // Best effort: the cause of the failure is the message that counts.
+        let _ = std::fs::remove_file(&part);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DRAWS: [[f32; 2]; 3] = [[0.1, -2.5e-8], [1.0 / 3.0, 4e6], [-0.0, 1.0]];
+
+    fn export(notes: &[(&'static str, String)], path: &Path) -> Result<(), ExportError> {
+        DrawsExport {
+            draws: &DRAWS,
+            t: 0.3,
+            x_t: [-0.5, 1.2],
+            seed: u64::MAX,
+            notes,
+        }
+        .write(path)
+    }
+
+    #[test]
+    fn csv_reads_back_to_the_bit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("draws.csv");
+        export(&[], &path).unwrap();
+        let mut reader = csv::Reader::from_path(&path).unwrap();
+        assert_eq!(reader.headers().unwrap(), vec!["x", "y"]);
+        let back: Vec<[f32; 2]> = reader.deserialize().map(Result::unwrap).collect();
+        assert_eq!(bits(&back), bits(&DRAWS));
+    }
+
+    #[test]
+    fn npz_reads_back_with_its_small_arrays() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("draws.npz");
+        export(&[], &path).unwrap();
+        let mut npz = npyz::npz::NpzArchive::open(&path).unwrap();
+        let draws = npz.by_name("draws").unwrap().unwrap();
+        assert_eq!(draws.shape(), [3, 2]);
+        let draws: Vec<f32> = draws.into_vec().unwrap();
+        assert_eq!(draws, DRAWS.as_flattened());
+        let x_t: Vec<f64> = npz.by_name("x_t").unwrap().unwrap().into_vec().unwrap();
+        assert_eq!(x_t, [-0.5, 1.2]);
+        let t = npz.by_name("t").unwrap().unwrap();
+        assert!(t.shape().is_empty());
+        assert_eq!(t.into_vec::<f64>().unwrap(), [0.3]);
+        let seed: Vec<u64> = npz.by_name("seed").unwrap().unwrap().into_vec().unwrap();
+        assert_eq!(seed, [u64::MAX]);
+    }
+
+    #[test]
+    fn safetensors_reads_back_with_its_notes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("draws.safetensors");
+        export(&[("source", "one-step".into())], &path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        let draws = file.tensor("draws").unwrap();
+        assert_eq!(draws.shape(), [3, 2]);
+        let back: Vec<f32> = draws
+            .data()
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        assert_eq!(back, DRAWS.as_flattened());
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        assert_eq!(metadata["source"], "one-step");
+        assert_eq!(metadata["x_t"], "-0.5,1.2");
+        assert_eq!(metadata["seed"], u64::MAX.to_string());
+    }
+
+    #[test]
+    fn the_same_draws_give_the_same_bytes_and_no_draws_are_fine() {
+        let folder = tempfile::tempdir().unwrap();
+        for ending in ["csv", "npz", "safetensors"] {
+            let (a, b) = (
+                folder.path().join(format!("a.{ending}")),
+                folder.path().join(format!("b.{ending}")),
+            );
+            let notes = [("b", "1".to_owned()), ("a", "2".to_owned())];
+            export(&notes, &a).unwrap();
+            export(&notes, &b).unwrap();
+            assert_eq!(std::fs::read(&a).unwrap(), std::fs::read(&b).unwrap());
+            let empty = DrawsExport {
+                draws: &[],
+                t: 0.0,
+                x_t: [0.0; 2],
+                seed: 0,
+                notes: &[],
+            };
+            empty.write(&a).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_bad_name_or_place_is_refused_with_path_and_hint() {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, hint) in [
+            (
+                folder.path().join("draws.xlsx"),
+                ".csv, .npz or .safetensors",
+            ),
+            (folder.path().join("draws"), "without an ending"),
+            (folder.path().join("nowhere/draws.csv"), "Create it first"),
+            (folder.path().to_owned(), "is a folder"),
+        ] {
+            let message = export(&[], &path).unwrap_err().to_string();
+            assert!(message.contains(hint), "{message}");
+            assert!(message.contains(path.to_str().unwrap()), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("draws.csv");
+        std::fs::write(&path, "old").unwrap();
+        let failed = write_atomically(&path, |file| {
+            file.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    fn bits(points: &[[f32; 2]]) -> Vec<u32> {
+        points.as_flattened().iter().map(|v| v.to_bits()).collect()
+    }
+}

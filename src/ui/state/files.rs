@@ -36,7 +36,7 @@ impl State {
             i.raw
                 .dropped_files
                 .iter()
-                .filter_map(|file| file.path().map(Path::to_owned))
+                .filter_map(|file| Some(file.path().to_owned()))
                 .collect()
         });
         for path in dropped {

@@ -27,7 +27,8 @@ use super::errands::{Errands, Pick};
 use super::shortcuts::Action;
 
 pub use answers::Answers;
-pub use model::ModelSlot;
+pub use edits::{SOURCES, same_kind};
+pub use model::{ModelSlot, file_name};
 pub use notices::{Notice, Notices, Place, Tone};
 pub use world::Cloud;
 

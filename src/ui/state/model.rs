@@ -96,6 +96,12 @@ impl State {
         self.model.loading = Some(Loading::File(path, id));
     }
 
+    /// The checkpoint on its way comes with its world: for a start that names a checkpoint alone.
+    pub fn adopt_world_of(&mut self, path: &Path) {
+        self.session.checkpoint = CheckpointRef::Shipped;
+        self.open_checkpoint(path.to_owned());
+    }
+
     /// Goes back to the shipped checkpoint of the world.
     pub fn use_shipped_checkpoint(&mut self) {
         self.session.checkpoint = CheckpointRef::Shipped;

@@ -68,6 +68,13 @@ impl State {
         self.fit_wanted = true;
     }
 
+    /// Takes back every edit of a preset; `x_t` and the view stay.
+    pub fn reset_world(&mut self, preset: Preset) {
+        self.remember_world();
+        self.adopt_world(WorldRef::Preset(preset.name().to_owned()));
+        self.load_wanted_model();
+    }
+
     /// Shows a world of the person's own.
     pub fn show_world(&mut self, world: World) {
         self.remember_world();

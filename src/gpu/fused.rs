@@ -80,18 +80,22 @@ impl FusedMlpGpu {
         layers: &[LayerSlices<'_>],
         x_scale: f32,
     ) -> Result<Self, GpuError> {
+        // 32 rows a workgroup where the memory is there, 16 on the portable minimum.
+        let limits = shared.device.limits();
+        let roomy = limits.max_compute_workgroup_storage_size >= 32 * 1024
+            && limits.max_compute_invocations_per_workgroup >= 256;
+        let groups = if roomy && !shared.info.is_software { 4 } else { 2 };
+        Self::with_groups(shared, layers, x_scale, groups)
+    }
+
+    fn with_groups(
+        shared: &Arc<SharedDevice>,
+        layers: &[LayerSlices<'_>],
+        x_scale: f32,
+        groups: usize,
+    ) -> Result<Self, GpuError> {
         let packed = Packed::new(layers, x_scale)?;
         let device = &shared.device;
-        // 32 rows a workgroup where the memory is there, 16 on the portable minimum.
-        let limits = device.limits();
-        let groups = if !shared.info.is_software
-            && limits.max_compute_workgroup_storage_size >= 32 * 1024
-            && limits.max_compute_invocations_per_workgroup >= 256
-        {
-            4
-        } else {
-            2
-        };
         let source =
             format!("const GROUPS: u32 = {groups}u;\n{}", include_str!("../../shaders/fused_mlp.wgsl"));
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {

@@ -90,9 +90,10 @@ fn the_fused_kernel_agrees_with_a_plain_evaluation_of_the_same_network() {
     let Some(shared) = device() else { return };
     let layers = random_network(5, 1);
     let x_scale = 0.5;
-    let network = FusedMlpGpu::new(&shared, &slices(&layers), x_scale).expect("a network it knows");
-    // One step, then three: neither count of rows is a multiple of the tile.
-    for (n, deltas) in [(1000, &[1.0f32][..]), (37, &[0.3, 0.3, 0.4][..])] {
+    // One step, then three: neither count of rows is a multiple of the tile. Both sizes of tile.
+    for (n, deltas, groups) in [(1000, &[1.0f32][..], 2), (37, &[0.3, 0.3, 0.4][..], 4)] {
+        let network = FusedMlpGpu::with_groups(&shared, &slices(&layers), x_scale, groups)
+            .expect("a network it knows");
         let steps = steps_for(&layers, deltas);
         let noise = random_points(n, 2);
         let on_device = PointBuffer::from_points(&shared, &noise).expect("fits");

@@ -13,6 +13,8 @@ mod points;
 pub use device::{AdapterSummary, SharedDevice, wgpu_setup};
 pub use fused::{FlowStep, FusedMlpGpu, LayerSlices};
 pub use points::PointBuffer;
+#[cfg(test)]
+pub(crate) use points::read_buffer;
 
 use thiserror::Error;
 

@@ -9,7 +9,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-use super::simd::{Buffer, Packed, Plain, Silu, TILE, product, silu, vectors};
+use super::simd::{Buffer, Packed, Plain, Silu, TILE, affine, silu, vectors};
 
 /// Rows below which a call stays on the calling thread.
 const PARALLEL_FROM: usize = 4 * TILE;
@@ -171,9 +171,9 @@ impl<P: Fn(&mut [f32; 2], [f32; 2])> WithSimd for Forward<'_, P> {
         let last = net.packed.len() - 1;
         for (i, matrix) in net.packed.iter().enumerate() {
             if i < last {
-                product(simd, matrix, from, to, &mut Silu);
+                affine(simd, matrix, from, to, &mut Silu);
             } else {
-                product(simd, matrix, from, to, &mut Plain);
+                affine(simd, matrix, from, to, &mut Plain);
             }
             std::mem::swap(&mut from, &mut to);
         }

@@ -105,9 +105,33 @@ impl<S: Simd> Finish<S> for Silu {
 
 /// `output = finish(weight * input + bias)` for one tile: `input` is `[inputs][TILE]`, `output` `[outputs][TILE]`.
 #[inline(always)]
-pub(crate) fn product<S: Simd>(
+pub(crate) fn affine<S: Simd>(
     simd: S,
     matrix: &Packed,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    product(simd, matrix, 1.0, input, output, finish);
+}
+
+/// [`affine`] without the bias, as derivatives go.
+#[inline(always)]
+pub(crate) fn linear<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    product(simd, matrix, 0.0, input, output, finish);
+}
+
+#[inline(always)]
+fn product<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    bias_share: f32,
     input: &[f32],
     output: &mut [f32],
     finish: &mut impl Finish<S>,
@@ -117,6 +141,7 @@ pub(crate) fn product<S: Simd>(
     let (output, _) = S::as_mut_simd_f32s(&mut output[..matrix.outputs * TILE]);
     let blocks = matrix.blocks.chunks_exact(matrix.inputs);
     for (b, (block, bias)) in blocks.zip(matrix.bias.as_chunks::<BLOCK>().0).enumerate() {
+        let bias = &bias.map(|bias| bias * bias_share);
         let at = b * BLOCK * vectors;
         let outputs = (matrix.outputs - b * BLOCK).min(BLOCK);
         let output = &mut output[at..at + outputs * vectors];

@@ -74,7 +74,14 @@ fn blocks<S: Simd, const R: usize>(
         columns::<S, R>(simd, stride, width, delta, transposed, weight);
     }
     for (delta, weight) in rest.iter().zip(rest_weight.chunks_exact_mut(stride)) {
-        columns::<S, 1>(simd, stride, width, std::array::from_ref(delta), transposed, weight);
+        columns::<S, 1>(
+            simd,
+            stride,
+            width,
+            std::array::from_ref(delta),
+            transposed,
+            weight,
+        );
     }
 }
 
@@ -91,11 +98,27 @@ fn columns<S: Simd, const R: usize>(
     let count = stride / S::F32_LANES;
     let mut c = 0;
     while c + 2 <= count {
-        panel::<S, R, 2>(simd, stride, width, c * S::F32_LANES, delta, transposed, weight);
+        panel::<S, R, 2>(
+            simd,
+            stride,
+            width,
+            c * S::F32_LANES,
+            delta,
+            transposed,
+            weight,
+        );
         c += 2;
     }
     if c < count {
-        panel::<S, R, 1>(simd, stride, width, c * S::F32_LANES, delta, transposed, weight);
+        panel::<S, R, 1>(
+            simd,
+            stride,
+            width,
+            c * S::F32_LANES,
+            delta,
+            transposed,
+            weight,
+        );
     }
 }
 

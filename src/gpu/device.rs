@@ -133,6 +133,17 @@ impl SharedDevice {
         Ok(Self::known_or_new(&instance, &adapter, &device, &queue))
     }
 
+    /// The same handles for another renderer, such as an offscreen one.
+    pub fn existing_setup(&self) -> egui_wgpu::WgpuSetup {
+        egui_wgpu::WgpuSetupExisting {
+            instance: self.instance.clone(),
+            adapter: self.adapter.clone(),
+            device: self.device.clone(),
+            queue: self.queue.clone(),
+        }
+        .into()
+    }
+
     fn known_or_new(
         instance: &wgpu::Instance,
         adapter: &wgpu::Adapter,

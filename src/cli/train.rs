@@ -89,6 +89,12 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
         );
         trainer
     } else {
+        if part.exists() {
+            println!(
+                "{} is left from an unfinished run and will be replaced; --resume takes it up",
+                part.display()
+            );
+        }
         Trainer::new(world, recipe(args)?).map_err(|e| e.to_string())?
     };
 
@@ -187,8 +193,7 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
                 "--loss meanflow learns from data: with the exact teacher it is --loss esd".into(),
             );
         }
-        (LossArg::Meanflow, None) | (LossArg::Psd, Some(TeacherArg::Data)) => Teacher::Data,
-        (LossArg::Meanflow, Some(TeacherArg::Data)) => Teacher::Data,
+        (LossArg::Meanflow, _) | (LossArg::Psd, Some(TeacherArg::Data)) => Teacher::Data,
         (LossArg::Esd | LossArg::Psd, _) => Teacher::Exact,
     };
     Ok(recipe)

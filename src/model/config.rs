@@ -70,7 +70,7 @@ impl MlpConfig {
                 "above 0 and at most frequency_max",
             );
         }
-        if !(self.frequency_max <= 1e4) {
+        if self.frequency_max.is_nan() || self.frequency_max > 1e4 {
             return refuse(
                 "frequency_max",
                 self.frequency_max.to_string(),

@@ -3,6 +3,9 @@
 //! A draw's noise enters as `x`; all else (`s`, `u`, `t`, `x_t`) is the same for every row of a call, so the first
 //! layer's share of it is folded into its bias once, and that layer costs two products a unit.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+
 use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};

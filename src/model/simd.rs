@@ -6,6 +6,11 @@
 //! way. A lane never meets another lane, and sums always run over the inputs in order: the result of a row does not
 //! depend on which rows stand beside it. `pulp` picks the instruction set (AVX-512, AVX2, NEON) when the program runs.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 /// Rows of one tile. A whole number of vectors on every instruction set.

@@ -1,5 +1,10 @@
 //! The gradient of a linear layer's weights: the sum over rows of output gradient times input.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 use super::layout::Slot;

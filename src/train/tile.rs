@@ -1,5 +1,10 @@
 //! One tile of a training step: targets, forward, tangent, backward.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::{Simd, WithSimd};
 
 use super::batch::Batch;

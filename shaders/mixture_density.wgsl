@@ -36,6 +36,8 @@ struct Term {
 const TILE: u32 = 8u;
 const LANES: u32 = 64u;
 const LOG_NOTHING: f32 = -87.0;
+// Far beyond the ramp's end; keeps a caller's low peak from becoming infinite.
+const LOG_FULL: f32 = 40.0;
 
 var<workgroup> close: array<u32, LANES>;
 var<workgroup> close_count: atomic<u32>;
@@ -73,7 +75,8 @@ fn evaluate(
             let distance_squared = term.inverse_xx * d.x * d.x
                 + 2.0 * term.inverse_xy * d.x * d.y
                 + term.inverse_yy * d.y * d.y;
-            sum += exp(max(term.log_scale - grid.log_peak - 0.5 * distance_squared, LOG_NOTHING));
+            let log_share = term.log_scale - grid.log_peak - 0.5 * distance_squared;
+            sum += exp(clamp(log_share, LOG_NOTHING, LOG_FULL));
         }
         workgroupBarrier();
     }

@@ -72,7 +72,9 @@ impl Engine {
 
     /// Cancels what waits or runs in a slot.
     pub fn cancel(&self, slot: Slot) {
-        self.mailbox.cancel(slot);
+        if let Some(id) = self.mailbox.cancel(slot) {
+            self.outbox.post(Event::Cancelled(id, slot));
+        }
     }
 
     /// Cancels everything.

@@ -112,7 +112,20 @@ pub(crate) fn affine<S: Simd>(
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    product(simd, matrix, 1.0, input, output, finish);
+    product(simd, matrix, 1.0, TILE, input, output, finish);
+}
+
+/// [`affine`] for a tile of which only the first `rows` matter; the others hold anything afterwards.
+#[inline(always)]
+pub(crate) fn affine_rows<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    rows: usize,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    product(simd, matrix, 1.0, rows, input, output, finish);
 }
 
 /// [`affine`] without the bias, as derivatives go.
@@ -124,7 +137,7 @@ pub(crate) fn linear<S: Simd>(
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    product(simd, matrix, 0.0, input, output, finish);
+    product(simd, matrix, 0.0, TILE, input, output, finish);
 }
 
 #[inline(always)]
@@ -132,11 +145,13 @@ fn product<S: Simd>(
     simd: S,
     matrix: &Packed,
     bias_share: f32,
+    rows: usize,
     input: &[f32],
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
     let vectors = const { TILE / S::F32_LANES };
+    let live = rows.div_ceil(S::F32_LANES).min(vectors);
     let (input, _) = S::as_simd_f32s(&input[..matrix.inputs * TILE]);
     let (output, _) = S::as_mut_simd_f32s(&mut output[..matrix.outputs * TILE]);
     let blocks = matrix.blocks.chunks_exact(matrix.inputs);
@@ -147,51 +162,70 @@ fn product<S: Simd>(
         let output = &mut output[at..at + outputs * vectors];
         // Accumulators fill the registers: 8 x 2 or 8 x 3 of 32, 4 x 2 of 16.
         if outputs <= 2 {
-            pass::<S, 2, 2>(simd, block, bias, 0, input, output);
+            pass::<S, 2, 2>(simd, block, bias, 0, live, input, output);
         } else if const { S::REGISTER_COUNT >= 32 } {
-            pass::<S, 8, 2>(simd, block, bias, 0, input, output);
+            pass::<S, 8, 2>(simd, block, bias, 0, live, input, output);
         } else {
             let (low, high) = output.split_at_mut((4 * vectors).min(outputs * vectors));
-            pass::<S, 4, 2>(simd, block, bias, 0, input, low);
-            pass::<S, 4, 2>(simd, block, bias, 4, input, high);
+            pass::<S, 4, 2>(simd, block, bias, 0, live, input, low);
+            pass::<S, 4, 2>(simd, block, bias, 4, live, input, high);
         }
         finish.take(simd, at, output);
     }
 }
 
-/// Outputs `offset..offset + R` of a block, `V` vectors of rows at a time; `output` holds those that exist.
+/// Outputs `offset..offset + R` of a block, `V` vectors of rows at a time, then one by one up to `live`; `output`
+/// holds those outputs that exist.
 #[inline(always)]
 fn pass<S: Simd, const R: usize, const V: usize>(
     simd: S,
     block: &[[f32; BLOCK]],
     bias: &[f32; BLOCK],
     offset: usize,
+    live: usize,
+    input: &[S::f32s],
+    output: &mut [S::f32s],
+) {
+    let mut v = 0;
+    while v + V <= live {
+        piece::<S, R, V>(simd, block, bias, offset, v, input, output);
+        v += V;
+    }
+    while v < live {
+        piece::<S, R, 1>(simd, block, bias, offset, v, input, output);
+        v += 1;
+    }
+}
+
+#[inline(always)]
+fn piece<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    block: &[[f32; BLOCK]],
+    bias: &[f32; BLOCK],
+    offset: usize,
+    v: usize,
     input: &[S::f32s],
     output: &mut [S::f32s],
 ) {
     let vectors = const { TILE / S::F32_LANES };
-    let mut v = 0;
-    while v < vectors {
-        let mut acc = [[simd.splat_f32s(0.0); V]; R];
+    let mut acc = [[simd.splat_f32s(0.0); V]; R];
+    for i in 0..R {
+        acc[i] = [simd.splat_f32s(bias[offset + i]); V];
+    }
+    for (w, x) in block.iter().zip(input.chunks_exact(vectors)) {
+        let x = &x[v..v + V];
         for i in 0..R {
-            acc[i] = [simd.splat_f32s(bias[offset + i]); V];
-        }
-        for (w, x) in block.iter().zip(input.chunks_exact(vectors)) {
-            let x = &x[v..v + V];
-            for i in 0..R {
-                let w = simd.splat_f32s(w[offset + i]);
-                for j in 0..V {
-                    acc[i][j] = simd.mul_add_f32s(w, x[j], acc[i][j]);
-                }
+            let w = simd.splat_f32s(w[offset + i]);
+            for j in 0..V {
+                acc[i][j] = simd.mul_add_f32s(w, x[j], acc[i][j]);
             }
         }
-        // A loop of fixed length, so that the accumulators never need an address.
-        for i in 0..R {
-            if let Some(row) = output.get_mut(i * vectors + v..i * vectors + v + V) {
-                row.copy_from_slice(&acc[i]);
-            }
+    }
+    // A loop of fixed length, so that the accumulators never need an address.
+    for i in 0..R {
+        if let Some(row) = output.get_mut(i * vectors + v..i * vectors + v + V) {
+            row.copy_from_slice(&acc[i]);
         }
-        v += V;
     }
 }
 

@@ -1,7 +1,7 @@
 //! From world coordinates to the screen and back.
 
-use eframe::egui::{Pos2, Rect, vec2};
 use eframe::egui::epaint::ViewportInPixels;
+use eframe::egui::{Pos2, Rect, vec2};
 use eframe::egui_wgpu::ScreenDescriptor;
 
 /// What part of the world a rectangle of the screen shows. The same scale on both axes; y points
@@ -18,9 +18,13 @@ impl Camera {
     /// Shows all of `min` to `max` in `rect`, in the middle, as large as it goes.
     pub fn fit(rect: Rect, min: [f32; 2], max: [f32; 2]) -> Self {
         let (width, height) = (max[0] - min[0], max[1] - min[1]);
-        let units_per_point =
-            (width / rect.width().max(1.0)).max(height / rect.height().max(1.0)).max(1e-12);
-        Self { center: [0.5 * (min[0] + max[0]), 0.5 * (min[1] + max[1])], units_per_point }
+        let units_per_point = (width / rect.width().max(1.0))
+            .max(height / rect.height().max(1.0))
+            .max(1e-12);
+        Self {
+            center: [0.5 * (min[0] + max[0]), 0.5 * (min[1] + max[1])],
+            units_per_point,
+        }
     }
 
     /// Where a world point is on the screen, in logical points.
@@ -83,7 +87,8 @@ impl Camera {
     pub(super) fn view(&self, rect: Rect, screen: &ScreenDescriptor) -> Option<View> {
         let pixels_per_point = screen.pixels_per_point;
         let port = ViewportInPixels::from_points(&rect, pixels_per_point, screen.size_in_pixels);
-        if port.width_px <= 0 || port.height_px <= 0 || !(self.units_per_point > 0.0) {
+        let scaled = self.units_per_point.is_finite() && self.units_per_point > 0.0;
+        if port.width_px <= 0 || port.height_px <= 0 || !scaled {
             return None;
         }
         let ppp = f64::from(pixels_per_point);
@@ -123,7 +128,10 @@ impl View {
     /// The smallest and the largest world coordinates of the viewport.
     pub(super) fn visible(&self) -> ([f32; 2], [f32; 2]) {
         let at = |clip: f32| {
-            [(clip - self.offset[0]) / self.scale[0], (clip - self.offset[1]) / self.scale[1]]
+            [
+                (clip - self.offset[0]) / self.scale[0],
+                (clip - self.offset[1]) / self.scale[1],
+            ]
         };
         (at(-1.0), at(1.0))
     }
@@ -139,16 +147,28 @@ mod tests {
 
     #[test]
     fn screen_and_world_are_inverse_and_up_is_up() {
-        let camera = Camera { center: [1.0, -2.0], units_per_point: 0.05 };
+        let camera = Camera {
+            center: [1.0, -2.0],
+            units_per_point: 0.05,
+        };
         let screen = camera.screen_from_world(rect(), [2.0, 0.0]);
         let world = camera.world_from_screen(rect(), screen);
-        assert!((world[0] - 2.0).abs() < 1e-5 && world[1].abs() < 1e-5, "{world:?}");
-        assert!(screen.y < rect().center().y, "a larger y is higher on the screen");
+        assert!(
+            (world[0] - 2.0).abs() < 1e-5 && world[1].abs() < 1e-5,
+            "{world:?}"
+        );
+        assert!(
+            screen.y < rect().center().y,
+            "a larger y is higher on the screen"
+        );
     }
 
     #[test]
     fn zooming_keeps_the_point_under_the_pointer() {
-        let camera = Camera { center: [1.0, -2.0], units_per_point: 0.05 };
+        let camera = Camera {
+            center: [1.0, -2.0],
+            units_per_point: 0.05,
+        };
         let pointer = Pos2::new(40.0, 60.0);
         let zoomed = camera.zoomed(rect(), pointer, 3.0);
         let (before, after) = (
@@ -168,9 +188,17 @@ mod tests {
 
     #[test]
     fn a_view_half_outside_the_screen_is_clipped_and_not_squeezed() {
-        let camera = Camera { center: [0.0, 0.0], units_per_point: 0.1 };
-        let screen = ScreenDescriptor { size_in_pixels: [200, 400], pixels_per_point: 1.0 };
-        let view = camera.view(rect(), &screen).expect("part of it is on the screen");
+        let camera = Camera {
+            center: [0.0, 0.0],
+            units_per_point: 0.1,
+        };
+        let screen = ScreenDescriptor {
+            size_in_pixels: [200, 400],
+            pixels_per_point: 1.0,
+        };
+        let view = camera
+            .view(rect(), &screen)
+            .expect("part of it is on the screen");
         assert_eq!(view.viewport_px, [190.0, 200.0]);
         // The middle of the rectangle is at x = 160 on the screen: 150 of 190 pixels in.
         let clip = view.offset[0];

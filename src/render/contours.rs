@@ -41,12 +41,22 @@ pub struct Contours {
 impl Contours {
     /// The shape to add to a painter.
     pub fn paint_callback(self, rect: Rect) -> PaintCallback {
-        egui_wgpu::Callback::new_paint_callback(rect, Callback { rect, contours: self })
+        egui_wgpu::Callback::new_paint_callback(
+            rect,
+            Callback {
+                rect,
+                contours: self,
+            },
+        )
     }
 
     /// The part of the viewport where lines can be, in clip coordinates.
     fn extent(&self, view: &View) -> Option<([f32; 2], [f32; 2])> {
-        let lowest = self.levels.iter().map(|l| l.log_density).fold(f32::INFINITY, f32::min);
+        let lowest = self
+            .levels
+            .iter()
+            .map(|l| l.log_density)
+            .fold(f32::INFINITY, f32::min);
         let (low, high) = self.mixture.bounds(lowest)?;
         // Room for the line itself.
         let room = (self.width_px + 2.0) * view.units_per_px;
@@ -116,10 +126,19 @@ impl ContourPipelines {
             device,
             "contours",
             &self.layout,
-            [style.as_entire_binding(), terms.as_entire_binding(), levels.as_entire_binding()],
+            [
+                style.as_entire_binding(),
+                terms.as_entire_binding(),
+                levels.as_entire_binding(),
+            ],
         );
         let (key, levels) = (contours.mixture.key(), contours.levels.clone());
-        ContourView { style, key, levels, group }
+        ContourView {
+            style,
+            key,
+            levels,
+            group,
+        }
     }
 }
 
@@ -135,7 +154,11 @@ impl Pipelines for ContourPipelines {
         let source = include_str!("../../shaders/contours.wgsl");
         let module = shader(device, "contours", source, target);
         let paint = paint_pipeline(device, "contours", &module, &layout, target);
-        Self { paint, layout, views: Views::new() }
+        Self {
+            paint,
+            layout,
+            views: Views::new(),
+        }
     }
 }
 
@@ -186,8 +209,12 @@ impl CallbackTrait for Callback {
         pass: &mut wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
-        let Some(pipelines) = resources.get::<ContourPipelines>() else { return };
-        let Some(state) = pipelines.views.get(self.contours.view) else { return };
+        let Some(pipelines) = resources.get::<ContourPipelines>() else {
+            return;
+        };
+        let Some(state) = pipelines.views.get(self.contours.view) else {
+            return;
+        };
         pass.set_pipeline(&pipelines.paint);
         pass.set_bind_group(0, &state.group, &[]);
         pass.draw(0..6, 0..1);

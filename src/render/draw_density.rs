@@ -41,12 +41,26 @@ pub struct DrawDensity {
 impl DrawDensity {
     /// 192 cells, a blur of 1.6 cells, the square root of the density.
     pub fn new(view: ViewId, camera: Camera, points: PointBuffer, colors: [[f32; 4]; 2]) -> Self {
-        Self { view, camera, points, colors, resolution: 192, blur_cells: 1.6, exponent: 0.5 }
+        Self {
+            view,
+            camera,
+            points,
+            colors,
+            resolution: 192,
+            blur_cells: 1.6,
+            exponent: 0.5,
+        }
     }
 
     /// The shape to add to a painter.
     pub fn paint_callback(self, rect: Rect) -> PaintCallback {
-        egui_wgpu::Callback::new_paint_callback(rect, Callback { rect, density: self })
+        egui_wgpu::Callback::new_paint_callback(
+            rect,
+            Callback {
+                rect,
+                density: self,
+            },
+        )
     }
 
     fn grid(&self, view: View) -> Grid {
@@ -166,7 +180,14 @@ impl Pipelines for DensityPipelines {
             device,
             "draw density",
             wgpu::ShaderStages::COMPUTE,
-            &[uniform, storage(true), writable, writable, writable, writable],
+            &[
+                uniform,
+                storage(true),
+                writable,
+                writable,
+                writable,
+                writable,
+            ],
         );
         let paint_layout = buffers_layout(
             device,
@@ -203,23 +224,42 @@ impl CallbackTrait for Callback {
         let Some(pipelines) = pipelines::<DensityPipelines>(device, resources) else {
             return Vec::new();
         };
-        let DrawDensity { view: id, camera, points, .. } = &self.density;
-        let Some(view) = camera.view(self.rect, screen).filter(|_| !points.is_empty()) else {
+        let DrawDensity {
+            view: id,
+            camera,
+            points,
+            ..
+        } = &self.density;
+        let Some(view) = camera
+            .view(self.rect, screen)
+            .filter(|_| !points.is_empty())
+        else {
             pipelines.views.forget(*id);
             return Vec::new();
         };
         let grid = self.density.grid(view);
         let cells = u64::from(grid.size[0]) * u64::from(grid.size[1]);
-        if pipelines.views.get_mut(*id).is_none_or(|state| state.cells < cells) {
+        if pipelines
+            .views
+            .get_mut(*id)
+            .is_none_or(|state| state.cells < cells)
+        {
             let fresh = pipelines.new_view(device, cells);
             pipelines.views.insert(*id, fresh);
         }
-        let Some(state) = pipelines.views.get_mut(*id) else { return Vec::new() };
+        let Some(state) = pipelines.views.get_mut(*id) else {
+            return Vec::new();
+        };
         queue.write_buffer(&state.uniform, 0, bytemuck::bytes_of(&grid));
 
         // Colour alone does not ask for the counts again.
         let clear = [0.0; 4];
-        let plain = Grid { low_color: clear, high_color: clear, exponent: 0.0, ..grid };
+        let plain = Grid {
+            low_color: clear,
+            high_color: clear,
+            exponent: 0.0,
+            ..grid
+        };
         let counted = (points.id(), plain);
         if state.counted == Some(counted) {
             return Vec::new();
@@ -239,7 +279,7 @@ impl CallbackTrait for Callback {
         );
         encoder.clear_buffer(&state.counts, 0, None);
         encoder.clear_buffer(&state.largest, 0, None);
-        let mut pass = encoder.begin_compute_pass(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
         pass.set_bind_group(0, &group, &[]);
         pass.set_pipeline(&pipelines.count);
         pass.dispatch_workgroups(grid.count.div_ceil(COUNTERS), 1, 1);
@@ -258,8 +298,12 @@ impl CallbackTrait for Callback {
         pass: &mut wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
-        let Some(pipelines) = resources.get::<DensityPipelines>() else { return };
-        let Some(state) = pipelines.views.get(self.density.view) else { return };
+        let Some(pipelines) = resources.get::<DensityPipelines>() else {
+            return;
+        };
+        let Some(state) = pipelines.views.get(self.density.view) else {
+            return;
+        };
         pass.set_pipeline(&pipelines.paint);
         pass.set_bind_group(0, &state.paint, &[]);
         pass.draw(0..3, 0..1);

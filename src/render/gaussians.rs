@@ -83,7 +83,11 @@ impl Gaussians {
     /// Packs components. Those that are not numbers, not positive or not positive definite are
     /// left out, and so are those beyond [`MAX_GAUSSIANS`] (the lightest).
     pub fn new(components: &[Gaussian]) -> Arc<Self> {
-        let mut kept: Vec<_> = components.iter().filter(|g| g.is_paintable()).copied().collect();
+        let mut kept: Vec<_> = components
+            .iter()
+            .filter(|g| g.is_paintable())
+            .copied()
+            .collect();
         if kept.len() > MAX_GAUSSIANS {
             kept.sort_by(|a, b| b.weight.total_cmp(&a.weight));
             kept.truncate(MAX_GAUSSIANS);
@@ -107,7 +111,11 @@ impl Gaussians {
         let mut hasher = DefaultHasher::new();
         bytemuck::cast_slice::<_, u8>(&terms).hash(&mut hasher);
         let log_peak = log_peak(&kept);
-        Arc::new(Self { terms, log_peak, key: hasher.finish() })
+        Arc::new(Self {
+            terms,
+            log_peak,
+            key: hasher.finish(),
+        })
     }
 
     /// How many components are painted.
@@ -147,7 +155,7 @@ impl Gaussians {
         for term in &self.terms {
             // Somewhere above the level, some component is above the level divided by their count.
             let reach = 2.0 * (term.log_scale + share - log_density);
-            if !(reach > 0.0) {
+            if reach.is_nan() || reach <= 0.0 {
                 continue;
             }
             let det = term.inverse_xx * term.inverse_yy - term.inverse_xy * term.inverse_xy;
@@ -193,9 +201,18 @@ mod tests {
         assert!((packed.log_peak() - one.log_normaliser).abs() < 1e-6);
         let bad = [
             Gaussian { weight: 0.0, ..one },
-            Gaussian { weight: f32::NAN, ..one },
-            Gaussian { mean: [f32::INFINITY, 0.0], ..one },
-            Gaussian { inverse: [1.0, 2.0, 1.0], ..one },
+            Gaussian {
+                weight: f32::NAN,
+                ..one
+            },
+            Gaussian {
+                mean: [f32::INFINITY, 0.0],
+                ..one
+            },
+            Gaussian {
+                inverse: [1.0, 2.0, 1.0],
+                ..one
+            },
         ];
         assert!(Gaussians::new(&bad).is_empty());
         assert_eq!(Gaussians::new(&[one]).key(), packed.key());
@@ -207,8 +224,14 @@ mod tests {
         let packed = Gaussians::new(&[g]);
         // Two standard deviations out.
         let (low, high) = packed.bounds(g.log_normaliser - 2.0).expect("reached");
-        assert!((low[0] + 3.0).abs() < 1e-4 && (high[0] - 5.0).abs() < 1e-4, "{low:?} {high:?}");
-        assert!((low[1] - 0.0).abs() < 1e-4 && (high[1] - 4.0).abs() < 1e-4, "{low:?} {high:?}");
+        assert!(
+            (low[0] + 3.0).abs() < 1e-4 && (high[0] - 5.0).abs() < 1e-4,
+            "{low:?} {high:?}"
+        );
+        assert!(
+            (low[1] - 0.0).abs() < 1e-4 && (high[1] - 4.0).abs() < 1e-4,
+            "{low:?} {high:?}"
+        );
         assert!(packed.bounds(g.log_normaliser + 1.0).is_none());
     }
 }

@@ -143,7 +143,15 @@ impl MixturePipelines {
                 ramp_buffer.as_entire_binding(),
             ],
         );
-        MixtureView { uniform, ramp_buffer, ramp: None, computed: None, cells, nodes, paint }
+        MixtureView {
+            uniform,
+            ramp_buffer,
+            ramp: None,
+            computed: None,
+            cells,
+            nodes,
+            paint,
+        }
     }
 
     /// Log density over peak at the grid's nodes as last computed, with the grid's size; for tests.
@@ -204,11 +212,17 @@ impl CallbackTrait for Callback {
         };
         let grid = self.map.grid(view);
         let cells = u64::from(grid.size[0]) * u64::from(grid.size[1]);
-        if pipelines.views.get_mut(id).is_none_or(|state| state.cells < cells) {
+        if pipelines
+            .views
+            .get_mut(id)
+            .is_none_or(|state| state.cells < cells)
+        {
             let fresh = pipelines.new_view(device, cells);
             pipelines.views.insert(id, fresh);
         }
-        let Some(state) = pipelines.views.get_mut(id) else { return Vec::new() };
+        let Some(state) = pipelines.views.get_mut(id) else {
+            return Vec::new();
+        };
         queue.write_buffer(&state.uniform, 0, bytemuck::bytes_of(&grid));
         if state.ramp.as_ref() != Some(&self.map.ramp) {
             let entries = self.map.ramp.entries();
@@ -216,7 +230,14 @@ impl CallbackTrait for Callback {
             state.ramp = Some(self.map.ramp.clone());
         }
         // Colour alone does not ask for the grid again.
-        let computed = (self.map.mixture.key(), Grid { exponent: 0.0, opacity: 0.0, ..grid });
+        let computed = (
+            self.map.mixture.key(),
+            Grid {
+                exponent: 0.0,
+                opacity: 0.0,
+                ..grid
+            },
+        );
         if state.computed.as_ref() != Some(&computed) {
             let terms = storage_buffer(device, "mixture", &self.map.mixture.bytes());
             let group = bind(
@@ -229,7 +250,7 @@ impl CallbackTrait for Callback {
                     state.nodes.as_entire_binding(),
                 ],
             );
-            let mut pass = encoder.begin_compute_pass(&Default::default());
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(&pipelines.evaluate);
             pass.set_bind_group(0, &group, &[]);
             pass.dispatch_workgroups(grid.size[0].div_ceil(TILE), grid.size[1].div_ceil(TILE), 1);
@@ -244,8 +265,12 @@ impl CallbackTrait for Callback {
         pass: &mut wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
-        let Some(pipelines) = resources.get::<MixturePipelines>() else { return };
-        let Some(state) = pipelines.views.get(self.map.view) else { return };
+        let Some(pipelines) = resources.get::<MixturePipelines>() else {
+            return;
+        };
+        let Some(state) = pipelines.views.get(self.map.view) else {
+            return;
+        };
         pass.set_pipeline(&pipelines.paint);
         pass.set_bind_group(0, &state.paint, &[]);
         pass.draw(0..3, 0..1);

@@ -80,7 +80,10 @@ impl<T> Views<T> {
     const MOST: usize = 64;
 
     pub(super) fn new() -> Self {
-        Self { views: HashMap::new(), clock: 0 }
+        Self {
+            views: HashMap::new(),
+            clock: 0,
+        }
     }
 
     pub(super) fn get(&self, id: ViewId) -> Option<&T> {
@@ -97,7 +100,11 @@ impl<T> Views<T> {
 
     pub(super) fn insert(&mut self, id: ViewId, view: T) {
         if self.views.len() >= Self::MOST && !self.views.contains_key(&id) {
-            let oldest = self.views.iter().min_by_key(|(_, (used, _))| *used).map(|(&id, _)| id);
+            let oldest = self
+                .views
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(&id, _)| id);
             if let Some(oldest) = oldest {
                 self.views.remove(&oldest);
             }
@@ -141,7 +148,11 @@ pub(super) fn buffers_layout(
         .map(|(binding, &ty)| wgpu::BindGroupLayoutEntry {
             binding,
             visibility,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
             count: None,
         })
         .collect();
@@ -188,7 +199,7 @@ pub(super) fn paint_pipeline(
         vertex: wgpu::VertexState {
             module,
             entry_point: Some("vs"),
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
             buffers: &[],
         },
         primitive: wgpu::PrimitiveState::default(),
@@ -197,7 +208,7 @@ pub(super) fn paint_pipeline(
         fragment: Some(wgpu::FragmentState {
             module,
             entry_point: Some("fs"),
-            compilation_options: Default::default(),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
             targets: &[Some(wgpu::ColorTargetState {
                 format: target.format,
                 blend: Some(wgpu::BlendState::PREMULTIPLIED_ALPHA_BLENDING),
@@ -226,7 +237,7 @@ pub(super) fn compute_pipeline(
         layout: Some(&pipeline_layout),
         module,
         entry_point: Some(entry_point),
-        compilation_options: Default::default(),
+        compilation_options: wgpu::PipelineCompilationOptions::default(),
         cache: None,
     })
 }

@@ -76,7 +76,11 @@ impl Pipelines for PointsPipelines {
         let source = include_str!("../../shaders/points.wgsl");
         let module = shader(device, "points", source, target);
         let paint = paint_pipeline(device, "points", &module, &layout, target);
-        Self { paint, layout, views: Views::new() }
+        Self {
+            paint,
+            layout,
+            views: Views::new(),
+        }
     }
 }
 
@@ -92,16 +96,34 @@ impl CallbackTrait for Callback {
         let Some(pipelines) = pipelines::<PointsPipelines>(device, resources) else {
             return Vec::new();
         };
-        let Points { view: id, camera, points, radius_px, color } = &self.points;
-        let Some(view) = camera.view(self.rect, screen).filter(|_| !points.is_empty()) else {
+        let Points {
+            view: id,
+            camera,
+            points,
+            radius_px,
+            color,
+        } = &self.points;
+        let Some(view) = camera
+            .view(self.rect, screen)
+            .filter(|_| !points.is_empty())
+        else {
             pipelines.views.forget(*id);
             return Vec::new();
         };
         if pipelines.views.get_mut(*id).is_none() {
             let style = uniform_buffer::<Style>(device, "points");
-            pipelines.views.insert(*id, PointsView { style, bound: None, count: 0 });
+            pipelines.views.insert(
+                *id,
+                PointsView {
+                    style,
+                    bound: None,
+                    count: 0,
+                },
+            );
         }
-        let Some(state) = pipelines.views.get_mut(*id) else { return Vec::new() };
+        let Some(state) = pipelines.views.get_mut(*id) else {
+            return Vec::new();
+        };
         state.count = points.len() as u32;
         let style = Style {
             view,
@@ -111,10 +133,16 @@ impl CallbackTrait for Callback {
             unused: [0; 2],
         };
         queue.write_buffer(&state.style, 0, bytemuck::bytes_of(&style));
-        if state.bound.as_ref().is_none_or(|(bound, _)| *bound != points.id()) {
+        if state
+            .bound
+            .as_ref()
+            .is_none_or(|(bound, _)| *bound != points.id())
+        {
             let resources = [state.style.as_entire_binding(), points.bind()];
-            state.bound =
-                Some((points.id(), bind(device, "points", &pipelines.layout, resources)));
+            state.bound = Some((
+                points.id(),
+                bind(device, "points", &pipelines.layout, resources),
+            ));
         }
         Vec::new()
     }
@@ -125,12 +153,17 @@ impl CallbackTrait for Callback {
         pass: &mut wgpu::RenderPass<'static>,
         resources: &CallbackResources,
     ) {
-        let Some(pipelines) = resources.get::<PointsPipelines>() else { return };
-        let Some(state) = pipelines.views.get(self.points.view) else { return };
-        let Some((_, group)) = &state.bound else { return };
+        let Some(pipelines) = resources.get::<PointsPipelines>() else {
+            return;
+        };
+        let Some(state) = pipelines.views.get(self.points.view) else {
+            return;
+        };
+        let Some((_, group)) = &state.bound else {
+            return;
+        };
         pass.set_pipeline(&pipelines.paint);
         pass.set_bind_group(0, group, &[]);
         pass.draw(0..state.count * 3, 0..1);
     }
 }
-

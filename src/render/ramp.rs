@@ -15,12 +15,16 @@ pub struct Ramp {
 impl Ramp {
     /// A ramp through these stops: the first is 0, the last is 1. Without any, clear.
     pub fn new(stops: &[[f32; 4]]) -> Self {
-        Self { stops: stops.to_vec() }
+        Self {
+            stops: stops.to_vec(),
+        }
     }
 
     /// The colour at `x` in [0, 1], alpha multiplied in.
     fn at(&self, x: f32) -> [f32; 4] {
-        let Some(&last) = self.stops.last() else { return [0.0; 4] };
+        let Some(&last) = self.stops.last() else {
+            return [0.0; 4];
+        };
         let place = x.clamp(0.0, 1.0) * (self.stops.len() - 1) as f32;
         let low = premultiplied(self.stops[place as usize]);
         let high = premultiplied(self.stops.get(place as usize + 1).copied().unwrap_or(last));
@@ -30,7 +34,9 @@ impl Ramp {
 
     /// `[256]`, alpha multiplied in.
     pub(super) fn entries(&self) -> Vec<[f32; 4]> {
-        (0..ENTRIES).map(|i| self.at(i as f32 / (ENTRIES - 1) as f32)).collect()
+        (0..ENTRIES)
+            .map(|i| self.at(i as f32 / (ENTRIES - 1) as f32))
+            .collect()
     }
 }
 
@@ -45,7 +51,10 @@ mod tests {
         assert_eq!(entries[0], [0.0; 4]);
         assert_eq!(entries[255], [0.2, 0.4, 0.6, 1.0]);
         let half = ramp.at(0.5);
-        assert!((half[3] - 0.5).abs() < 1e-6 && (half[0] - 0.1).abs() < 1e-6, "{half:?}");
+        assert!(
+            (half[3] - 0.5).abs() < 1e-6 && (half[0] - 0.1).abs() < 1e-6,
+            "{half:?}"
+        );
         assert_eq!(Ramp::new(&[]).entries()[7], [0.0; 4]);
         assert_eq!(Ramp::new(&[[1.0; 4]]).entries()[255], [1.0; 4]);
     }

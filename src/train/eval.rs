@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::metrics::{PROJECTIONS, mmd_squared_unbiased, mode_occupancy, sliced_w2, total_variation};
+use crate::metrics::{mmd_squared_unbiased, mode_occupancy, sliced_w2, total_variation};
 use crate::mixture::{Mixture, World};
 use crate::model::FusedMlp;
 use crate::process::{Address, Purpose, normal_pairs};
@@ -18,6 +18,8 @@ pub struct EvalPlan {
     pub states: usize,
     /// Draws from each posterior.
     pub draws: usize,
+    /// Directions of the sliced distance.
+    pub projections: usize,
     /// Draws that the MMD looks at (it costs their square).
     pub mmd_draws: usize,
     /// Root seed of states, noise and exact samples.
@@ -30,6 +32,7 @@ impl Default for EvalPlan {
             times: vec![0.0, 0.1, 0.3, 0.5, 0.7, 0.9],
             states: 20,
             draws: 4096,
+            projections: 64,
             mmd_draws: 1024,
             seed: 2026,
         }
@@ -191,7 +194,7 @@ fn at_state(
     let occupancy = mode_occupancy(&truth, world);
     let near = plan.mmd_draws.min(plan.draws);
     let mut figures = [learned(1), learned(4), exact(Purpose::Floor)].map(|points| {
-        let distance = sliced_w2(&points, &truth, PROJECTIONS);
+        let distance = sliced_w2(&points, &truth, plan.projections);
         Figures {
             sliced_w2: distance,
             sliced_w2_in_sd: distance / sd,

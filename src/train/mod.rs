@@ -4,6 +4,7 @@
 
 mod batch;
 mod eval;
+pub mod jvp;
 mod layout;
 mod native;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod native_tests;
 mod optimizer;
 mod outer;
 mod recipe;
+pub mod reference;
 mod resume;
 mod trainer;
 

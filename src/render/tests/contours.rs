@@ -14,7 +14,10 @@ fn ellipse_is_whole_and_thin(canvas: &mut Canvas, sd: [f64; 2], k: f64) {
         view: ViewId(1),
         camera: camera(0.05),
         mixture,
-        levels: vec![ContourLevel { log_density: level as f32, color: LINE }],
+        levels: vec![ContourLevel {
+            log_density: level as f32,
+            color: LINE,
+        }],
         width_px: 1.5,
     };
     let picture = canvas.paint(&[contours.paint_callback(rect)]);
@@ -31,14 +34,23 @@ fn ellipse_is_whole_and_thin(canvas: &mut Canvas, sd: [f64; 2], k: f64) {
     }
     // 1.5 pixels wide: half a pixel off the line is still half covered.
     assert!(least > 120, "broken at k = {k}, sd = {sd:?}: {least}");
-    let ink: f64 = picture.bytes.chunks_exact(4).map(|p| f64::from(p[0]) / 255.0).sum();
+    let ink: f64 = picture
+        .bytes
+        .chunks_exact(4)
+        .map(|p| f64::from(p[0]) / 255.0)
+        .sum();
     // The two sides of a sliver merge, so there may be less ink, never more.
-    assert!(ink < 1.6 * length_px + 8.0, "{ink} pixels of ink on {length_px} of line");
+    assert!(
+        ink < 1.6 * length_px + 8.0,
+        "{ink} pixels of ink on {length_px} of line"
+    );
 }
 
 #[test]
 fn contours_lie_where_the_density_equals_the_level_and_stay_thin_and_whole() {
-    let Some(mut canvas) = Canvas::new(160, 160, 1.0) else { return };
+    let Some(mut canvas) = Canvas::new(160, 160, 1.0) else {
+        return;
+    };
     // Round, wide and flat, a sliver of less than a pixel, and one as small as a few pixels.
     for sd in [[1.0, 1.0], [1.2, 0.3], [1.2, 0.02], [0.1, 0.1]] {
         for k in [1.0, 2.5] {
@@ -49,7 +61,9 @@ fn contours_lie_where_the_density_equals_the_level_and_stay_thin_and_whole() {
 
 #[test]
 fn a_contour_of_a_mixture_separates_what_is_denser_from_what_is_not() {
-    let Some(mut canvas) = Canvas::new(160, 160, 1.0) else { return };
+    let Some(mut canvas) = Canvas::new(160, 160, 1.0) else {
+        return;
+    };
     let rect = canvas.rect();
     let modes = three_modes(0.7);
     let mixture = packed(&modes);
@@ -58,7 +72,10 @@ fn a_contour_of_a_mixture_separates_what_is_denser_from_what_is_not() {
         view: ViewId(2),
         camera: camera(0.06),
         mixture: Arc::clone(&mixture),
-        levels: vec![ContourLevel { log_density: level as f32, color: LINE }],
+        levels: vec![ContourLevel {
+            log_density: level as f32,
+            color: LINE,
+        }],
         width_px: 1.5,
     };
     let picture = canvas.paint(&[contours.clone().paint_callback(rect)]);
@@ -67,7 +84,10 @@ fn a_contour_of_a_mixture_separates_what_is_denser_from_what_is_not() {
     for y in 0..160 {
         let log_p = |x: i32| {
             let middle = pos2(x as f32 + 0.5, y as f32 + 0.5);
-            log_density(&modes, camera(0.06).world_from_screen(rect, middle).map(f64::from))
+            log_density(
+                &modes,
+                camera(0.06).world_from_screen(rect, middle).map(f64::from),
+            )
         };
         for x in 0..159 {
             if (log_p(x) > level) != (log_p(x + 1) > level) {
@@ -79,7 +99,13 @@ fn a_contour_of_a_mixture_separates_what_is_denser_from_what_is_not() {
     }
     assert!(crossings > 50, "{crossings}");
 
-    let above = vec![ContourLevel { log_density: mixture.log_peak() + 2.0, color: LINE }];
-    let nothing = Contours { levels: above, ..contours };
+    let above = vec![ContourLevel {
+        log_density: mixture.log_peak() + 2.0,
+        color: LINE,
+    }];
+    let nothing = Contours {
+        levels: above,
+        ..contours
+    };
     assert_eq!(canvas.paint(&[nothing.paint_callback(rect)]).painted(), 0);
 }

@@ -43,7 +43,11 @@ impl Canvas {
         install_in(&mut renderer, format);
         let texture = shared.device.create_texture(&wgpu::TextureDescriptor {
             label: Some("canvas"),
-            size: wgpu::Extent3d { width, height, depth_or_array_layers: 1 },
+            size: wgpu::Extent3d {
+                width,
+                height,
+                depth_or_array_layers: 1,
+            },
             mip_level_count: 1,
             sample_count: 1,
             dimension: wgpu::TextureDimension::D2,
@@ -51,14 +55,26 @@ impl Canvas {
             usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
             view_formats: &[],
         });
-        let screen = ScreenDescriptor { size_in_pixels: [width, height], pixels_per_point };
-        Some(Self { shared, renderer, texture, screen, background: [0.0; 3] })
+        let screen = ScreenDescriptor {
+            size_in_pixels: [width, height],
+            pixels_per_point,
+        };
+        Some(Self {
+            shared,
+            renderer,
+            texture,
+            screen,
+            background: [0.0; 3],
+        })
     }
 
     /// All of the canvas, in logical points.
     fn rect(&self) -> Rect {
         let [width, height] = self.screen.size_in_pixels.map(|side| side as f32);
-        Rect::from_min_size(Pos2::ZERO, vec2(width, height) / self.screen.pixels_per_point)
+        Rect::from_min_size(
+            Pos2::ZERO,
+            vec2(width, height) / self.screen.pixels_per_point,
+        )
     }
 
     /// Paints one frame and reads it back.
@@ -76,10 +92,13 @@ impl Canvas {
             })
             .collect();
         let (device, queue) = (&self.shared.device, &self.shared.queue);
-        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         let mut commands =
-            self.renderer.update_buffers(device, queue, &mut encoder, &jobs, &self.screen);
-        let view = self.texture.create_view(&Default::default());
+            self.renderer
+                .update_buffers(device, queue, &mut encoder, &jobs, &self.screen);
+        let view = self
+            .texture
+            .create_view(&wgpu::TextureViewDescriptor::default());
         let [r, g, b] = self.background;
         {
             let mut pass = encoder
@@ -113,7 +132,7 @@ impl Canvas {
             usage: wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_texture_to_buffer(
             self.texture.as_image_copy(),
             wgpu::TexelCopyBufferInfo {
@@ -127,6 +146,8 @@ impl Canvas {
             self.texture.size(),
         );
         self.shared.queue.submit([encoder.finish()]);
+        // Errors of wgpu's validation are logged, not returned: here nobody would look.
+        assert_eq!(self.shared.take_error(), None);
         let padded = crate::gpu::read_buffer(&self.shared, &buffer, 0, buffer.size())
             .expect("a device that works");
         let bytes = padded
@@ -146,23 +167,37 @@ struct Picture {
 impl Picture {
     /// The pixel that this place (in logical points, with the canvas's scale) lies in.
     fn at(&self, place: Pos2, pixels_per_point: f32) -> [u8; 3] {
-        let (x, y) = ((place.x * pixels_per_point) as u32, (place.y * pixels_per_point) as u32);
+        let (x, y) = (
+            (place.x * pixels_per_point) as u32,
+            (place.y * pixels_per_point) as u32,
+        );
         let at = ((y * self.width + x) * 4) as usize;
         [self.bytes[at], self.bytes[at + 1], self.bytes[at + 2]]
     }
 
     /// Pixels that are not the black background.
     fn painted(&self) -> usize {
-        self.bytes.chunks_exact(4).filter(|p| p[..3] != [0, 0, 0]).count()
+        self.bytes
+            .chunks_exact(4)
+            .filter(|p| p[..3] != [0, 0, 0])
+            .count()
     }
 
     /// Writes a PNG if somebody asked for pictures.
     fn keep(&self, name: &str) {
-        let Some(folder) = std::env::var_os("FORESIGHT_PICTURES") else { return };
+        let Some(folder) = std::env::var_os("FORESIGHT_PICTURES") else {
+            return;
+        };
         let path = std::path::Path::new(&folder).join(format!("{name}.png"));
         let height = self.bytes.len() as u32 / 4 / self.width;
-        image::save_buffer(&path, &self.bytes, self.width, height, image::ColorType::Rgba8)
-            .expect("the folder that was asked for can be written to");
+        image::save_buffer(
+            &path,
+            &self.bytes,
+            self.width,
+            height,
+            image::ColorType::Rgba8,
+        )
+        .expect("the folder that was asked for can be written to");
         println!("wrote {}", path.display());
     }
 }
@@ -174,23 +209,32 @@ fn read_floats(shared: &SharedDevice, buffer: &wgpu::Buffer, n: usize) -> Vec<f3
 }
 
 fn camera(units_per_point: f32) -> Camera {
-    Camera { center: [0.0, 0.0], units_per_point }
+    Camera {
+        center: [0.0, 0.0],
+        units_per_point,
+    }
 }
 
 /// The three modes of the first session, roughly, at some `t`.
 fn three_modes(t: f64) -> Vec<(f64, [f64; 2], [f64; 3])> {
     let noise = (1.0 - t) * (1.0 - t);
-    [(0.3, [-3.0, -3.0], 0.5), (0.4, [0.0, 0.0], 0.6), (0.3, [3.0, 3.0], 0.5)]
-        .map(|(weight, mean, variance)| {
-            let c = t * t * variance + noise;
-            (weight, mean.map(|m| t * m), [c, 0.0, c * 0.8])
-        })
-        .to_vec()
+    [
+        (0.3, [-3.0, -3.0], 0.5),
+        (0.4, [0.0, 0.0], 0.6),
+        (0.3, [3.0, 3.0], 0.5),
+    ]
+    .map(|(weight, mean, variance)| {
+        let c = t * t * variance + noise;
+        (weight, mean.map(|m| t * m), [c, 0.0, c * 0.8])
+    })
+    .to_vec()
 }
 
 fn packed(modes: &[(f64, [f64; 2], [f64; 3])]) -> Arc<Gaussians> {
-    let components: Vec<_> =
-        modes.iter().map(|&(w, m, c)| Gaussian::from_covariance(w, m, c)).collect();
+    let components: Vec<_> = modes
+        .iter()
+        .map(|&(w, m, c)| Gaussian::from_covariance(w, m, c))
+        .collect();
     Gaussians::new(&components)
 }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, FontData, FontDefinitions, FontFamily, FontTweak, epaint::text::VariationCoords};
+use eframe::egui::{
+    self, FontData, FontDefinitions, FontFamily, FontTweak, epaint::text::VariationCoords,
+};
 
 use super::tokens;
 

@@ -36,7 +36,11 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 }
 
 fn quiet(ui: &mut Ui, text: &str, palette: &Palette) -> eframe::egui::Response {
-    ui.label(RichText::new(text).size(size::SMALL).color(palette.text_quiet))
+    ui.label(
+        RichText::new(text)
+            .size(size::SMALL)
+            .color(palette.text_quiet),
+    )
 }
 
 fn dot(ui: &mut Ui, color: Color32) {
@@ -69,7 +73,10 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
     if let Some(report) = &state.answers.compute {
         for (what, time) in [("processor", report.cpu), ("shared device", report.shared)] {
             if let Some(time) = time {
-                hover = format!("{hover}\n4,096 one-step draws on the {what}: {}", format::duration(time));
+                hover = format!(
+                    "{hover}\n4,096 one-step draws on the {what}: {}",
+                    format::duration(time)
+                );
             }
         }
         if let Some(trouble) = &report.trouble {

@@ -325,15 +325,44 @@ pub fn install(ctx: &egui::Context) {
 }
 
 fn visuals(palette: &Palette, dark: bool) -> Visuals {
-    let mut visuals = if dark { Visuals::dark() } else { Visuals::light() };
+    let mut visuals = if dark {
+        Visuals::dark()
+    } else {
+        Visuals::light()
+    };
     let radius = CornerRadius::same(size::RADIUS);
     let widgets = &mut visuals.widgets;
     for (state, fill, outline, text) in [
-        (&mut widgets.noninteractive, palette.panel, palette.outline, palette.text),
-        (&mut widgets.inactive, palette.control, palette.control_outline, palette.text),
-        (&mut widgets.hovered, palette.control_hovered, palette.control_outline, palette.text_strong),
-        (&mut widgets.active, palette.control_active, palette.focus, palette.text_strong),
-        (&mut widgets.open, palette.control_active, palette.control_outline, palette.text_strong),
+        (
+            &mut widgets.noninteractive,
+            palette.panel,
+            palette.outline,
+            palette.text,
+        ),
+        (
+            &mut widgets.inactive,
+            palette.control,
+            palette.control_outline,
+            palette.text,
+        ),
+        (
+            &mut widgets.hovered,
+            palette.control_hovered,
+            palette.control_outline,
+            palette.text_strong,
+        ),
+        (
+            &mut widgets.active,
+            palette.control_active,
+            palette.focus,
+            palette.text_strong,
+        ),
+        (
+            &mut widgets.open,
+            palette.control_active,
+            palette.control_outline,
+            palette.text_strong,
+        ),
     ] {
         state.bg_fill = fill;
         state.weak_bg_fill = fill;
@@ -356,8 +385,18 @@ fn visuals(palette: &Palette, dark: bool) -> Visuals {
     visuals.window_stroke = Stroke::new(1.0, palette.canvas_outline);
     visuals.window_corner_radius = CornerRadius::same(size::PANEL_RADIUS + 2);
     visuals.menu_corner_radius = CornerRadius::same(size::PANEL_RADIUS);
-    visuals.window_shadow = Shadow { offset: [0, 8], blur: 32, spread: 0, color: Color32::from_black_alpha(if dark { 120 } else { 40 }) };
-    visuals.popup_shadow = Shadow { offset: [0, 4], blur: 16, spread: 0, color: Color32::from_black_alpha(if dark { 100 } else { 30 }) };
+    visuals.window_shadow = Shadow {
+        offset: [0, 8],
+        blur: 32,
+        spread: 0,
+        color: Color32::from_black_alpha(if dark { 120 } else { 40 }),
+    };
+    visuals.popup_shadow = Shadow {
+        offset: [0, 4],
+        blur: 16,
+        spread: 0,
+        color: Color32::from_black_alpha(if dark { 100 } else { 30 }),
+    };
     visuals.panel_fill = palette.window;
     visuals.slider_trailing_fill = true;
     visuals.striped = false;

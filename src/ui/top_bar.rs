@@ -47,7 +47,8 @@ fn quiet_text(ui: &Ui, text: &str) -> RichText {
 
 fn quiet_button(ui: &mut Ui, text: &str, hover: &str) -> egui::Response {
     let text = quiet_text(ui, text);
-    ui.add(egui::Button::new(text).frame_when_inactive(false)).on_hover_text(hover)
+    ui.add(egui::Button::new(text).frame_when_inactive(false))
+        .on_hover_text(hover)
 }
 
 /// A half-filled circle: light and dark.
@@ -57,7 +58,11 @@ fn theme_toggle(ui: &mut Ui, state: &mut State) {
     let dark = ui.visuals().dark_mode;
     let name = if dark { "Light theme" } else { "Dark theme" };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    let color = if response.hovered() { palette.text_strong } else { palette.text_quiet };
+    let color = if response.hovered() {
+        palette.text_strong
+    } else {
+        palette.text_quiet
+    };
     let painter = ui.painter();
     let (middle, radius) = (rect.center(), 6.5);
     painter.circle_stroke(middle, radius, Stroke::new(1.5, color));
@@ -69,10 +74,19 @@ fn theme_toggle(ui: &mut Ui, state: &mut State) {
         .collect();
     painter.add(egui::Shape::convex_polygon(half, color, Stroke::NONE));
     if response.has_focus() {
-        painter.rect_stroke(rect, 5.0, Stroke::new(1.5, palette.focus), egui::StrokeKind::Inside);
+        painter.rect_stroke(
+            rect,
+            5.0,
+            Stroke::new(1.5, palette.focus),
+            egui::StrokeKind::Inside,
+        );
     }
     if response.on_hover_text(name).clicked() {
-        state.session.theme = if dark { ColorTheme::Light } else { ColorTheme::Dark };
+        state.session.theme = if dark {
+            ColorTheme::Light
+        } else {
+            ColorTheme::Dark
+        };
     }
 }
 
@@ -137,11 +151,24 @@ fn view_menu(ui: &mut Ui, state: &mut State) {
     heading(ui, "Compute");
     let mut choice = state.session.compute;
     for (option, name, hover) in [
-        (ComputeChoice::Auto, "Whichever is faster", "Measured at start."),
-        (ComputeChoice::Shared, "The window's device", "Window and model share it; draws are painted from where they were computed."),
-        (ComputeChoice::Cpu, "The processor", "The model's own kernel for processors."),
+        (
+            ComputeChoice::Auto,
+            "Whichever is faster",
+            "Measured at start.",
+        ),
+        (
+            ComputeChoice::Shared,
+            "The window's device",
+            "Window and model share it; draws are painted from where they were computed.",
+        ),
+        (
+            ComputeChoice::Cpu,
+            "The processor",
+            "The model's own kernel for processors.",
+        ),
     ] {
-        ui.radio_value(&mut choice, option, name).on_hover_text(hover);
+        ui.radio_value(&mut choice, option, name)
+            .on_hover_text(hover);
     }
     if choice != state.session.compute {
         state.set_compute(choice);

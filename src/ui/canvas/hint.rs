@@ -18,7 +18,9 @@ pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
         return;
     }
     let palette = tokens::palette(ui);
-    let text = ui.painter().layout_no_wrap(TEXT.to_owned(), tokens::body_font(), palette.text);
+    let text = ui
+        .painter()
+        .layout_no_wrap(TEXT.to_owned(), tokens::body_font(), palette.text);
     let wide = text.size().x + 64.0;
     let width = wide.min(projection.rect.width() - 24.0);
     let height = if width < wide { 58.0 } else { 38.0 };

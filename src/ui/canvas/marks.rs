@@ -14,7 +14,12 @@ const ARROW: f32 = 26.0;
 const CROSS: f32 = 7.0;
 
 /// Arrows of the exact velocity.
-pub fn velocity(painter: &Painter, projection: &Projection, scene: &SceneAnswer, palette: &Palette) {
+pub fn velocity(
+    painter: &Painter,
+    projection: &Projection,
+    scene: &SceneAnswer,
+    palette: &Palette,
+) {
     let fastest = scene
         .field
         .iter()
@@ -28,7 +33,10 @@ pub fn velocity(painter: &Painter, projection: &Projection, scene: &SceneAnswer,
         // The square root keeps slow places visible.
         let speed = v[0].hypot(v[1]);
         let length = ARROW * (speed / fastest).sqrt() as f32;
-        let direction = vec2((v[0] / speed.max(1e-12)) as f32, -(v[1] / speed.max(1e-12)) as f32);
+        let direction = vec2(
+            (v[0] / speed.max(1e-12)) as f32,
+            -(v[1] / speed.max(1e-12)) as f32,
+        );
         let middle = projection.to_screen(*x);
         arrow(painter, middle, direction * length, color);
     }
@@ -46,7 +54,13 @@ fn arrow(painter: &Painter, middle: Pos2, along: Vec2, color: Color32) {
 }
 
 /// Where `x_t` came from (solid) and would go (dashed).
-pub fn path(painter: &Painter, projection: &Projection, scene: &SceneAnswer, t: f64, palette: &Palette) {
+pub fn path(
+    painter: &Painter,
+    projection: &Projection,
+    scene: &SceneAnswer,
+    t: f64,
+    palette: &Palette,
+) {
     let color = tokens::faded(palette.flow, 0.9);
     let stroke = Stroke::new(1.25, color);
     let split = scene.path.partition_point(|(time, _)| *time <= t);
@@ -92,7 +106,11 @@ pub fn denoised_mean(
     };
     let below = place.y + 40.0 < rect.bottom();
     let side = if right { 1.0 } else { -1.0 };
-    let anchor = if right { Align2::LEFT_CENTER } else { Align2::RIGHT_CENTER };
+    let anchor = if right {
+        Align2::LEFT_CENTER
+    } else {
+        Align2::RIGHT_CENTER
+    };
     let start = place + vec2(side * 14.0, if below { 4.0 } else { -20.0 });
     for (line, text) in ["denoised mean", "what DPS sees"].into_iter().enumerate() {
         outlined_text(

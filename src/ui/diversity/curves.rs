@@ -38,7 +38,12 @@ pub(super) struct Figure {
 
 fn ellipse(covariance: [f64; 3], major: bool) -> f64 {
     let [xx, xy, yy] = covariance;
-    let axes = Cov2 { xx: xx + 1e-18, xy, yy: yy + 1e-18 }.axes();
+    let axes = Cov2 {
+        xx: xx + 1e-18,
+        xy,
+        yy: yy + 1e-18,
+    }
+    .axes();
     if major { axes.0 } else { axes.1 }
 }
 
@@ -56,7 +61,12 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &DiversityAnswer) {
     caption(ui, state, answer, palette);
 }
 
-fn figures(state: &State, answer: &DiversityAnswer, drawn: Color32, palette: &Palette) -> Vec<Figure> {
+fn figures(
+    state: &State,
+    answer: &DiversityAnswer,
+    drawn: Color32,
+    palette: &Palette,
+) -> Vec<Figure> {
     let pair = |learned: Value, exact: Value| {
         vec![
             curve("exact", palette.exact, 2.2, exact),
@@ -143,7 +153,12 @@ fn name_pairs(curves: &mut [Curve], names: [&str; 2]) {
 }
 
 /// Curves of the modes that ever matter, the heaviest first.
-fn shares(state: &State, answer: &DiversityAnswer, drawn: Color32, palette: &Palette) -> Vec<Curve> {
+fn shares(
+    state: &State,
+    answer: &DiversityAnswer,
+    drawn: Color32,
+    palette: &Palette,
+) -> Vec<Curve> {
     let names = mode_names(&state.world.mixture);
     let peak = |k: usize| {
         answer
@@ -162,7 +177,9 @@ fn shares(state: &State, answer: &DiversityAnswer, drawn: Color32, palette: &Pal
                 name: format!("{}, exact", names[k]),
                 color: palette.exact,
                 width: 2.2,
-                value: Box::new(move |s: &DrawStats| s.occupancy_exact.get(k).copied().unwrap_or(0.0)),
+                value: Box::new(move |s: &DrawStats| {
+                    s.occupancy_exact.get(k).copied().unwrap_or(0.0)
+                }),
                 label: Some(names[k].clone()),
             };
             let learned = Curve {
@@ -191,7 +208,13 @@ fn caption(ui: &mut Ui, state: &State, answer: &DiversityAnswer, palette: &Palet
         format::count(u64::from(answer.request.draws)),
         answer.points.len(),
     );
-    let moved = if state.session.carry { "along the path of x_t" } else { "x_t held still" };
-    let text = RichText::new(format!("{text}, {moved}.")).size(size::TICK).color(palette.text_faint);
+    let moved = if state.session.carry {
+        "along the path of x_t"
+    } else {
+        "x_t held still"
+    };
+    let text = RichText::new(format!("{text}, {moved}."))
+        .size(size::TICK)
+        .color(palette.text_faint);
     ui.add(eframe::egui::Label::new(text).wrap());
 }

@@ -22,7 +22,12 @@ fn sds(covariance: [f64; 3]) -> String {
     let [xx, xy, yy] = covariance;
     // A covariance of one draw is zero, and rounding may leave it just below.
     let tiny = 1e-18;
-    let (major, minor, _) = Cov2 { xx: xx + tiny, xy, yy: yy + tiny }.axes();
+    let (major, minor, _) = Cov2 {
+        xx: xx + tiny,
+        xy,
+        yy: yy + tiny,
+    }
+    .axes();
     format!("{}, {}", format::fixed(major, 2), format::fixed(minor, 2))
 }
 
@@ -72,7 +77,11 @@ pub fn show(ui: &mut Ui, state: &State, stats: &DrawStats) {
         .and_then(|source| Some((source, state.answers.overlay.stats.clone()?)));
     let right = |ui: &mut Ui| {
         let text = format!("{} draws", format::count(stats.draws as u64));
-        ui.label(RichText::new(text).size(size::TICK).color(palette.text_faint));
+        ui.label(
+            RichText::new(text)
+                .size(size::TICK)
+                .color(palette.text_faint),
+        );
     };
     section_with(ui, "Figures", right, |ui| {
         let columns = if overlay.is_some() { 4 } else { 3 };
@@ -85,15 +94,28 @@ pub fn show(ui: &mut Ui, state: &State, stats: &DrawStats) {
             .show(ui, |ui| {
                 ui.label("");
                 let main = state.source();
-                cell(ui, each, &heading(state, main), color_of(state, main, false, palette));
+                cell(
+                    ui,
+                    each,
+                    &heading(state, main),
+                    color_of(state, main, false, palette),
+                );
                 if let Some((source, _)) = &overlay {
-                    cell(ui, each, &heading(state, *source), color_of(state, *source, true, palette));
+                    cell(
+                        ui,
+                        each,
+                        &heading(state, *source),
+                        color_of(state, *source, true, palette),
+                    );
                 }
                 cell(ui, each, "exact", palette.exact);
                 ui.end_row();
                 for line in &LINES {
-                    let name = RichText::new(line.name).size(size::SMALL).color(palette.text_quiet);
-                    ui.label(name).on_hover_text(format!("{} In {}.", line.hover, line.unit));
+                    let name = RichText::new(line.name)
+                        .size(size::SMALL)
+                        .color(palette.text_quiet);
+                    ui.label(name)
+                        .on_hover_text(format!("{} In {}.", line.hover, line.unit));
                     cell(ui, each, &(line.drawn)(stats), palette.text);
                     if let Some((_, stats)) = &overlay {
                         cell(ui, each, &(line.drawn)(stats), palette.text);

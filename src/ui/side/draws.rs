@@ -10,8 +10,18 @@ use crate::ui::widgets::{check_row, key_hint, link, log_slider, section, section
 
 /// Shows the sections.
 pub fn show(ui: &mut Ui, state: &mut State) {
-    let State { session, arrows_taken, .. } = state;
-    log_slider(ui, "Draws", &mut session.draws, 1..=Session::MAX_DRAWS, arrows_taken);
+    let State {
+        session,
+        arrows_taken,
+        ..
+    } = state;
+    log_slider(
+        ui,
+        "Draws",
+        &mut session.draws,
+        1..=Session::MAX_DRAWS,
+        arrows_taken,
+    );
     style(ui, state);
     ui.add_space(space::SECTION);
     visible(ui, state);
@@ -20,7 +30,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn style(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
-        for (style, name) in [(DrawStyle::Points, "Points"), (DrawStyle::Density, "Density")] {
+        for (style, name) in [
+            (DrawStyle::Points, "Points"),
+            (DrawStyle::Density, "Density"),
+        ] {
             let chosen = state.session.style == style;
             if ui.selectable_label(chosen, name).clicked() {
                 state.session.style = style;
@@ -77,10 +90,15 @@ fn noise(ui: &mut Ui, state: &mut State) {
                 info
             });
             ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-                if link(ui, "copy").on_hover_text("Copy the command that makes the same draws without a window").clicked() {
+                if link(ui, "copy")
+                    .on_hover_text("Copy the command that makes the same draws without a window")
+                    .clicked()
+                {
                     let command = state.command_line();
                     ui.ctx().copy_text(command);
-                    state.notices.done(crate::ui::state::Place::Program, "Command copied");
+                    state
+                        .notices
+                        .done(crate::ui::state::Place::Program, "Command copied");
                 }
             });
         });

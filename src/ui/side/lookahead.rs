@@ -23,7 +23,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn choice(ui: &mut Ui, state: &mut State, index: usize, usual: Source) {
     let chosen = same_kind(state.source(), usual);
-    let possible = !usual.needs_model() || state.model.current.is_some() || state.model.is_loading();
+    let possible =
+        !usual.needs_model() || state.model.current.is_some() || state.model.is_loading();
     let keys = keys_of(ui.ctx(), Action::Source(index));
     let source = if chosen { state.source() } else { usual };
     let title = match source {
@@ -46,7 +47,9 @@ fn explanation(source: Source) -> &'static str {
     match source {
         Source::OneStep => "One call of the network for each draw: x_1 = X_{0,1}(noise; t, x_t).",
         Source::KStep(_) => "The network's map in K shorter jumps: closer, K calls for each draw.",
-        Source::Glass(_) => "The posterior's own flow, integrated by the midpoint rule: two velocity calls for each step.",
+        Source::Glass(_) => {
+            "The posterior's own flow, integrated by the midpoint rule: two velocity calls for each step."
+        }
         Source::Sde(_) => "The memoryless SDE from t to 1, one velocity call for each step.",
         Source::Exact => "Drawn from the closed form of the posterior.",
     }
@@ -64,7 +67,8 @@ fn steps(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
         ui.add_space(23.0);
         ui.vertical(|ui| {
-            let slider = Slider::new(&mut steps, 1..=most.max(steps)).logarithmic(true);
+            let most = most.max(steps);
+            let slider = Slider::new(&mut steps, 1..=most).logarithmic(true);
             let value = source.steps().to_string();
             slider_row(ui, "Steps", slider, &value, &mut state.arrows_taken);
         });
@@ -77,7 +81,11 @@ fn steps(ui: &mut Ui, state: &mut State) {
 fn overlay(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Over it").size(size::SMALL).color(palette.text_quiet));
+        ui.label(
+            RichText::new("Over it")
+                .size(size::SMALL)
+                .color(palette.text_quiet),
+        );
         let keys = keys_of(ui.ctx(), Action::Overlay);
         let chosen = state.overlay();
         let text = match chosen {
@@ -102,7 +110,8 @@ fn overlay(ui: &mut Ui, state: &mut State) {
                     };
                     let possible = source != state.source()
                         && (!source.needs_model() || state.model.current.is_some());
-                    let entry = egui::Button::selectable(chosen == Some(source), short_name(source));
+                    let entry =
+                        egui::Button::selectable(chosen == Some(source), short_name(source));
                     if ui.add_enabled(possible, entry).clicked() {
                         state.session.overlay = Some(source);
                     }
@@ -110,8 +119,7 @@ fn overlay(ui: &mut Ui, state: &mut State) {
             });
         combo.response.widget_info(|| {
             let mut info = WidgetInfo::labeled(Role::ComboBox, true, "Second lookahead over it");
-            info.current_text_value =
-                Some(chosen.map_or_else(|| "nothing".to_owned(), short_name));
+            info.current_text_value = Some(chosen.map_or_else(|| "nothing".to_owned(), short_name));
             info
         });
         crate::ui::widgets::key_hint(ui, &keys);

@@ -22,7 +22,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         let keys = keys_of(ui.ctx(), Action::Edit);
         let name = if editing { "done" } else { "edit" };
         toggle_edit = link(ui, name)
-            .on_hover_text(format!("Drag, stretch, turn, add and delete modes ({keys})"))
+            .on_hover_text(format!(
+                "Drag, stretch, turn, add and delete modes ({keys})"
+            ))
             .clicked();
     };
     section_with(ui, "World", right, |ui| {
@@ -42,7 +44,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn picker(ui: &mut Ui, state: &mut State) {
     let strong = tokens::palette(ui).text_strong;
-    let title = RichText::new(&state.world.title).font(tokens::strong_font()).color(strong);
+    let title = RichText::new(&state.world.title)
+        .font(tokens::strong_font())
+        .color(strong);
     let width = ui.available_width();
     let combo = egui::ComboBox::from_id_salt("world")
         .width(width)
@@ -106,10 +110,17 @@ fn caption(ui: &mut Ui, state: &State) {
         parts.push("edited".to_owned());
     }
     if let Some(cloud) = &state.cloud {
-        parts = vec![format!("{} points", format::count(cloud.points.len() as u64))];
+        parts = vec![format!(
+            "{} points",
+            format::count(cloud.points.len() as u64)
+        )];
     }
     let quiet = tokens::palette(ui).text_quiet;
-    ui.label(RichText::new(parts.join(" · ")).size(size::SMALL).color(quiet));
+    ui.label(
+        RichText::new(parts.join(" · "))
+            .size(size::SMALL)
+            .color(quiet),
+    );
 }
 
 fn bandwidth(ui: &mut Ui, state: &mut State) {

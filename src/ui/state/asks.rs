@@ -168,13 +168,22 @@ impl State {
 
     pub(super) fn submit_asks(&mut self, ctx: &egui::Context) {
         let scene = self.wanted_scene();
-        if !self.asks.scene.as_ref().is_some_and(|a| same_scene(a, &scene)) {
+        if !self
+            .asks
+            .scene
+            .as_ref()
+            .is_some_and(|a| same_scene(a, &scene))
+        {
             let id = self.engine.submit(Command::Scene(scene.clone()));
             self.asks.note(Slot::Scene, id);
             self.asks.scene = Some(scene);
         }
         if let Some(draws) = self.wanted_draws(self.source())
-            && !self.asks.draws.as_ref().is_some_and(|a| same_draws(a, &draws))
+            && !self
+                .asks
+                .draws
+                .as_ref()
+                .is_some_and(|a| same_draws(a, &draws))
         {
             let id = self.engine.submit(Command::Draws(draws.clone()));
             self.asks.note(Slot::Draws, id);
@@ -194,7 +203,11 @@ impl State {
             return;
         };
         if let Some(draws) = self.wanted_draws(source)
-            && !self.asks.overlay.as_ref().is_some_and(|a| same_draws(a, &draws))
+            && !self
+                .asks
+                .overlay
+                .as_ref()
+                .is_some_and(|a| same_draws(a, &draws))
         {
             let id = self.engine.submit(Command::Overlay(draws.clone()));
             self.asks.note(Slot::Overlay, id);
@@ -206,7 +219,12 @@ impl State {
         let Some(wanted) = self.wanted_curves() else {
             return;
         };
-        if self.asks.diversity.as_ref().is_some_and(|a| same_curves(a, &wanted)) {
+        if self
+            .asks
+            .diversity
+            .as_ref()
+            .is_some_and(|a| same_curves(a, &wanted))
+        {
             self.asks.resting = None;
             return;
         }

@@ -29,7 +29,10 @@ pub(super) fn resolvable(mut session: Session) -> (Session, Option<String>) {
         Ok(_) => (session, None),
         Err(e) => {
             session.world = Session::default().world;
-            (session, Some(format!("{e}. Three modes are shown instead.")))
+            (
+                session,
+                Some(format!("{e}. Three modes are shown instead.")),
+            )
         }
     }
 }

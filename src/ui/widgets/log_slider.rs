@@ -16,7 +16,11 @@ pub fn log_slider(
 ) -> Response {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
-        ui.label(RichText::new(name).size(size::SMALL).color(palette.text_quiet));
+        ui.label(
+            RichText::new(name)
+                .size(size::SMALL)
+                .color(palette.text_quiet),
+        );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let speed = (f64::from(*value) * 0.01).max(0.1);
             let number = DragValue::new(value)
@@ -33,7 +37,10 @@ pub fn log_slider(
         });
     });
     let mut exponent = f64::from(*value).log2();
-    let (low, high) = (f64::from(*range.start()).log2(), f64::from(*range.end()).log2());
+    let (low, high) = (
+        f64::from(*range.start()).log2(),
+        f64::from(*range.end()).log2(),
+    );
     ui.spacing_mut().slider_width = ui.available_width();
     let slider = Slider::new(&mut exponent, low..=high).show_value(false);
     let mut response = ui.add(slider);
@@ -91,7 +98,13 @@ mod tests {
 
     #[test]
     fn counts_are_read_as_people_write_them() {
-        for (text, n) in [("4096", 4096.0), ("4,096", 4096.0), ("4k", 4e3), ("1M", 1e6), ("1e6", 1e6)] {
+        for (text, n) in [
+            ("4096", 4096.0),
+            ("4,096", 4096.0),
+            ("4k", 4e3),
+            ("1M", 1e6),
+            ("1e6", 1e6),
+        ] {
             assert_eq!(parse_count(text), Some(n), "{text}");
         }
         assert_eq!(parse_count("many"), None);

@@ -39,8 +39,12 @@ pub fn section_with<R>(
 pub fn link(ui: &mut Ui, text: &str) -> Response {
     let color = tokens::palette(ui).learned;
     let text = RichText::new(text).size(size::SMALL).color(color);
-    ui.add(egui::Button::new(text).frame(false).min_size(egui::vec2(0.0, 18.0)))
-        .on_hover_cursor(egui::CursorIcon::PointingHand)
+    ui.add(
+        egui::Button::new(text)
+            .frame(false)
+            .min_size(egui::vec2(0.0, 18.0)),
+    )
+    .on_hover_cursor(egui::CursorIcon::PointingHand)
 }
 
 /// A shortcut's keys, faint, at the right end of a row.
@@ -51,9 +55,11 @@ pub fn key_hint(ui: &mut Ui, keys: &str) {
 
 /// One choice of several, with its key at the right.
 pub fn radio_row(ui: &mut Ui, selected: bool, enabled: bool, text: &str, keys: &str) -> Response {
-    row(ui, |ui| {
-        ui.add_enabled(enabled, egui::RadioButton::new(selected, text))
-    }, keys)
+    row(
+        ui,
+        |ui| ui.add_enabled(enabled, egui::RadioButton::new(selected, text)),
+        keys,
+    )
 }
 
 /// Something that is on or off, with its key at the right.
@@ -68,7 +74,9 @@ fn row(ui: &mut Ui, main: impl FnOnce(&mut Ui) -> Response, keys: &str) -> Respo
         |ui| {
             let response = main(ui);
             if !keys.is_empty() {
-                ui.with_layout(Layout::right_to_left(Align::Center), |ui| key_hint(ui, keys));
+                ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                    key_hint(ui, keys)
+                });
             }
             response
         },
@@ -80,7 +88,9 @@ fn row(ui: &mut Ui, main: impl FnOnce(&mut Ui) -> Response, keys: &str) -> Respo
 pub fn value_row(ui: &mut Ui, name: &str, value: impl Into<WidgetText>) {
     let palette = tokens::palette(ui);
     ui.horizontal_top(|ui| {
-        let name = RichText::new(name).size(size::SMALL).color(palette.text_quiet);
+        let name = RichText::new(name)
+            .size(size::SMALL)
+            .color(palette.text_quiet);
         ui.allocate_ui_with_layout(
             egui::vec2(96.0, size::SMALL + 5.0),
             Layout::left_to_right(Align::Min),
@@ -90,7 +100,12 @@ pub fn value_row(ui: &mut Ui, name: &str, value: impl Into<WidgetText>) {
             },
         );
         let value: WidgetText = value.into();
-        ui.add(Label::new(value).wrap().selectable(true).sense(Sense::hover()));
+        ui.add(
+            Label::new(value)
+                .wrap()
+                .selectable(true)
+                .sense(Sense::hover()),
+        );
     });
 }
 
@@ -105,7 +120,8 @@ pub fn slider_row(
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
         let value_width = 44.0;
-        ui.spacing_mut().slider_width = (ui.available_width() - value_width - space::ITEM).max(40.0);
+        ui.spacing_mut().slider_width =
+            (ui.available_width() - value_width - space::ITEM).max(40.0);
         let response = ui.add(slider.show_value(false));
         response.widget_info(|| {
             let mut info = WidgetInfo::labeled(egui::Role::Slider, ui.is_enabled(), name);

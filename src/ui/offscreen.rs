@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use egui_kittest::Harness;
 
-use crate::cli::WindowTimings;
+use crate::metrics::WindowTimings;
 use crate::engine::Compute;
 use crate::gpu::SharedDevice;
 use crate::session::{ComputeChoice, Session};

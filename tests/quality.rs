@@ -8,12 +8,25 @@ use foresight::train::{EvalPlan, evaluate};
 fn meets_the_bar(preset: Preset) {
     let bytes = Checkpoint::shipped(preset).expect("this preset ships with a checkpoint");
     let checkpoint = Checkpoint::from_bytes(bytes, preset.name()).unwrap();
-    assert_eq!(checkpoint.card.world, World::preset(preset), "trained on the world that ships");
+    assert_eq!(
+        checkpoint.card.world,
+        World::preset(preset),
+        "trained on the world that ships"
+    );
     let network = checkpoint.fused().unwrap();
-    let report = evaluate(&network, &checkpoint.card.world, &EvalPlan::default(), |_| true).unwrap();
+    let report = evaluate(
+        &network,
+        &checkpoint.card.world,
+        &EvalPlan::default(),
+        |_| true,
+    )
+    .unwrap();
     assert!(report.passed(), "{report}");
     // Exact samples meet any bar that the learned ones do.
-    assert!(report.mean.floor.sliced_w2 <= report.mean.four_step.sliced_w2, "{report}");
+    assert!(
+        report.mean.floor.sliced_w2 <= report.mean.four_step.sliced_w2,
+        "{report}"
+    );
 }
 
 #[test]

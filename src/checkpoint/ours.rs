@@ -17,10 +17,17 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When the layers are not what the card says, or the file cannot be written.
-    pub fn write(path: &Path, card: &CheckpointCard, layers: &[DenseLayer]) -> Result<Self, CheckpointError> {
+    pub fn write(
+        path: &Path,
+        card: &CheckpointCard,
+        layers: &[DenseLayer],
+    ) -> Result<Self, CheckpointError> {
         let name = path.display().to_string();
         let bytes = serialized(&name, card, layers)?;
-        write_whole(path, &bytes).map_err(|source| CheckpointError::Write { path: name.clone(), source })?;
+        write_whole(path, &bytes).map_err(|source| CheckpointError::Write {
+            path: name.clone(),
+            source,
+        })?;
         Self::from_bytes(&bytes, &name)
     }
 
@@ -53,21 +60,37 @@ impl Checkpoint {
     }
 }
 
-fn serialized(name: &str, card: &CheckpointCard, layers: &[DenseLayer]) -> Result<Vec<u8>, CheckpointError> {
-    let unfit = |reason: String| CheckpointError::Architecture { path: name.to_owned(), reason };
+fn serialized(
+    name: &str,
+    card: &CheckpointCard,
+    layers: &[DenseLayer],
+) -> Result<Vec<u8>, CheckpointError> {
+    let unfit = |reason: String| CheckpointError::Architecture {
+        path: name.to_owned(),
+        reason,
+    };
     let Architecture::Mlp(config) = &card.architecture;
     check_layers(config, layers).map_err(|e| unfit(e.to_string()))?;
     let card = serde_json::to_string(card).map_err(|e| unfit(e.to_string()))?;
 
     let mut data = Vec::with_capacity(2 * layers.len());
     for (i, layer) in layers.iter().enumerate() {
-        let weight = (format!("layers.{i}.weight"), vec![layer.outputs, layer.inputs], bytes_of(&layer.weight));
-        let bias = (format!("layers.{i}.bias"), vec![layer.outputs], bytes_of(&layer.bias));
+        let weight = (
+            format!("layers.{i}.weight"),
+            vec![layer.outputs, layer.inputs],
+            bytes_of(&layer.weight),
+        );
+        let bias = (
+            format!("layers.{i}.bias"),
+            vec![layer.outputs],
+            bytes_of(&layer.bias),
+        );
         data.extend([weight, bias]);
     }
     let mut views = Vec::with_capacity(data.len());
     for (tensor, shape, bytes) in &data {
-        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| unfit(e.to_string()))?;
+        let view =
+            TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| unfit(e.to_string()))?;
         views.push((tensor.as_str(), view));
     }
     let metadata = HashMap::from([(CARD_KEY.to_owned(), card)]);
@@ -80,7 +103,10 @@ fn bytes_of(numbers: &[f32]) -> Vec<u8> {
 
 /// Writes `bytes` to a file beside `path` and renames it into place.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+    if let Some(folder) = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+    {
         std::fs::create_dir_all(folder)?;
     }
     let beside = beside(path);
@@ -111,14 +137,21 @@ mod tests {
     use crate::model::MlpConfig;
 
     fn small() -> (CheckpointCard, Vec<DenseLayer>) {
-        let config = MlpConfig { hidden: 8, layers: 2, frequencies: 2, ..MlpConfig::default() };
+        let config = MlpConfig {
+            hidden: 8,
+            layers: 2,
+            frequencies: 2,
+            ..MlpConfig::default()
+        };
         let layers = config
             .shapes()
             .into_iter()
             .map(|(inputs, outputs)| DenseLayer {
                 inputs,
                 outputs,
-                weight: (0..inputs * outputs).map(|k| (k as f32 * 0.37).sin()).collect(),
+                weight: (0..inputs * outputs)
+                    .map(|k| (k as f32 * 0.37).sin())
+                    .collect(),
                 bias: (0..outputs).map(|k| k as f32).collect(),
             })
             .collect();
@@ -164,8 +197,15 @@ mod tests {
     #[test]
     fn every_shipped_model_is_sound_small_and_of_its_world() {
         for preset in Preset::ALL {
-            let Some(bytes) = Checkpoint::shipped(preset) else { continue };
-            assert!(bytes.len() <= 1_000_000, "{} has {} bytes", preset.name(), bytes.len());
+            let Some(bytes) = Checkpoint::shipped(preset) else {
+                continue;
+            };
+            assert!(
+                bytes.len() <= 1_000_000,
+                "{} has {} bytes",
+                preset.name(),
+                bytes.len()
+            );
             let model = Checkpoint::from_bytes(bytes, preset.name()).unwrap();
             assert_eq!(model.card.world, World::preset(preset));
             assert_eq!(model.parameters, 224_514);

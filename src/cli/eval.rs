@@ -61,10 +61,22 @@ pub fn run(args: &EvalArgs) -> Result<(), String> {
     };
     let name = args.checkpoint.display().to_string();
     if args.json {
-        let named = Named { checkpoint: name, hash: &checkpoint.hash, passed: report.passed(), report: &report };
-        println!("{}", serde_json::to_string_pretty(&named).map_err(|e| e.to_string())?);
+        let named = Named {
+            checkpoint: name,
+            hash: &checkpoint.hash,
+            passed: report.passed(),
+            report: &report,
+        };
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&named).map_err(|e| e.to_string())?
+        );
     } else {
         println!("{name} ({})\n{report}", checkpoint.short_hash());
     }
-    if report.passed() { Ok(()) } else { Err("the quality bar is not met".into()) }
+    if report.passed() {
+        Ok(())
+    } else {
+        Err("the quality bar is not met".into())
+    }
 }

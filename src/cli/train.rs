@@ -82,15 +82,26 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
                 world.name
             ));
         }
-        println!("taking up step {} of {}", trainer.steps_done(), trainer.recipe().steps);
+        println!(
+            "taking up step {} of {}",
+            trainer.steps_done(),
+            trainer.recipe().steps
+        );
         trainer
     } else {
+        if part.exists() {
+            println!(
+                "{} is left from an unfinished run and will be replaced; --resume takes it up",
+                part.display()
+            );
+        }
         Trainer::new(world, recipe(args)?).map_err(|e| e.to_string())?
     };
 
     let bar = ProgressBar::new(trainer.recipe().steps);
     bar.set_style(
-        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
     let (begun, mut kept, mut said) = (Instant::now(), Instant::now(), None::<Instant>);
     let mut lost: Option<String> = None;
@@ -130,7 +141,8 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
         steps: trainer.steps_done(),
         code_version: env!("CARGO_PKG_VERSION").into(),
     };
-    let written = Checkpoint::write(&args.out, &card, &trainer.layers()).map_err(|e| e.to_string())?;
+    let written =
+        Checkpoint::write(&args.out, &card, &trainer.layers()).map_err(|e| e.to_string())?;
     if part.exists() {
         // Only tidiness is at stake.
         let _ = std::fs::remove_file(&part);
@@ -177,10 +189,11 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
             return Err("--loss esd needs a teacher: with data alone it is --loss meanflow".into());
         }
         (LossArg::Meanflow, Some(TeacherArg::Exact)) => {
-            return Err("--loss meanflow learns from data: with the exact teacher it is --loss esd".into());
+            return Err(
+                "--loss meanflow learns from data: with the exact teacher it is --loss esd".into(),
+            );
         }
-        (LossArg::Meanflow, None) | (LossArg::Psd, Some(TeacherArg::Data)) => Teacher::Data,
-        (LossArg::Meanflow, Some(TeacherArg::Data)) => Teacher::Data,
+        (LossArg::Meanflow, _) | (LossArg::Psd, Some(TeacherArg::Data)) => Teacher::Data,
         (LossArg::Esd | LossArg::Psd, _) => Teacher::Exact,
     };
     Ok(recipe)

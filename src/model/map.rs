@@ -20,10 +20,22 @@ pub struct Condition<const R: usize> {
 pub trait MetaFlowMap<const R: usize> {
     /// `v(s, u, x; t, x_t)`: the mean velocity of the way from time `s` (`[B]`) to `u` (`[B]`); at `s = u` the
     /// velocity of the conditional flow, which at `t = 0` is the marginal velocity.
-    fn average_velocity(&self, s: Tensor<1>, u: Tensor<1>, x: Tensor<R>, condition: &Condition<R>) -> Tensor<R>;
+    fn average_velocity(
+        &self,
+        s: Tensor<1>,
+        u: Tensor<1>,
+        x: Tensor<R>,
+        condition: &Condition<R>,
+    ) -> Tensor<R>;
 
     /// `X_{s,u}(x; t, x_t)`. From `s = 0`, `u = 1` and standard normal `x`: one draw from `p(x_1 | x_t)` an item.
-    fn flow_map(&self, s: Tensor<1>, u: Tensor<1>, x: Tensor<R>, condition: &Condition<R>) -> Tensor<R> {
+    fn flow_map(
+        &self,
+        s: Tensor<1>,
+        u: Tensor<1>,
+        x: Tensor<R>,
+        condition: &Condition<R>,
+    ) -> Tensor<R> {
         let mut shape = [1; R];
         shape[0] = s.dims()[0];
         let step = (u.clone() - s.clone()).reshape(shape);

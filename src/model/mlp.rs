@@ -19,8 +19,15 @@ pub struct Mlp {
 impl MlpConfig {
     /// The network with fresh random weights.
     pub fn init(&self, device: &Device) -> Mlp {
-        let layers = self.shapes().into_iter().map(|(i, o)| LinearConfig::new(i, o).init(device)).collect();
-        Mlp { layers, config: *self }
+        let layers = self
+            .shapes()
+            .into_iter()
+            .map(|(i, o)| LinearConfig::new(i, o).init(device))
+            .collect();
+        Mlp {
+            layers,
+            config: *self,
+        }
     }
 }
 
@@ -29,7 +36,11 @@ impl Mlp {
     ///
     /// # Errors
     /// When they are not what `config` asks for, or not finite.
-    pub fn from_layers(config: &MlpConfig, layers: &[DenseLayer], device: &Device) -> Result<Self, ModelError> {
+    pub fn from_layers(
+        config: &MlpConfig,
+        layers: &[DenseLayer],
+        device: &Device,
+    ) -> Result<Self, ModelError> {
         check_layers(config, layers)?;
         let layers = layers
             .iter()
@@ -43,7 +54,10 @@ impl Mlp {
                 }
             })
             .collect();
-        Ok(Self { layers, config: *config })
+        Ok(Self {
+            layers,
+            config: *config,
+        })
     }
 
     /// The network's shape.
@@ -64,7 +78,13 @@ impl Mlp {
     }
 
     /// What enters the first layer, `[B, inputs]`.
-    fn embed(&self, s: Tensor<1>, u: Tensor<1>, x: Tensor<2>, condition: &Condition<2>) -> Tensor<2> {
+    fn embed(
+        &self,
+        s: Tensor<1>,
+        u: Tensor<1>,
+        x: Tensor<2>,
+        condition: &Condition<2>,
+    ) -> Tensor<2> {
         let rows = s.dims()[0];
         let frequencies = self.frequencies(&x.device());
         let times = [s, u, condition.t.clone()].map(|time| time.reshape([rows, 1]));
@@ -82,7 +102,13 @@ impl Mlp {
 impl MetaFlowMap<2> for Mlp {
     /// # Shapes
     /// `s`, `u`: `[B]`; `x` and the result: `[B, 2]`.
-    fn average_velocity(&self, s: Tensor<1>, u: Tensor<1>, x: Tensor<2>, condition: &Condition<2>) -> Tensor<2> {
+    fn average_velocity(
+        &self,
+        s: Tensor<1>,
+        u: Tensor<1>,
+        x: Tensor<2>,
+        condition: &Condition<2>,
+    ) -> Tensor<2> {
         let mut h = self.embed(s, u, x, condition);
         for (i, layer) in self.layers.iter().enumerate() {
             h = layer.forward(h);

@@ -6,6 +6,11 @@
 //! way. A lane never meets another lane, and sums always run over the inputs in order: the result of a row does not
 //! depend on which rows stand beside it. `pulp` picks the instruction set (AVX-512, AVX2, NEON) when the program runs.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 /// Rows of one tile. A whole number of vectors on every instruction set.
@@ -234,7 +239,10 @@ fn piece<S: Simd, const R: usize, const V: usize>(
 pub(crate) fn exp<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
     // Adding 1.5 * 2^23 leaves the rounded number in the low bits; shifted, those are an exponent.
     const ROUND: f32 = 12_582_912.0;
-    let y = simd.min_f32s(simd.max_f32s(y, simd.splat_f32s(-87.0)), simd.splat_f32s(88.0));
+    let y = simd.min_f32s(
+        simd.max_f32s(y, simd.splat_f32s(-87.0)),
+        simd.splat_f32s(88.0),
+    );
     let shifted = simd.mul_add_f32s(
         y,
         simd.splat_f32s(std::f32::consts::LOG2_E),
@@ -246,11 +254,22 @@ pub(crate) fn exp<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
     let r = simd.mul_add_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
     // Cephes' polynomial of expf.
     let mut p = simd.splat_f32s(1.987_569_2e-4);
-    for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+    for c in [
+        1.398_2e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
         p = simd.mul_add_f32s(p, r, simd.splat_f32s(c));
     }
-    let p = simd.mul_add_f32s(p, simd.mul_f32s(r, r), simd.add_f32s(r, simd.splat_f32s(1.0)));
-    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    let p = simd.mul_add_f32s(
+        p,
+        simd.mul_f32s(r, r),
+        simd.add_f32s(r, simd.splat_f32s(1.0)),
+    );
+    let exponent =
+        simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(p), exponent))
 }
 

@@ -70,21 +70,39 @@ impl BatchPlan<'_> {
         let n = self.size;
         let points = |purpose, part| {
             let mut out = vec![[0.0_f32; 2]; n];
-            normal_pairs(Address::new(self.seed, purpose, step).at_step(part), 0, &mut out);
+            normal_pairs(
+                Address::new(self.seed, purpose, step).at_step(part),
+                0,
+                &mut out,
+            );
             out
         };
         let numbers = |part| {
             let mut out = vec![0.0_f32; n];
-            uniforms(Address::new(self.seed, Purpose::TrainTime, step).at_step(part), 0, &mut out);
+            uniforms(
+                Address::new(self.seed, Purpose::TrainTime, step).at_step(part),
+                0,
+                &mut out,
+            );
             out
         };
         let mut x_1 = vec![[0.0_f32; 2]; n];
-        self.world.sample_into(Address::new(self.seed, Purpose::TrainData, step), 0, &mut x_1);
-        let (outer, inner) = (points(Purpose::TrainNoise, 0), points(Purpose::TrainNoise, 1));
+        self.world.sample_into(
+            Address::new(self.seed, Purpose::TrainData, step),
+            0,
+            &mut x_1,
+        );
+        let (outer, inner) = (
+            points(Purpose::TrainNoise, 0),
+            points(Purpose::TrainNoise, 1),
+        );
         let (r, keep, a, b, whole) = (numbers(0), numbers(1), numbers(2), numbers(3), numbers(4));
         let middle = numbers(5);
 
-        let mut batch = Batch { middle, ..Batch::default() };
+        let mut batch = Batch {
+            middle,
+            ..Batch::default()
+        };
         for i in 0..n {
             let (s, u) = if i < self.diagonal {
                 (a[i], a[i])
@@ -94,17 +112,29 @@ impl BatchPlan<'_> {
                 (a[i].min(b[i]), a[i].max(b[i]))
             };
             let conditional = keep[i] >= self.times.unconditional;
-            let t = if conditional { r[i].powf(self.times.power) } else { 0.0 };
+            let t = if conditional {
+                r[i].powf(self.times.power)
+            } else {
+                0.0
+            };
             batch.s.push(s);
             batch.u.push(u);
             batch.t.push(t);
-            batch.x.push(std::array::from_fn(|d| (1.0 - s) * inner[i][d] + s * x_1[i][d]));
+            batch.x.push(std::array::from_fn(|d| {
+                (1.0 - s) * inner[i][d] + s * x_1[i][d]
+            }));
             batch.x_t.push(std::array::from_fn(|d| {
-                if conditional { (1.0 - t) * outer[i][d] + t * x_1[i][d] } else { 0.0 }
+                if conditional {
+                    (1.0 - t) * outer[i][d] + t * x_1[i][d]
+                } else {
+                    0.0
+                }
             }));
         }
         batch.velocity = match self.teacher {
-            Teacher::Data => (0..n).map(|i| std::array::from_fn(|d| x_1[i][d] - inner[i][d])).collect(),
+            Teacher::Data => (0..n)
+                .map(|i| std::array::from_fn(|d| x_1[i][d] - inner[i][d]))
+                .collect(),
             Teacher::Exact => (0..n)
                 .into_par_iter()
                 .with_min_len(32)
@@ -130,7 +160,11 @@ mod tests {
             seed: 1,
             size: 4096,
             diagonal: 1024,
-            times: TimeLaw { power: 1.5, unconditional: 0.1, whole: 0.0 },
+            times: TimeLaw {
+                power: 1.5,
+                unconditional: 0.1,
+                whole: 0.0,
+            },
             teacher,
         }
     }
@@ -151,7 +185,9 @@ mod tests {
         // Standard error 0.005.
         assert!((zero - 0.1).abs() < 0.02, "{zero}");
         for i in 0..4096 {
-            assert!((0.0..=1.0).contains(&batch.s[i]) && batch.s[i] <= batch.u[i] && batch.u[i] <= 1.0);
+            assert!(
+                (0.0..=1.0).contains(&batch.s[i]) && batch.s[i] <= batch.u[i] && batch.u[i] <= 1.0
+            );
             assert_eq!(batch.s[i] == batch.u[i], i < 1024);
             assert!(batch.t[i] != 0.0 || batch.x_t[i] == [0.0; 2]);
         }
@@ -161,7 +197,10 @@ mod tests {
     fn the_exact_teacher_is_the_mean_of_what_data_says() {
         // Given (s, I_s, t, x_t) the exact velocity is the mean of x_1 - x_0, so the difference is uncorrelated with it.
         let world = Preset::Two.mixture();
-        let (exact, data) = (plan(&world, Teacher::Exact).at(7), plan(&world, Teacher::Data).at(7));
+        let (exact, data) = (
+            plan(&world, Teacher::Exact).at(7),
+            plan(&world, Teacher::Data).at(7),
+        );
         assert_eq!(exact.x, data.x);
         let (mut cross, mut bias) = (0.0, 0.0);
         for (e, d) in exact.velocity.iter().zip(&data.velocity) {
@@ -169,6 +208,9 @@ mod tests {
             cross += f64::from((d[0] - e[0]) * e[0]);
         }
         // The residual has variance below 3 and e one below 6: standard errors below 0.03 and 0.07.
-        assert!((bias / 4096.0).abs() < 0.1 && (cross / 4096.0).abs() < 0.25, "{bias} {cross}");
+        assert!(
+            (bias / 4096.0).abs() < 0.1 && (cross / 4096.0).abs() < 0.25,
+            "{bias} {cross}"
+        );
     }
 }

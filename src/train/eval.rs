@@ -136,16 +136,21 @@ pub fn evaluate(
             0,
             &mut states,
         );
-        let mut row = EvalRow { t: Some(t), ..EvalRow::default() };
+        let mut row = EvalRow {
+            t: Some(t),
+            ..EvalRow::default()
+        };
         for (i, x_t) in states.iter().enumerate() {
             let number = k * plan.states + i;
             if !keep_going(number as f64 / total as f64) {
                 return None;
             }
             let one = at_state(model, &world.mixture, plan, t, *x_t, number as u32, sd);
-            for (sum, figures) in
-                [(&mut row.one_step, one[0]), (&mut row.four_step, one[1]), (&mut row.floor, one[2])]
-            {
+            for (sum, figures) in [
+                (&mut row.one_step, one[0]),
+                (&mut row.four_step, one[1]),
+                (&mut row.floor, one[2]),
+            ] {
                 sum.add(&figures, 1.0 / plan.states as f64);
             }
         }
@@ -183,7 +188,11 @@ fn at_state(
     };
     let learned = |steps: u32| {
         let mut x = vec![[0.0_f32; 2]; plan.draws];
-        normal_pairs(Address::new(plan.seed, Purpose::PosteriorDraw, number), 0, &mut x);
+        normal_pairs(
+            Address::new(plan.seed, Purpose::PosteriorDraw, number),
+            0,
+            &mut x,
+        );
         for k in 0..steps {
             let (s, u) = (k as f32 / steps as f32, (k + 1) as f32 / steps as f32);
             model.flow_map_in_place(s, u, t as f32, x_t, &mut x);
@@ -219,8 +228,16 @@ fn verdicts(mean: &EvalRow) -> Vec<Verdict> {
         passed: found <= bar,
     };
     vec![
-        at_most("one-step sliced W2 above the floor, in sd,", one.above_floor_in_sd, SLICED_W2_BAR),
-        at_most("one-step mode-weight total variation", one.mode_weight_tv, MODE_WEIGHT_BAR),
+        at_most(
+            "one-step sliced W2 above the floor, in sd,",
+            one.above_floor_in_sd,
+            SLICED_W2_BAR,
+        ),
+        at_most(
+            "one-step mode-weight total variation",
+            one.mode_weight_tv,
+            MODE_WEIGHT_BAR,
+        ),
         Verdict {
             demand: "a four-step draw is closer (sliced W2 in sd, four less one)".into(),
             found: four.sliced_w2_in_sd - one.sliced_w2_in_sd,
@@ -237,7 +254,11 @@ impl fmt::Display for EvalReport {
             "{}: {} states from p_t at each t, {} draws each; distances in world units, sd = {:.3}",
             self.world, plan.states, plan.draws, self.standard_deviation
         )?;
-        writeln!(f, "{:>6} | {:^31} | {:^31} | {:^23}", "", "one step", "four steps", "floor (two exact)")?;
+        writeln!(
+            f,
+            "{:>6} | {:^31} | {:^31} | {:^23}",
+            "", "one step", "four steps", "floor (two exact)"
+        )?;
         writeln!(
             f,
             "{:>6} | {:>7} {:>7} {:>8} {:>6} | {:>7} {:>7} {:>8} {:>6} | {:>7} {:>8} {:>6}",
@@ -250,13 +271,24 @@ impl fmt::Display for EvalReport {
                 write!(
                     f,
                     " {:>7.4} {:>7.4} {:>8.1e} {:>6.4} |",
-                    figures.sliced_w2, figures.above_floor_in_sd, figures.mmd_squared, figures.mode_weight_tv
+                    figures.sliced_w2,
+                    figures.above_floor_in_sd,
+                    figures.mmd_squared,
+                    figures.mode_weight_tv
                 )?;
             }
             let floor = &row.floor;
-            writeln!(f, " {:>7.4} {:>8.1e} {:>6.4}", floor.sliced_w2, floor.mmd_squared, floor.mode_weight_tv)?;
+            writeln!(
+                f,
+                " {:>7.4} {:>8.1e} {:>6.4}",
+                floor.sliced_w2, floor.mmd_squared, floor.mode_weight_tv
+            )?;
         }
-        writeln!(f, "sw2: sliced W2; above: sw2 less the floor's, in sd; mmd2: squared MMD of the first {}; tv: total variation of mode weights", plan.mmd_draws)?;
+        writeln!(
+            f,
+            "sw2: sliced W2; above: sw2 less the floor's, in sd; mmd2: squared MMD of the first {}; tv: total variation of mode weights",
+            plan.mmd_draws
+        )?;
         for verdict in &self.verdicts {
             let word = if verdict.passed { "pass" } else { "FAIL" };
             writeln!(f, "{word}  {}: {:.4}", verdict.demand, verdict.found)?;

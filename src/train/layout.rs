@@ -30,7 +30,10 @@ impl Slot {
     /// The same, to write to.
     pub(crate) fn split_mut<'a>(&self, flat: &'a mut [f32]) -> (&'a mut [f32], &'a mut [f32]) {
         let (weights, rest) = flat[self.weight_at..].split_at_mut(self.bias_at - self.weight_at);
-        (&mut weights[..self.outputs * self.stride], &mut rest[..self.outputs])
+        (
+            &mut weights[..self.outputs * self.stride],
+            &mut rest[..self.outputs],
+        )
     }
 }
 
@@ -52,7 +55,13 @@ impl Layout {
                 let weight_at = len;
                 let bias_at = weight_at + outputs * stride;
                 len = bias_at + outputs.next_multiple_of(LINE);
-                Slot { inputs, outputs, stride, weight_at, bias_at }
+                Slot {
+                    inputs,
+                    outputs,
+                    stride,
+                    weight_at,
+                    bias_at,
+                }
             })
             .collect();
         Self { slots, len }
@@ -71,7 +80,10 @@ impl Layout {
             }
             let (weight, bias) = slot.split_mut(flat.as_mut_slice());
             let (from_weight, from_bias) = numbers.split_at(slot.outputs * slot.inputs);
-            for (row, from) in weight.chunks_exact_mut(slot.stride).zip(from_weight.chunks_exact(slot.inputs)) {
+            for (row, from) in weight
+                .chunks_exact_mut(slot.stride)
+                .zip(from_weight.chunks_exact(slot.inputs))
+            {
                 row[..slot.inputs].copy_from_slice(from);
             }
             bias.copy_from_slice(from_bias);
@@ -88,7 +100,10 @@ impl Layout {
                 DenseLayer {
                     inputs: slot.inputs,
                     outputs: slot.outputs,
-                    weight: weight.chunks_exact(slot.stride).flat_map(|row| row[..slot.inputs].to_vec()).collect(),
+                    weight: weight
+                        .chunks_exact(slot.stride)
+                        .flat_map(|row| row[..slot.inputs].to_vec())
+                        .collect(),
                     bias: bias.to_vec(),
                 }
             })
@@ -102,13 +117,32 @@ mod tests {
 
     #[test]
     fn every_weight_is_exported_and_drawn_from_its_layers_range() {
-        let config = MlpConfig { hidden: 24, layers: 2, frequencies: 3, ..MlpConfig::default() };
+        let config = MlpConfig {
+            hidden: 24,
+            layers: 2,
+            frequencies: 3,
+            ..MlpConfig::default()
+        };
         let layout = Layout::new(&config);
         let flat = layout.initial(3);
         let layers = layout.export(flat.as_slice());
-        assert_eq!(layers.iter().map(|l| l.weight.len() + l.bias.len()).sum::<usize>(), config.parameters());
+        assert_eq!(
+            layers
+                .iter()
+                .map(|l| l.weight.len() + l.bias.len())
+                .sum::<usize>(),
+            config.parameters()
+        );
         // The second row of the first layer starts after the first row's padding.
-        assert_eq!(layers[0].weight[layers[0].inputs], flat.as_slice()[layout.slots[0].stride]);
-        assert!(layers[1].weight.iter().all(|w| w.abs() < 1.0 / 24.0_f32.sqrt()));
+        assert_eq!(
+            layers[0].weight[layers[0].inputs],
+            flat.as_slice()[layout.slots[0].stride]
+        );
+        assert!(
+            layers[1]
+                .weight
+                .iter()
+                .all(|w| w.abs() < 1.0 / 24.0_f32.sqrt())
+        );
     }
 }

@@ -14,6 +14,7 @@ mod outer;
 mod recipe;
 pub mod reference;
 mod resume;
+mod tile;
 mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};

@@ -7,8 +7,14 @@ use crate::mixture::Preset;
 use crate::model::simd::Buffer;
 use crate::model::{DenseLayer, MlpConfig};
 
-const SMALL: MlpConfig =
-    MlpConfig { hidden: 24, layers: 3, frequencies: 3, frequency_min: 0.8, frequency_max: 6.0, input_scale: 0.5 };
+const SMALL: MlpConfig = MlpConfig {
+    hidden: 24,
+    layers: 3,
+    frequencies: 3,
+    frequency_min: 0.8,
+    frequency_max: 6.0,
+    input_scale: 0.5,
+};
 
 /// `v(s, u, x; t, x_t)` in f64.
 fn velocity(layers: &[DenseLayer], s: f64, u: f64, x: [f64; 2], t: f64, x_t: [f64; 2]) -> [f64; 2] {
@@ -24,8 +30,17 @@ fn velocity(layers: &[DenseLayer], s: f64, u: f64, x: [f64; 2], t: f64, x_t: [f6
             .chunks(layer.inputs)
             .zip(&layer.bias)
             .map(|(row, bias)| {
-                let z = f64::from(*bias) + row.iter().zip(&h).map(|(w, h)| f64::from(*w) * h).sum::<f64>();
-                if l + 1 < layers.len() { z / (1.0 + (-z).exp()) } else { z }
+                let z = f64::from(*bias)
+                    + row
+                        .iter()
+                        .zip(&h)
+                        .map(|(w, h)| f64::from(*w) * h)
+                        .sum::<f64>();
+                if l + 1 < layers.len() {
+                    z / (1.0 + (-z).exp())
+                } else {
+                    z
+                }
             })
             .collect();
     }
@@ -34,14 +49,19 @@ fn velocity(layers: &[DenseLayer], s: f64, u: f64, x: [f64; 2], t: f64, x_t: [f6
 
 fn target(layers: &[DenseLayer], b: &Batch, i: usize, consistency: Consistency) -> [f64; 2] {
     let (s, u, t) = (f64::from(b.s[i]), f64::from(b.u[i]), f64::from(b.t[i]));
-    let (x, x_t, v) = (b.x[i].map(f64::from), b.x_t[i].map(f64::from), b.velocity[i].map(f64::from));
+    let (x, x_t, v) = (
+        b.x[i].map(f64::from),
+        b.x_t[i].map(f64::from),
+        b.velocity[i].map(f64::from),
+    );
     if s == u {
         return v;
     }
     match consistency {
         Consistency::Eulerian => {
             let h = 1e-5;
-            let along = |h: f64| velocity(layers, s + h, u, [x[0] + h * v[0], x[1] + h * v[1]], t, x_t);
+            let along =
+                |h: f64| velocity(layers, s + h, u, [x[0] + h * v[0], x[1] + h * v[1]], t, x_t);
             let (ahead, behind) = (along(h), along(-h));
             std::array::from_fn(|d| v[d] + (u - s) * (ahead[d] - behind[d]) / (2.0 * h))
         }
@@ -67,7 +87,11 @@ fn loss(layers: &[DenseLayer], frozen: &[DenseLayer], b: &Batch, plan: &LossPlan
                 let v = velocity(layers, s, u, x, t, x_t);
                 (v[0] - goal[0]).powi(2) + (v[1] - goal[1]).powi(2)
             };
-            let power = if s == u { plan.diagonal_power } else { plan.consistency_power };
+            let power = if s == u {
+                plan.diagonal_power
+            } else {
+                plan.consistency_power
+            };
             error(layers) * (error(frozen) + f64::from(plan.weight_floor)).powf(-f64::from(power))
         })
         .sum::<f64>()
@@ -82,11 +106,20 @@ fn check(consistency: Consistency) {
         seed: 5,
         size: 150,
         diagonal: 40,
-        times: TimeLaw { power: 1.5, unconditional: 0.1, whole: 0.2 },
+        times: TimeLaw {
+            power: 1.5,
+            unconditional: 0.1,
+            whole: 0.2,
+        },
         teacher: Teacher::Exact,
     }
     .at(0);
-    let plan = LossPlan { consistency, weight_floor: 0.01, diagonal_power: 0.5, consistency_power: 1.0 };
+    let plan = LossPlan {
+        consistency,
+        weight_floor: 0.01,
+        diagonal_power: 0.5,
+        consistency_power: 1.0,
+    };
     let layout = Layout::new(&SMALL);
     let flat = layout.initial(9);
     let mut net = NativeNet::new(&SMALL, &layout);
@@ -96,7 +129,11 @@ fn check(consistency: Consistency) {
 
     let layers = layout.export(flat.as_slice());
     let expected = loss(&layers, &layers, &batch, &plan);
-    assert!((measured.weighted - expected).abs() < 1e-5 * expected, "{} {expected}", measured.weighted);
+    assert!(
+        (measured.weighted - expected).abs() < 1e-5 * expected,
+        "{} {expected}",
+        measured.weighted
+    );
 
     let ours = layout.export(gradient.as_slice());
     for (l, layer) in layers.iter().enumerate() {
@@ -110,7 +147,11 @@ fn check(consistency: Consistency) {
             let numeric = (at(1e-3) - at(-1e-3)) / 2e-3;
             // f32 sums of 150 items and a central difference of step 1e-3: 1e-4 of the layer's largest gradient.
             let error = (f64::from(ours[l].weight[k]) - numeric).abs();
-            assert!(error < 2e-4 * f64::from(scale) + 1e-7, "layer {l} weight {k}: {} {numeric}", ours[l].weight[k]);
+            assert!(
+                error < 2e-4 * f64::from(scale) + 1e-7,
+                "layer {l} weight {k}: {} {numeric}",
+                ours[l].weight[k]
+            );
         }
         for k in 0..layer.bias.len() {
             let at = |h: f32| {
@@ -120,7 +161,11 @@ fn check(consistency: Consistency) {
             };
             let numeric = (at(1e-3) - at(-1e-3)) / 2e-3;
             let error = (f64::from(ours[l].bias[k]) - numeric).abs();
-            assert!(error < 1e-3 * numeric.abs() + 1e-4, "layer {l} bias {k}: {} {numeric}", ours[l].bias[k]);
+            assert!(
+                error < 1e-3 * numeric.abs() + 1e-4,
+                "layer {l} bias {k}: {} {numeric}",
+                ours[l].bias[k]
+            );
         }
     }
 }
@@ -138,13 +183,27 @@ fn the_semigroup_gradient_is_that_of_a_plain_network() {
 #[test]
 fn the_gradient_does_not_depend_on_the_number_of_threads() {
     let world = Preset::Two.mixture();
-    let times = TimeLaw { power: 1.5, unconditional: 0.1, whole: 0.0 };
-    let plan = BatchPlan { world: &world, seed: 1, size: 700, diagonal: 200, times, teacher: Teacher::Exact };
+    let times = TimeLaw {
+        power: 1.5,
+        unconditional: 0.1,
+        whole: 0.0,
+    };
+    let plan = BatchPlan {
+        world: &world,
+        seed: 1,
+        size: 700,
+        diagonal: 200,
+        times,
+        teacher: Teacher::Exact,
+    };
     let batch = plan.at(2);
     let layout = Layout::new(&SMALL);
     let flat = layout.initial(1);
     let gradient = |threads: usize| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let mut net = NativeNet::new(&SMALL, &layout);
             net.load(flat.as_slice());

@@ -69,26 +69,47 @@ pub(crate) struct OptimizerState {
 impl OptimizerState {
     pub(crate) fn new(weights: Buffer) -> Self {
         let zeros = Buffer::zeroed(weights.as_slice().len());
-        Self { mean: zeros.clone(), square: zeros, average: weights.clone(), weights }
+        Self {
+            mean: zeros.clone(),
+            square: zeros,
+            average: weights.clone(),
+            weights,
+        }
     }
 
     /// One step along `gradient`; gives back the gradient's norm before clipping. `step` counts from 0.
     ///
     /// Nothing changes when the norm is not finite.
-    pub(crate) fn update(&mut self, gradient: &Buffer, config: &AdamConfig, rate: f64, decay: f64, step: u64) -> f64 {
+    pub(crate) fn update(
+        &mut self,
+        gradient: &Buffer,
+        config: &AdamConfig,
+        rate: f64,
+        decay: f64,
+        step: u64,
+    ) -> f64 {
         let gradient = gradient.as_slice();
-        let squares: Vec<f64> =
-            gradient.par_chunks(PIECE).map(|g| g.iter().map(|g| f64::from(*g) * f64::from(*g)).sum()).collect();
+        let squares: Vec<f64> = gradient
+            .par_chunks(PIECE)
+            .map(|g| g.iter().map(|g| f64::from(*g) * f64::from(*g)).sum())
+            .collect();
         let norm = squares.iter().sum::<f64>().sqrt();
         if !norm.is_finite() {
             return norm;
         }
-        let scale = if norm > config.clip { (config.clip / norm) as f32 } else { 1.0 };
+        let scale = if norm > config.clip {
+            (config.clip / norm) as f32
+        } else {
+            1.0
+        };
         let power = i32::try_from(step + 1).unwrap_or(i32::MAX);
         let (b1, b2) = (config.beta_1 as f32, config.beta_2 as f32);
         let step_size = (rate / (1.0 - config.beta_1.powi(power))) as f32;
         let root_2 = (1.0 / (1.0 - config.beta_2.powi(power)).sqrt()) as f32;
-        let (epsilon, keep) = (config.epsilon as f32, (1.0 - rate * config.weight_decay) as f32);
+        let (epsilon, keep) = (
+            config.epsilon as f32,
+            (1.0 - rate * config.weight_decay) as f32,
+        );
         let follow = (1.0 - decay) as f32;
         let pieces = self
             .weights
@@ -117,7 +138,12 @@ mod tests {
 
     #[test]
     fn the_rate_warms_up_then_falls_along_a_cosine() {
-        let course = RateCourse { peak: 1e-3, warm_up: 200, steps: 5000, floor: 0.0 };
+        let course = RateCourse {
+            peak: 1e-3,
+            warm_up: 200,
+            steps: 5000,
+            floor: 0.0,
+        };
         assert!((course.at(0) - 5e-6).abs() < 1e-12);
         assert!((course.at(199) - 1e-3).abs() < 1e-12);
         assert!((course.at(2600) - 5e-4).abs() < 1e-6);
@@ -133,19 +159,41 @@ mod tests {
 
     #[test]
     fn adam_finds_the_minimum_of_a_bowl_and_a_broken_gradient_changes_nothing() {
-        let config = AdamConfig { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.0, clip: 1.5 };
+        let config = AdamConfig {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            clip: 1.5,
+        };
         let mut weights = Buffer::zeroed(16);
         weights.as_mut_slice()[0] = 3.0;
         let mut state = OptimizerState::new(weights);
         let mut gradient = Buffer::zeroed(16);
         for step in 0..2000 {
-            for (g, w) in gradient.as_mut_slice().iter_mut().zip(state.weights.as_slice()) {
+            for (g, w) in gradient
+                .as_mut_slice()
+                .iter_mut()
+                .zip(state.weights.as_slice())
+            {
                 *g = w - 1.0;
             }
             state.update(&gradient, &config, 1e-2, 0.9, step);
         }
-        assert!(state.weights.as_slice().iter().all(|w| (w - 1.0).abs() < 1e-2));
-        assert!(state.average.as_slice().iter().all(|w| (w - 1.0).abs() < 1e-2));
+        assert!(
+            state
+                .weights
+                .as_slice()
+                .iter()
+                .all(|w| (w - 1.0).abs() < 1e-2)
+        );
+        assert!(
+            state
+                .average
+                .as_slice()
+                .iter()
+                .all(|w| (w - 1.0).abs() < 1e-2)
+        );
         let before = state.weights.as_slice().to_vec();
         gradient.as_mut_slice()[3] = f32::NAN;
         assert!(state.update(&gradient, &config, 1e-2, 0.9, 2000).is_nan());

@@ -1,5 +1,10 @@
 //! The gradient of a linear layer's weights: the sum over rows of output gradient times input.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 use super::layout::Slot;
@@ -74,7 +79,14 @@ fn blocks<S: Simd, const R: usize>(
         columns::<S, R>(simd, stride, width, delta, transposed, weight);
     }
     for (delta, weight) in rest.iter().zip(rest_weight.chunks_exact_mut(stride)) {
-        columns::<S, 1>(simd, stride, width, std::array::from_ref(delta), transposed, weight);
+        columns::<S, 1>(
+            simd,
+            stride,
+            width,
+            std::array::from_ref(delta),
+            transposed,
+            weight,
+        );
     }
 }
 
@@ -91,11 +103,27 @@ fn columns<S: Simd, const R: usize>(
     let count = stride / S::F32_LANES;
     let mut c = 0;
     while c + 2 <= count {
-        panel::<S, R, 2>(simd, stride, width, c * S::F32_LANES, delta, transposed, weight);
+        panel::<S, R, 2>(
+            simd,
+            stride,
+            width,
+            c * S::F32_LANES,
+            delta,
+            transposed,
+            weight,
+        );
         c += 2;
     }
     if c < count {
-        panel::<S, R, 1>(simd, stride, width, c * S::F32_LANES, delta, transposed, weight);
+        panel::<S, R, 1>(
+            simd,
+            stride,
+            width,
+            c * S::F32_LANES,
+            delta,
+            transposed,
+            weight,
+        );
     }
 }
 

@@ -51,19 +51,29 @@ impl Default for Recipe {
         Self {
             model: MlpConfig::default(),
             seed: 0,
-            steps: 5000,
+            steps: 20_000,
             batch: 1024,
             diagonal_share: 0.25,
             teacher: Teacher::Exact,
             consistency: Consistency::Eulerian,
-            times: TimeLaw { power: 1.5, unconditional: 0.1, whole: 0.0 },
+            times: TimeLaw {
+                power: 1.5,
+                unconditional: 0.1,
+                whole: 0.0,
+            },
             weight_floor: 0.01,
             diagonal_power: 0.5,
             consistency_power: 0.5,
             rate: 1e-3,
             warm_up: 200,
             rate_floor: 0.0,
-            adam: AdamConfig { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8, weight_decay: 0.01, clip: 1.5 },
+            adam: AdamConfig {
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+                weight_decay: 0.01,
+                clip: 1.5,
+            },
             ema_limit: 0.999,
         }
     }
@@ -80,18 +90,66 @@ impl Recipe {
     pub fn validate(&self) -> Result<(), TrainError> {
         self.model.validate()?;
         let rules = [
-            ("steps", (1..=u64::from(u32::MAX)).contains(&self.steps), "at least 1"),
-            ("batch", (1..=Self::MAX_BATCH).contains(&self.batch), "1 to 1048576"),
-            ("diagonal_share", (0.0..=1.0).contains(&self.diagonal_share), "0 to 1"),
-            ("times.power", self.times.power > 0.0 && self.times.power <= 10.0, "above 0 and at most 10"),
-            ("times.unconditional", (0.0..=1.0).contains(&self.times.unconditional), "0 to 1"),
-            ("times.whole", (0.0..=1.0).contains(&self.times.whole), "0 to 1"),
-            ("weight_floor", self.weight_floor > 0.0 && self.weight_floor.is_finite(), "above 0"),
-            ("diagonal_power", (0.0..=2.0).contains(&self.diagonal_power), "0 to 2"),
-            ("consistency_power", (0.0..=2.0).contains(&self.consistency_power), "0 to 2"),
-            ("rate", self.rate > 0.0 && self.rate <= 1.0, "above 0 and at most 1"),
-            ("rate_floor", (0.0..=1.0).contains(&self.rate_floor), "0 to 1"),
-            ("ema_limit", (0.0..1.0).contains(&self.ema_limit), "0 up to, but not, 1"),
+            (
+                "steps",
+                (1..=u64::from(u32::MAX)).contains(&self.steps),
+                "at least 1",
+            ),
+            (
+                "batch",
+                (1..=Self::MAX_BATCH).contains(&self.batch),
+                "1 to 1048576",
+            ),
+            (
+                "diagonal_share",
+                (0.0..=1.0).contains(&self.diagonal_share),
+                "0 to 1",
+            ),
+            (
+                "times.power",
+                self.times.power > 0.0 && self.times.power <= 10.0,
+                "above 0 and at most 10",
+            ),
+            (
+                "times.unconditional",
+                (0.0..=1.0).contains(&self.times.unconditional),
+                "0 to 1",
+            ),
+            (
+                "times.whole",
+                (0.0..=1.0).contains(&self.times.whole),
+                "0 to 1",
+            ),
+            (
+                "weight_floor",
+                self.weight_floor > 0.0 && self.weight_floor.is_finite(),
+                "above 0",
+            ),
+            (
+                "diagonal_power",
+                (0.0..=2.0).contains(&self.diagonal_power),
+                "0 to 2",
+            ),
+            (
+                "consistency_power",
+                (0.0..=2.0).contains(&self.consistency_power),
+                "0 to 2",
+            ),
+            (
+                "rate",
+                self.rate > 0.0 && self.rate <= 1.0,
+                "above 0 and at most 1",
+            ),
+            (
+                "rate_floor",
+                (0.0..=1.0).contains(&self.rate_floor),
+                "0 to 1",
+            ),
+            (
+                "ema_limit",
+                (0.0..1.0).contains(&self.ema_limit),
+                "0 up to, but not, 1",
+            ),
             ("adam.clip", self.adam.clip > 0.0, "above 0"),
         ];
         match rules.into_iter().find(|(_, holds, _)| !holds) {
@@ -107,7 +165,12 @@ impl Recipe {
 
     /// The course of the learning rate.
     pub fn course(&self) -> RateCourse {
-        RateCourse { peak: self.rate, warm_up: self.warm_up, steps: self.steps, floor: self.rate_floor }
+        RateCourse {
+            peak: self.rate,
+            warm_up: self.warm_up,
+            steps: self.steps,
+            floor: self.rate_floor,
+        }
     }
 
     /// The loss.

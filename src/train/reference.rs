@@ -13,7 +13,10 @@ fn column(values: &[f32], device: &Device) -> Tensor<1> {
 }
 
 fn points(values: &[[f32; 2]], device: &Device) -> Tensor<2> {
-    Tensor::from_data(TensorData::new(values.as_flattened().to_vec(), [values.len(), 2]), device)
+    Tensor::from_data(
+        TensorData::new(values.as_flattened().to_vec(), [values.len(), 2]),
+        device,
+    )
 }
 
 /// The weighted loss of `batch`, a single number to call `backward` on (methods.md 4).
@@ -23,16 +26,26 @@ pub fn loss(mlp: &Mlp, batch: &Batch, plan: &LossPlan, device: &Device) -> Tenso
     let rows = batch.s.len();
     let (s, u) = (column(&batch.s, device), column(&batch.u, device));
     let (x, velocity) = (points(&batch.x, device), points(&batch.velocity, device));
-    let condition =
-        Condition { t: column(&batch.t, device), x_t: points(&batch.x_t, device), label: None, guidance_scale: None };
+    let condition = Condition {
+        t: column(&batch.t, device),
+        x_t: points(&batch.x_t, device),
+        label: None,
+        guidance_scale: None,
+    };
     let jump = (u.clone() - s.clone()).reshape([rows, 1]);
     let target = match plan.consistency {
         Consistency::Eulerian => {
             let moved = jvp::average_velocity(
                 mlp,
-                Dual { value: s.clone(), tangent: s.ones_like() },
+                Dual {
+                    value: s.clone(),
+                    tangent: s.ones_like(),
+                },
                 Dual::constant(u.clone()),
-                Dual { value: x.clone(), tangent: velocity.clone() },
+                Dual {
+                    value: x.clone(),
+                    tangent: velocity.clone(),
+                },
                 &condition,
             );
             velocity + jump * moved.tangent
@@ -44,7 +57,10 @@ pub fn loss(mlp: &Mlp, batch: &Batch, plan: &LossPlan, device: &Device) -> Tenso
             let there = x.clone() + (w.clone() - s.clone()).reshape([rows, 1]) * first.clone();
             let second = mlp.average_velocity(w, u.clone(), there, &condition);
             let g = g.reshape([rows, 1]);
-            let jumps = (u.clone() - s.clone()).greater_elem(0.0).float().reshape([rows, 1]);
+            let jumps = (u.clone() - s.clone())
+                .greater_elem(0.0)
+                .float()
+                .reshape([rows, 1]);
             let halves = first * g.clone() + second * (g.neg() + 1.0);
             halves * jumps.clone() + velocity * (jumps.neg() + 1.0)
         }
@@ -56,10 +72,18 @@ pub fn loss(mlp: &Mlp, batch: &Batch, plan: &LossPlan, device: &Device) -> Tenso
         .s
         .iter()
         .zip(&batch.u)
-        .map(|(s, u)| if s == u { plan.diagonal_power } else { plan.consistency_power })
+        .map(|(s, u)| {
+            if s == u {
+                plan.diagonal_power
+            } else {
+                plan.consistency_power
+            }
+        })
         .collect();
     // (e + c)^-p as exp(-p log(e + c)), since p differs from item to item.
-    let weight = ((squared.clone() + plan.weight_floor).log() * column(&power, device).neg()).exp().detach();
+    let weight = ((squared.clone() + plan.weight_floor).log() * column(&power, device).neg())
+        .exp()
+        .detach();
     (squared * weight).mean()
 }
 
@@ -80,12 +104,24 @@ mod tests {
             seed: 3,
             size: 200,
             diagonal: 50,
-            times: TimeLaw { power: 1.5, unconditional: 0.1, whole: 0.0 },
+            times: TimeLaw {
+                power: 1.5,
+                unconditional: 0.1,
+                whole: 0.0,
+            },
             teacher: Teacher::Exact,
         }
         .at(1);
-        let plan = LossPlan { consistency, weight_floor: 0.01, diagonal_power: 0.5, consistency_power: 0.5 };
-        let config = MlpConfig { hidden: 64, ..MlpConfig::default() };
+        let plan = LossPlan {
+            consistency,
+            weight_floor: 0.01,
+            diagonal_power: 0.5,
+            consistency_power: 0.5,
+        };
+        let config = MlpConfig {
+            hidden: 64,
+            ..MlpConfig::default()
+        };
         let layout = Layout::new(&config);
         let flat = layout.initial(2);
         let mut net = NativeNet::new(&config, &layout);
@@ -106,7 +142,10 @@ mod tests {
             let scale = theirs.iter().fold(0.0_f32, |m, g| m.max(g.abs()));
             for (ours, theirs) in ours.weight.iter().zip(&theirs) {
                 // Sums of 200 rows in two orders, in f32.
-                assert!((ours - theirs).abs() < 1e-4 * scale, "{ours} {theirs} of {scale}");
+                assert!(
+                    (ours - theirs).abs() < 1e-4 * scale,
+                    "{ours} {theirs} of {scale}"
+                );
             }
         }
     }

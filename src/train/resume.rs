@@ -36,12 +36,19 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::State`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let fail = |reason: String| TrainError::State { path: path.to_owned(), reason };
+        let fail = |reason: String| TrainError::State {
+            path: path.to_owned(),
+            reason,
+        };
         let note = Note {
             world: self.world.clone(),
             recipe: self.recipe,
             step: self.step,
-            loss: [self.smooth.weighted, self.smooth.diagonal, self.smooth.consistency],
+            loss: [
+                self.smooth.weighted,
+                self.smooth.diagonal,
+                self.smooth.consistency,
+            ],
         };
         let text = serde_json::to_string(&note).map_err(|e| fail(e.to_string()))?;
         let data: Vec<(&str, Vec<u8>)> = [
@@ -50,17 +57,30 @@ impl Trainer {
             ("square", &self.state.square),
             ("average", &self.state.average),
         ]
-        .map(|(name, buffer)| (name, buffer.as_slice().iter().flat_map(|v| v.to_le_bytes()).collect()))
+        .map(|(name, buffer)| {
+            (
+                name,
+                buffer
+                    .as_slice()
+                    .iter()
+                    .flat_map(|v| v.to_le_bytes())
+                    .collect(),
+            )
+        })
         .into();
         let mut views = Vec::new();
         for (name, bytes) in &data {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes).map_err(|e| fail(e.to_string()))?;
+            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)
+                .map_err(|e| fail(e.to_string()))?;
             views.push((*name, view));
         }
         let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)])))
             .map_err(|e| fail(e.to_string()))?;
-        write_whole(path, &bytes)
-            .map_err(|e| fail(format!("could not be written: {e}. Check the folder and its free space")))
+        write_whole(path, &bytes).map_err(|e| {
+            fail(format!(
+                "could not be written: {e}. Check the folder and its free space"
+            ))
+        })
     }
 
     /// Takes up the run that [`Trainer::save`] left. What follows is the same as if it had never stopped.
@@ -68,17 +88,28 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::State`] when the file is damaged or not a run.
     pub fn resume(path: &Path) -> Result<Self, TrainError> {
-        let fail = |reason: String| TrainError::State { path: path.to_owned(), reason };
-        let damaged = |what: &dyn std::fmt::Display| {
-            fail(format!("this is not an unfinished run, or it is damaged ({what}): delete it and start again"))
+        let fail = |reason: String| TrainError::State {
+            path: path.to_owned(),
+            reason,
         };
-        let size = std::fs::metadata(path).map_err(|e| fail(e.to_string()))?.len();
+        let damaged = |what: &dyn std::fmt::Display| {
+            fail(format!(
+                "this is not an unfinished run, or it is damaged ({what}): delete it and start again"
+            ))
+        };
+        let size = std::fs::metadata(path)
+            .map_err(|e| fail(e.to_string()))?
+            .len();
         if size > MAX_BYTES {
             return Err(damaged(&format!("it has {size} bytes")));
         }
         let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
         let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
-        let text = header.metadata().as_ref().and_then(|m| m.get(KEY)).ok_or_else(|| damaged(&"no note"))?;
+        let text = header
+            .metadata()
+            .as_ref()
+            .and_then(|m| m.get(KEY))
+            .ok_or_else(|| damaged(&"no note"))?;
         let note: Note = serde_json::from_str(text).map_err(|e| damaged(&e))?;
         note.recipe.validate()?;
         let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
@@ -97,7 +128,9 @@ impl Trainer {
             for (to, from) in buffer.as_mut_slice().iter_mut().zip(values) {
                 *to = f32::from_le_bytes(*from);
                 if !to.is_finite() {
-                    return Err(damaged(&format!("{name} holds a number that is not finite")));
+                    return Err(damaged(&format!(
+                        "{name} holds a number that is not finite"
+                    )));
                 }
             }
             Ok(buffer)
@@ -111,7 +144,11 @@ impl Trainer {
         let mut trainer = Self::from_state(note.world, note.recipe, layout, state);
         trainer.step = note.step;
         let [weighted, diagonal, consistency] = note.loss;
-        trainer.smooth = StepLoss { weighted, diagonal, consistency };
+        trainer.smooth = StepLoss {
+            weighted,
+            diagonal,
+            consistency,
+        };
         Ok(trainer)
     }
 }
@@ -123,8 +160,19 @@ mod tests {
     use crate::model::MlpConfig;
 
     fn recipe() -> Recipe {
-        let model = MlpConfig { hidden: 16, layers: 2, frequencies: 2, ..MlpConfig::default() };
-        Recipe { model, steps: 40, batch: 96, warm_up: 5, ..Recipe::default() }
+        let model = MlpConfig {
+            hidden: 16,
+            layers: 2,
+            frequencies: 2,
+            ..MlpConfig::default()
+        };
+        Recipe {
+            model,
+            steps: 40,
+            batch: 96,
+            warm_up: 5,
+            ..Recipe::default()
+        }
     }
 
     #[test]
@@ -152,12 +200,18 @@ mod tests {
     fn a_damaged_run_is_refused_with_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run.part");
-        Trainer::new(World::preset(Preset::Two), recipe()).unwrap().save(&path).unwrap();
+        Trainer::new(World::preset(Preset::Two), recipe())
+            .unwrap()
+            .save(&path)
+            .unwrap();
         let bytes = std::fs::read(&path).unwrap();
         for cut in [0, 7, 100, bytes.len() / 2, bytes.len() - 1] {
             std::fs::write(&path, &bytes[..cut]).unwrap();
             let message = Trainer::resume(&path).unwrap_err().to_string();
-            assert!(message.contains("run.part") && message.contains("start again"), "{message}");
+            assert!(
+                message.contains("run.part") && message.contains("start again"),
+                "{message}"
+            );
         }
     }
 }

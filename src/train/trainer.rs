@@ -29,7 +29,9 @@ pub enum TrainError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// The loss or the gradient is no longer a number.
-    #[error("training diverged at step {step}: the gradient is not finite; lower the learning rate (now {rate})")]
+    #[error(
+        "training diverged at step {step}: the gradient is not finite; lower the learning rate (now {rate})"
+    )]
     Diverged {
         /// Where.
         step: u64,
@@ -87,7 +89,12 @@ impl Trainer {
         Ok(Self::from_state(world, recipe, layout, state))
     }
 
-    pub(super) fn from_state(world: World, recipe: Recipe, layout: Layout, state: OptimizerState) -> Self {
+    pub(super) fn from_state(
+        world: World,
+        recipe: Recipe,
+        layout: Layout,
+        state: OptimizerState,
+    ) -> Self {
         Self {
             net: NativeNet::new(&recipe.model, &layout),
             gradient: Buffer::zeroed(layout.len),
@@ -140,9 +147,14 @@ impl Trainer {
         let loss = self.net.step(&batch, &recipe.loss(), &mut self.gradient);
         let rate = recipe.course().at(self.step);
         let decay = ema_decay(self.step, recipe.ema_limit);
-        let norm = self.state.update(&self.gradient, &recipe.adam, rate, decay, self.step);
+        let norm = self
+            .state
+            .update(&self.gradient, &recipe.adam, rate, decay, self.step);
         if !norm.is_finite() {
-            return Err(TrainError::Diverged { step: self.step, rate: recipe.rate });
+            return Err(TrainError::Diverged {
+                step: self.step,
+                rate: recipe.rate,
+            });
         }
         self.smooth = smoothed(self.smooth, loss, self.step);
         self.step += 1;
@@ -153,7 +165,10 @@ impl Trainer {
     ///
     /// # Errors
     /// [`TrainError::Diverged`].
-    pub fn run(&mut self, mut watch: impl FnMut(&Self, &Progress) -> bool) -> Result<(), TrainError> {
+    pub fn run(
+        &mut self,
+        mut watch: impl FnMut(&Self, &Progress) -> bool,
+    ) -> Result<(), TrainError> {
         let (begun, from) = (Instant::now(), self.step);
         while !self.finished() {
             self.advance()?;

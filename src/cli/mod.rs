@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::session::ComputeChoice;
 
-pub use bench::{BenchReport, WindowTimings, bench_posterior};
+pub use bench::{BenchReport, bench_posterior};
 pub use posterior::{PosteriorArgs, run_posterior};
 
 /// See what a noisy state could still become.

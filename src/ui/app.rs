@@ -78,9 +78,12 @@ impl App {
 
         let palette = tokens::palette(ui);
         let bar = |left: i8, right: i8| {
-            Frame::new()
-                .fill(palette.window)
-                .inner_margin(Margin { left, right, top: 0, bottom: 0 })
+            Frame::new().fill(palette.window).inner_margin(Margin {
+                left,
+                right,
+                top: 0,
+                bottom: 0,
+            })
         };
         Panel::top("top bar")
             .exact_size(size::TOP_BAR)
@@ -101,8 +104,13 @@ impl App {
             .resizable(false)
             .show_separator_line(false)
             .frame(
-                card.outer_margin(Margin { left: gap, right: gap, top: gap, bottom: 0 })
-                    .inner_margin(Margin::symmetric(16, 6)),
+                card.outer_margin(Margin {
+                    left: gap,
+                    right: gap,
+                    top: gap,
+                    bottom: 0,
+                })
+                .inner_margin(Margin::symmetric(16, 6)),
             )
             .show(ui, |ui| timeline::show(ui, state));
         Panel::left("side panel")
@@ -110,16 +118,27 @@ impl App {
             .size_range(220.0..=420.0)
             .show_separator_line(false)
             .frame(
-                card.outer_margin(Margin { left: gap, right: gap, top: 0, bottom: 0 })
-                    .inner_margin(Margin { left: 16, right: 12, top: 12, bottom: 8 }),
+                card.outer_margin(Margin {
+                    left: gap,
+                    right: gap,
+                    top: 0,
+                    bottom: 0,
+                })
+                .inner_margin(Margin {
+                    left: 16,
+                    right: 12,
+                    top: 12,
+                    bottom: 8,
+                }),
             )
             .show(ui, |ui| side::show(ui, state));
         CentralPanel::no_frame()
-            .frame(
-                Frame::new()
-                    .fill(palette.window)
-                    .inner_margin(Margin { left: 0, right: gap, top: 0, bottom: 0 }),
-            )
+            .frame(Frame::new().fill(palette.window).inner_margin(Margin {
+                left: 0,
+                right: gap,
+                top: 0,
+                bottom: 0,
+            }))
             .show(ui, |ui| layout::show(ui, &mut self.tree, state));
 
         program_notice(&ctx, state);
@@ -201,8 +220,11 @@ fn program_notice(ctx: &egui::Context, state: &mut State) {
     if state.notices.at(Place::Program).is_none() {
         return;
     }
-    egui::Area::new(egui::Id::new("program notice"))
-        .anchor(egui::Align2::RIGHT_TOP, egui::vec2(-16.0, size::TOP_BAR + 8.0))
+    egui::Area::new(egui::Id::unique("program notice"))
+        .anchor(
+            egui::Align2::RIGHT_TOP,
+            egui::vec2(-16.0, size::TOP_BAR + 8.0),
+        )
         .order(egui::Order::Foreground)
         .show(ctx, |ui| {
             let palette = tokens::palette(ui);
@@ -226,7 +248,7 @@ fn drop_veil(ctx: &egui::Context) {
     } else {
         &tokens::LIGHT
     };
-    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::new("drop veil"));
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop veil"));
     let painter = ctx.layer_painter(layer);
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0.0, palette.veil);

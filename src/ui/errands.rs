@@ -89,9 +89,7 @@ impl Errands {
     /// Loads the checkpoint that is shipped for a preset.
     pub fn load_shipped(&self, preset: Preset) {
         self.run(move || {
-            let result = load_shipped(preset)
-                .transpose()
-                .map_err(|e| e.to_string());
+            let result = load_shipped(preset).transpose().map_err(|e| e.to_string());
             Some(Outcome::Shipped(preset, result))
         });
     }

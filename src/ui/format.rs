@@ -110,7 +110,13 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
-        for (least, step) in [(0.3, 0.5), (1.0, 1.0), (1.1, 2.0), (70.0, 100.0), (0.011, 0.02)] {
+        for (least, step) in [
+            (0.3, 0.5),
+            (1.0, 1.0),
+            (1.1, 2.0),
+            (70.0, 100.0),
+            (0.011, 0.02),
+        ] {
             assert!((round_step(least) - step).abs() < 1e-9 * step, "{least}");
         }
         assert_eq!(decimals(0.5), 1);

@@ -22,7 +22,12 @@ pub fn show(ctx: &Context, state: &mut State) {
         .vscroll(true)
         .show(ctx, |ui| {
             egui::Frame::new()
-                .inner_margin(Margin { left: 4, right: 16, top: 8, bottom: 4 })
+                .inner_margin(Margin {
+                    left: 4,
+                    right: 16,
+                    top: 8,
+                    bottom: 4,
+                })
                 .show(ui, content);
         });
     state.help_open = open;
@@ -41,13 +46,16 @@ fn content(ui: &mut Ui) {
         });
     });
     heading(ui, "Pointer");
-    Grid::new("gestures").num_columns(2).spacing([24.0, 7.0]).show(ui, |ui| {
-        for (gesture, does) in GESTURES {
-            keys(ui, gesture);
-            ui.label(*does);
-            ui.end_row();
-        }
-    });
+    Grid::new("gestures")
+        .num_columns(2)
+        .spacing([24.0, 7.0])
+        .show(ui, |ui| {
+            for (gesture, does) in GESTURES {
+                keys(ui, gesture);
+                ui.label(*does);
+                ui.end_row();
+            }
+        });
     ui.add_space(10.0);
     let faint = tokens::palette(ui).text_faint;
     ui.label(
@@ -66,18 +74,25 @@ fn heading(ui: &mut Ui, title: &str) {
 
 fn keys(ui: &mut Ui, text: &str) {
     let strong = tokens::palette(ui).text_strong;
-    ui.label(RichText::new(text).font(tokens::strong_font()).color(strong));
+    ui.label(
+        RichText::new(text)
+            .font(tokens::strong_font())
+            .color(strong),
+    );
 }
 
 fn group(ui: &mut Ui, group: Group) {
     heading(ui, group.title());
     let ctx = ui.ctx().clone();
-    Grid::new(group.title()).num_columns(2).spacing([24.0, 7.0]).show(ui, |ui| {
-        for shortcut in SHORTCUTS.iter().filter(|s| s.group == group) {
-            let names: Vec<String> = shortcut.keys.iter().map(|k| written(&ctx, k)).collect();
-            keys(ui, &names.join("  or  "));
-            ui.label(shortcut.does);
-            ui.end_row();
-        }
-    });
+    Grid::new(group.title())
+        .num_columns(2)
+        .spacing([24.0, 7.0])
+        .show(ui, |ui| {
+            for shortcut in SHORTCUTS.iter().filter(|s| s.group == group) {
+                let names: Vec<String> = shortcut.keys.iter().map(|k| written(&ctx, k)).collect();
+                keys(ui, &names.join("  or  "));
+                ui.label(shortcut.does);
+                ui.end_row();
+            }
+        });
 }

@@ -1,6 +1,6 @@
 //! Where the panels are: a tree of tiles that a person can drag, and that is remembered.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use eframe::egui::{
     self, CornerRadius, Id, Margin, Rect, Response, Role, Sense, Stroke, Ui, Visuals, WidgetInfo,
@@ -51,7 +51,7 @@ pub fn initial() -> Tree<Pane> {
     let side = tiles.insert_tab_tile(vec![diversity, checkpoint]);
     let row = egui_tiles::Linear::new_binary(LinearDir::Horizontal, [plane, side], CANVAS_SHARE);
     let root = tiles.insert_container(Container::Linear(row));
-    Tree::new("panels", root, tiles)
+    Tree::new(Id::unique("panels"), root, tiles)
 }
 
 /// Whether a remembered tree still holds every panel once.
@@ -92,7 +92,7 @@ pub fn show(ui: &mut Ui, tree: &mut Tree<Pane>, state: &mut State) {
 struct Panels<'a> {
     state: &'a mut State,
     /// Panes behind a bar of tabs: the bar paints their ground.
-    tabbed: BTreeSet<TileId>,
+    tabbed: HashSet<TileId>,
 }
 
 impl Panels<'_> {
@@ -121,8 +121,14 @@ impl Panels<'_> {
 
 fn heading(ui: &mut Ui, title: &str) -> Response {
     let strong = tokens::palette(ui).text_strong;
-    let text = egui::RichText::new(title).font(tokens::heading_font()).color(strong);
-    let response = ui.add(egui::Label::new(text).selectable(false).sense(Sense::drag()));
+    let text = egui::RichText::new(title)
+        .font(tokens::heading_font())
+        .color(strong);
+    let response = ui.add(
+        egui::Label::new(text)
+            .selectable(false)
+            .sense(Sense::drag()),
+    );
     ui.add_space(space::HEADING);
     response
 }
@@ -137,7 +143,12 @@ impl Behavior<Pane> for Panels<'_> {
             frame.inner_margin.top = 6;
         }
         if *pane == Pane::Canvas {
-            frame.inner_margin = Margin { left: 14, right: 14, top: 10, bottom: 8 };
+            frame.inner_margin = Margin {
+                left: 14,
+                right: 14,
+                top: 10,
+                bottom: 8,
+            };
         }
         let pane = *pane;
         frame
@@ -152,31 +163,52 @@ impl Behavior<Pane> for Panels<'_> {
         pane.title().into()
     }
 
-    fn tab_ui(&mut self, tiles: &mut Tiles<Pane>, ui: &mut Ui, id: Id, tile_id: TileId, tab: &TabState) -> Response {
+    fn tab_ui(
+        &mut self,
+        tiles: &mut Tiles<Pane>,
+        ui: &mut Ui,
+        id: Id,
+        tile_id: TileId,
+        tab: &TabState,
+    ) -> Response {
         let palette = tokens::palette(ui);
         let title = match tiles.get(tile_id) {
             Some(Tile::Pane(pane)) => pane.title().to_owned(),
             _ => "Panels".to_owned(),
         };
-        let color = if tab.active { palette.text_strong } else { palette.text_faint };
-        let galley = ui.painter().layout_no_wrap(title.clone(), tokens::heading_font(), color);
+        let color = if tab.active {
+            palette.text_strong
+        } else {
+            palette.text_faint
+        };
+        let galley = ui
+            .painter()
+            .layout_no_wrap(title.clone(), tokens::heading_font(), color);
         let (_, rect) = ui.allocate_space(vec2(galley.size().x + 18.0, ui.available_height()));
         let response = ui.interact(rect, id, Sense::click_and_drag());
         response.widget_info(|| WidgetInfo::selected(Role::Tab, true, tab.active, &title));
-        let color = if response.hovered() && !tab.active { palette.text } else { color };
+        let color = if response.hovered() && !tab.active {
+            palette.text
+        } else {
+            color
+        };
         let place = egui::Align2::LEFT_CENTER.align_size_within_rect(galley.size(), rect);
-        ui.painter().galley_with_override_text_color(place.min, galley, color);
+        ui.painter()
+            .galley_with_override_text_color(place.min, galley, color);
         if response.has_focus() {
             let stroke = Stroke::new(1.5, palette.focus);
             let around = place.expand2(vec2(6.0, 3.0));
-            ui.painter().rect_stroke(around, 4.0, stroke, egui::StrokeKind::Inside);
+            ui.painter()
+                .rect_stroke(around, 4.0, stroke, egui::StrokeKind::Inside);
         }
         response.on_hover_cursor(egui::CursorIcon::PointingHand)
     }
 
     /// Called before anything else of a bar of tabs: paints the ground for the bar and what is below.
     fn tab_bar_left_ui(&mut self, tiles: &Tiles<Pane>, ui: &mut Ui, tile_id: TileId, _tabs: &Tabs) {
-        let Some(rect) = tiles.rect(tile_id) else { return };
+        let Some(rect) = tiles.rect(tile_id) else {
+            return;
+        };
         let palette = tokens::palette(ui);
         ui.painter().with_clip_rect(rect).rect(
             rect,
@@ -203,7 +235,9 @@ impl Behavior<Pane> for Panels<'_> {
     fn resize_stroke(&self, style: &egui::Style, state: ResizeState) -> Stroke {
         match state {
             ResizeState::Idle => Stroke::NONE,
-            ResizeState::Hovering => Stroke::new(2.0, style.visuals.widgets.hovered.bg_stroke.color),
+            ResizeState::Hovering => {
+                Stroke::new(2.0, style.visuals.widgets.hovered.bg_stroke.color)
+            }
             ResizeState::Dragging => Stroke::new(2.0, style.visuals.selection.stroke.color),
         }
     }
@@ -216,7 +250,13 @@ impl Behavior<Pane> for Panels<'_> {
         Stroke::NONE
     }
 
-    fn paint_drag_preview(&self, visuals: &Visuals, painter: &egui::Painter, _parent: Option<Rect>, preview: Rect) {
+    fn paint_drag_preview(
+        &self,
+        visuals: &Visuals,
+        painter: &egui::Painter,
+        _parent: Option<Rect>,
+        preview: Rect,
+    ) {
         let color = visuals.selection.stroke.color;
         painter.rect(
             preview,

@@ -25,8 +25,8 @@ mod side;
 mod state;
 mod status;
 mod timeline;
-mod top_bar;
 mod tokens;
+mod top_bar;
 mod widgets;
 
 pub use app::App;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use egui_kittest::Harness;
 
-use crate::cli::WindowTimings;
+use crate::metrics::WindowTimings;
 use crate::engine::Compute;
 use crate::gpu::SharedDevice;
 use crate::session::{ComputeChoice, Session};
@@ -53,9 +53,12 @@ pub fn snapshot(
         harness.step();
     }
     let picture = harness.render()?;
-    picture
-        .save(out)
-        .map_err(|e| format!("{}: {e}. Is the folder there, and does the name end in .png?", out.display()))?;
+    picture.save(out).map_err(|e| {
+        format!(
+            "{}: {e}. Is the folder there, and does the name end in .png?",
+            out.display()
+        )
+    })?;
     println!(
         "{}: {} x {} pixels, t = {:.3}",
         out.display(),
@@ -103,7 +106,11 @@ pub fn measure_window(choice: Option<ComputeChoice>) -> Result<WindowTimings, St
     timings.first_draw_cold_ms = cold;
     timings.first_draw_warm_ms = warm;
     settle(&mut harness)?;
-    timings.adapter = SharedDevice::headless().map_err(|e| e.to_string())?.info.name.clone();
+    timings.adapter = SharedDevice::headless()
+        .map_err(|e| e.to_string())?
+        .info
+        .name
+        .clone();
     timings.compute = match harness.state().active_compute() {
         Compute::Shared => "shared device".into(),
         Compute::Cpu => "processor".into(),

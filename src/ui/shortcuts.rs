@@ -59,9 +59,6 @@ pub enum Group {
 }
 
 impl Group {
-    /// In the help's order.
-    pub const ALL: [Self; 4] = [Self::Time, Self::Draws, Self::Canvas, Self::Program];
-
     /// Heading.
     pub fn title(self) -> &'static str {
         match self {
@@ -107,45 +104,181 @@ const fn entry(
     group: Group,
     does: &'static str,
 ) -> Shortcut {
-    Shortcut { keys, action, group, does }
+    Shortcut {
+        keys,
+        action,
+        group,
+        does,
+    }
 }
 
 /// Keys with more modifiers stand before the same keys with fewer: the first match acts.
 pub const SHORTCUTS: &[Shortcut] = &[
-    entry(&[key(Key::Space)], Action::PlayPause, Group::Time, "play, pause"),
-    entry(&[shift(Key::ArrowLeft)], Action::Step(-100), Group::Time, "back by 0.1"),
-    entry(&[shift(Key::ArrowRight)], Action::Step(100), Group::Time, "forward by 0.1"),
-    entry(&[key(Key::ArrowLeft)], Action::Step(-10), Group::Time, "back by 0.01"),
-    entry(&[key(Key::ArrowRight)], Action::Step(10), Group::Time, "forward by 0.01"),
-    entry(&[key(Key::Home)], Action::ToNoise, Group::Time, "to noise, t = 0"),
-    entry(&[key(Key::End)], Action::ToData, Group::Time, "to data, t = 1"),
-    entry(&[key(Key::R)], Action::Redraw, Group::Draws, "redraw: new noise"),
-    entry(&[key(Key::D)], Action::DrawStyle, Group::Draws, "points or density"),
-    entry(&[key(Key::Num1)], Action::Source(0), Group::Draws, "one step, learned"),
-    entry(&[key(Key::Num2)], Action::Source(1), Group::Draws, "K steps, learned"),
-    entry(&[key(Key::Num3)], Action::Source(2), Group::Draws, "GLASS ODE"),
-    entry(&[key(Key::Num4)], Action::Source(3), Group::Draws, "SDE rollout"),
+    entry(
+        &[key(Key::Space)],
+        Action::PlayPause,
+        Group::Time,
+        "play, pause",
+    ),
+    entry(
+        &[shift(Key::ArrowLeft)],
+        Action::Step(-100),
+        Group::Time,
+        "back by 0.1",
+    ),
+    entry(
+        &[shift(Key::ArrowRight)],
+        Action::Step(100),
+        Group::Time,
+        "forward by 0.1",
+    ),
+    entry(
+        &[key(Key::ArrowLeft)],
+        Action::Step(-10),
+        Group::Time,
+        "back by 0.01",
+    ),
+    entry(
+        &[key(Key::ArrowRight)],
+        Action::Step(10),
+        Group::Time,
+        "forward by 0.01",
+    ),
+    entry(
+        &[key(Key::Home)],
+        Action::ToNoise,
+        Group::Time,
+        "to noise, t = 0",
+    ),
+    entry(
+        &[key(Key::End)],
+        Action::ToData,
+        Group::Time,
+        "to data, t = 1",
+    ),
+    entry(
+        &[key(Key::R)],
+        Action::Redraw,
+        Group::Draws,
+        "redraw: new noise",
+    ),
+    entry(
+        &[key(Key::D)],
+        Action::DrawStyle,
+        Group::Draws,
+        "points or density",
+    ),
+    entry(
+        &[key(Key::Num1)],
+        Action::Source(0),
+        Group::Draws,
+        "one step, learned",
+    ),
+    entry(
+        &[key(Key::Num2)],
+        Action::Source(1),
+        Group::Draws,
+        "K steps, learned",
+    ),
+    entry(
+        &[key(Key::Num3)],
+        Action::Source(2),
+        Group::Draws,
+        "GLASS ODE",
+    ),
+    entry(
+        &[key(Key::Num4)],
+        Action::Source(3),
+        Group::Draws,
+        "SDE rollout",
+    ),
     entry(&[key(Key::Num5)], Action::Source(4), Group::Draws, "exact"),
-    entry(&[key(Key::O)], Action::Overlay, Group::Draws, "second lookahead over it"),
-    entry(&[key(Key::F)], Action::Fit, Group::Canvas, "fit the world in view"),
-    entry(&[key(Key::C)], Action::Contours, Group::Canvas, "exact contours"),
-    entry(&[key(Key::V)], Action::Velocity, Group::Canvas, "velocity arrows"),
-    entry(&[key(Key::E)], Action::Edit, Group::Canvas, "edit the world's modes"),
-    entry(&[key(Key::Delete), key(Key::Backspace)], Action::DeleteMode, Group::Canvas, "delete the selected mode"),
-    entry(&[ctrl(Key::O)], Action::Open, Group::Program, "open a checkpoint, world, session or points"),
-    entry(&[ctrl(Key::S)], Action::SaveSession, Group::Program, "save the session"),
-    entry(&[ctrl_shift(Key::Z), ctrl(Key::Y)], Action::Redo, Group::Program, "redo"),
-    entry(&[ctrl(Key::Z)], Action::Undo, Group::Program, "undo an edit of the world"),
-    entry(&[key(Key::Questionmark), key(Key::F1)], Action::Help, Group::Program, "these shortcuts"),
-    entry(&[key(Key::Escape)], Action::Cancel, Group::Program, "close this, or cancel what runs"),
+    entry(
+        &[key(Key::O)],
+        Action::Overlay,
+        Group::Draws,
+        "second lookahead over it",
+    ),
+    entry(
+        &[key(Key::F)],
+        Action::Fit,
+        Group::Canvas,
+        "fit the world in view",
+    ),
+    entry(
+        &[key(Key::C)],
+        Action::Contours,
+        Group::Canvas,
+        "exact contours",
+    ),
+    entry(
+        &[key(Key::V)],
+        Action::Velocity,
+        Group::Canvas,
+        "velocity arrows",
+    ),
+    entry(
+        &[key(Key::E)],
+        Action::Edit,
+        Group::Canvas,
+        "edit the world's modes",
+    ),
+    entry(
+        &[key(Key::Delete), key(Key::Backspace)],
+        Action::DeleteMode,
+        Group::Canvas,
+        "delete the selected mode",
+    ),
+    entry(
+        &[ctrl(Key::O)],
+        Action::Open,
+        Group::Program,
+        "open a checkpoint, world, session or points",
+    ),
+    entry(
+        &[ctrl(Key::S)],
+        Action::SaveSession,
+        Group::Program,
+        "save the session",
+    ),
+    entry(
+        &[ctrl_shift(Key::Z), ctrl(Key::Y)],
+        Action::Redo,
+        Group::Program,
+        "redo",
+    ),
+    entry(
+        &[ctrl(Key::Z)],
+        Action::Undo,
+        Group::Program,
+        "undo an edit of the world",
+    ),
+    entry(
+        &[key(Key::Questionmark), key(Key::F1)],
+        Action::Help,
+        Group::Program,
+        "these shortcuts",
+    ),
+    entry(
+        &[key(Key::Escape)],
+        Action::Cancel,
+        Group::Program,
+        "close this, or cancel what runs",
+    ),
 ];
 
 /// What the pointer does; for the help.
 pub const GESTURES: &[(&str, &str)] = &[
-    ("drag x_t", "move the state; arrow keys when it has the focus"),
+    (
+        "drag x_t",
+        "move the state; arrow keys when it has the focus",
+    ),
     ("double click", "bring x_t here (edit mode: add a mode)"),
     ("drag the ground", "pan"),
-    ("wheel", "zoom about the pointer (over a mode in edit mode: its weight)"),
+    (
+        "wheel",
+        "zoom about the pointer (over a mode in edit mode: its weight)",
+    ),
     ("drop a file", ".safetensors, .ron or .csv"),
 ];
 
@@ -233,7 +366,7 @@ mod tests {
     #[test]
     fn every_shortcut_is_in_the_help_with_words() {
         for shortcut in SHORTCUTS {
-            assert!(Group::ALL.contains(&shortcut.group));
+            assert!(!shortcut.group.title().is_empty());
             assert!(!shortcut.does.is_empty());
         }
     }

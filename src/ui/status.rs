@@ -36,7 +36,11 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 }
 
 fn quiet(ui: &mut Ui, text: &str, palette: &Palette) -> eframe::egui::Response {
-    ui.label(RichText::new(text).size(size::SMALL).color(palette.text_quiet))
+    ui.label(
+        RichText::new(text)
+            .size(size::SMALL)
+            .color(palette.text_quiet),
+    )
 }
 
 fn dot(ui: &mut Ui, color: Color32) {
@@ -64,12 +68,15 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
         );
     };
     let name = shortened(&adapter.name);
-    let place = format!("{name}, {}", adapter.backend);
+    let place = format!("{name}, {}", capitalised(&adapter.backend));
     let mut hover = format!("{}\n{}", adapter.name, adapter.driver);
     if let Some(report) = &state.answers.compute {
         for (what, time) in [("processor", report.cpu), ("shared device", report.shared)] {
             if let Some(time) = time {
-                hover = format!("{hover}\n4,096 one-step draws on the {what}: {}", format::duration(time));
+                hover = format!(
+                    "{hover}\n4,096 one-step draws on the {what}: {}",
+                    format::duration(time)
+                );
             }
         }
         if let Some(trouble) = &report.trouble {
@@ -104,6 +111,14 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
 /// Without what stands in brackets at the end.
 fn shortened(name: &str) -> String {
     name.split(" (").next().unwrap_or(name).to_owned()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {

@@ -20,7 +20,7 @@ const RIGHT: f32 = 132.0;
 
 /// The track's id, for the focus.
 pub fn id() -> Id {
-    Id::new("timeline")
+    Id::unique("timeline")
 }
 
 /// Shows the timeline.
@@ -43,12 +43,17 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 fn play(ui: &mut Ui, state: &mut State, area: Rect) {
     let palette = tokens::palette(ui);
     let rect = Rect::from_center_size(area.left_center() + vec2(20.0, 0.0), vec2(38.0, 38.0));
-    let response = ui.interact(rect, Id::new("play"), Sense::click());
+    let response = ui.interact(rect, Id::unique("play"), Sense::click());
     let name = if state.playing { "Pause" } else { "Play" };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     let visuals = ui.style().interact(&response);
     let painter = ui.painter();
-    painter.circle(rect.center(), 18.0, visuals.bg_fill, Stroke::new(1.0, visuals.bg_stroke.color));
+    painter.circle(
+        rect.center(),
+        18.0,
+        visuals.bg_fill,
+        Stroke::new(1.0, visuals.bg_stroke.color),
+    );
     if response.has_focus() {
         painter.circle_stroke(rect.center(), 20.5, Stroke::new(1.5, palette.focus));
     }
@@ -64,7 +69,11 @@ fn play(ui: &mut Ui, state: &mut State, area: Rect) {
             middle + vec2(8.0, 0.0),
             middle + vec2(-5.0, 7.5),
         ];
-        painter.add(Shape::convex_polygon(triangle, palette.text_strong, Stroke::NONE));
+        painter.add(Shape::convex_polygon(
+            triangle,
+            palette.text_strong,
+            Stroke::NONE,
+        ));
     }
     painter.text(
         area.left_center() + vec2(48.0, 0.0),
@@ -81,7 +90,10 @@ fn play(ui: &mut Ui, state: &mut State, area: Rect) {
 fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     let palette = tokens::palette(ui);
     let y = area.center().y + 4.0;
-    let (x0, x1) = (area.left() + size::TIME_HANDLE, area.right() - size::TIME_HANDLE);
+    let (x0, x1) = (
+        area.left() + size::TIME_HANDLE,
+        area.right() - size::TIME_HANDLE,
+    );
     let hit = Rect::from_min_max(pos2(area.left(), y - 16.0), pos2(area.right(), y + 24.0));
     let response = ui
         .interact(hit, id(), Sense::click_and_drag())
@@ -97,7 +109,11 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
         node.set_min_numeric_value(0.0);
         node.set_max_numeric_value(1.0);
         node.set_numeric_value_step(0.01);
-        for action in [accesskit::Action::SetValue, accesskit::Action::Increment, accesskit::Action::Decrement] {
+        for action in [
+            accesskit::Action::SetValue,
+            accesskit::Action::Increment,
+            accesskit::Action::Decrement,
+        ] {
             node.add_action(action);
         }
     });
@@ -111,23 +127,47 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     painter.rect_filled(rail(x0 - 2.0, x), 2.5, palette.learned);
     let lively = response.hovered() || response.dragged();
     let radius = size::TIME_HANDLE + if lively { 1.0 } else { 0.0 };
-    painter.circle(pos2(x, y), radius, palette.state, Stroke::new(2.0, palette.panel));
+    painter.circle(
+        pos2(x, y),
+        radius,
+        palette.state,
+        Stroke::new(2.0, palette.panel),
+    );
     if response.has_focus() {
         painter.circle_stroke(pos2(x, y), radius + 4.0, Stroke::new(1.5, palette.focus));
     }
     labels(painter, state, (x0, x1), x, y - 25.0, palette);
 }
 
-fn labels(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), x: f32, y: f32, palette: &Palette) {
+fn labels(
+    painter: &egui::Painter,
+    state: &State,
+    (x0, x1): (f32, f32),
+    x: f32,
+    y: f32,
+    palette: &Palette,
+) {
     let font = FontId::new(size::CLOCK, tokens::strong_family());
-    let clock = painter.layout_no_wrap(format!("t = {:.3}", state.session.t), font, palette.text_strong);
+    let clock = painter.layout_no_wrap(
+        format!("t = {:.3}", state.session.t),
+        font,
+        palette.text_strong,
+    );
     let half = clock.size().x / 2.0;
     let center = x.clamp(x0 + half - size::TIME_HANDLE, x1 - half + size::TIME_HANDLE);
     let rect = Align2::CENTER_CENTER.anchor_size(pos2(center, y), clock.size());
     let font = tokens::small_font();
     for (text, place, anchor) in [
-        ("noise  t = 0", pos2(x0 - size::TIME_HANDLE, y), Align2::LEFT_CENTER),
-        ("data  t = 1", pos2(x1 + size::TIME_HANDLE, y), Align2::RIGHT_CENTER),
+        (
+            "noise  t = 0",
+            pos2(x0 - size::TIME_HANDLE, y),
+            Align2::LEFT_CENTER,
+        ),
+        (
+            "data  t = 1",
+            pos2(x1 + size::TIME_HANDLE, y),
+            Align2::RIGHT_CENTER,
+        ),
     ] {
         let galley = painter.layout_no_wrap(text.to_owned(), font.clone(), palette.text_quiet);
         let label = anchor.anchor_size(place, galley.size());
@@ -145,14 +185,22 @@ fn ticks(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), y: f32, p
     for k in 0..=10 {
         let x = at(f64::from(k) / 10.0);
         let length = if k % 5 == 0 { 8.0 } else { 5.0 };
-        painter.vline(x, y + 9.0..=y + 9.0 + length, Stroke::new(1.0, palette.text_faint));
+        painter.vline(
+            x,
+            y + 9.0..=y + 9.0 + length,
+            Stroke::new(1.0, palette.text_faint),
+        );
     }
     let source = state.source();
     let steps = source.steps();
     if steps == 0 {
         return;
     }
-    let start = if matches!(source, Source::Sde(_)) { state.session.t } else { 0.0 };
+    let start = if matches!(source, Source::Sde(_)) {
+        state.session.t
+    } else {
+        0.0
+    };
     let color = tokens::faded(palette.learned, 0.8);
     let (top, bottom) = (y + 20.0, y + 25.0);
     if steps <= MOST_TICKS {
@@ -211,7 +259,8 @@ fn keyboard(ui: &Ui, state: &mut State, response: &Response) {
         ..EventFilter::default()
     };
     ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
-    let presses = ui.input(|i| i.num_presses(Key::ArrowUp) as i32 - i.num_presses(Key::ArrowDown) as i32);
+    let presses =
+        ui.input(|i| i.num_presses(Key::ArrowUp) as i32 - i.num_presses(Key::ArrowDown) as i32);
     if presses != 0 {
         state.perform(Action::Step(10 * presses));
     }
@@ -234,14 +283,17 @@ fn speed(ui: &mut Ui, state: &mut State) {
         info.current_text_value = Some(text.clone());
         info
     });
-    combo
-        .response
-        .on_hover_text(format!("At 1× from noise to data in {} s", duration::PLAY.as_secs()));
-    let text = RichText::new("repeat").size(size::SMALL).color(if playback.repeat {
-        palette.text
-    } else {
-        palette.text_faint
-    });
+    combo.response.on_hover_text(format!(
+        "At 1× from noise to data in {} s",
+        duration::PLAY.as_secs()
+    ));
+    let text = RichText::new("repeat")
+        .size(size::SMALL)
+        .color(if playback.repeat {
+            palette.text
+        } else {
+            palette.text_faint
+        });
     ui.toggle_value(&mut playback.repeat, text)
         .on_hover_text("Start again at the end");
 }

@@ -21,13 +21,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.label(name);
         ui.add_space(18.0);
         // The one workspace there is: the others come with their own work.
-        let tab = egui::Frame::new()
-            .fill(palette.control_hovered)
-            .corner_radius(egui::CornerRadius::same(size::RADIUS))
-            .inner_margin(egui::Margin::symmetric(14, 5));
-        tab.show(ui, |ui| {
-            ui.label(RichText::new("Posterior").color(palette.text_strong));
-        });
+        let tab = RichText::new("Posterior").color(palette.text_strong);
+        ui.add(
+            egui::Button::selectable(true, tab)
+                .fill(palette.control_hovered)
+                .min_size(vec2(96.0, 30.0)),
+        );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             let help = format!("{}  help", keys_of(ui.ctx(), Action::Help));
@@ -35,8 +34,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 state.perform(Action::Help);
             }
             theme_toggle(ui, state);
-            ui.menu_button(quiet_text(ui, "View"), |ui| view_menu(ui, state));
-            ui.menu_button(quiet_text(ui, "Session"), |ui| session_menu(ui, state));
+            menu(ui, "View", |ui| view_menu(ui, state));
+            menu(ui, "Session", |ui| session_menu(ui, state));
         });
     });
 }
@@ -47,7 +46,14 @@ fn quiet_text(ui: &Ui, text: &str) -> RichText {
 
 fn quiet_button(ui: &mut Ui, text: &str, hover: &str) -> egui::Response {
     let text = quiet_text(ui, text);
-    ui.add(egui::Button::new(text).frame_when_inactive(false)).on_hover_text(hover)
+    ui.add(egui::Button::new(text).frame_when_inactive(false))
+        .on_hover_text(hover)
+}
+
+fn menu(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let text = quiet_text(ui, name);
+    let button = egui::Button::new(text).frame_when_inactive(false);
+    egui::containers::menu::MenuButton::from_button(button).ui(ui, contents);
 }
 
 /// A half-filled circle: light and dark.
@@ -57,7 +63,11 @@ fn theme_toggle(ui: &mut Ui, state: &mut State) {
     let dark = ui.visuals().dark_mode;
     let name = if dark { "Light theme" } else { "Dark theme" };
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
-    let color = if response.hovered() { palette.text_strong } else { palette.text_quiet };
+    let color = if response.hovered() {
+        palette.text_strong
+    } else {
+        palette.text_quiet
+    };
     let painter = ui.painter();
     let (middle, radius) = (rect.center(), 6.5);
     painter.circle_stroke(middle, radius, Stroke::new(1.5, color));
@@ -69,10 +79,19 @@ fn theme_toggle(ui: &mut Ui, state: &mut State) {
         .collect();
     painter.add(egui::Shape::convex_polygon(half, color, Stroke::NONE));
     if response.has_focus() {
-        painter.rect_stroke(rect, 5.0, Stroke::new(1.5, palette.focus), egui::StrokeKind::Inside);
+        painter.rect_stroke(
+            rect,
+            5.0,
+            Stroke::new(1.5, palette.focus),
+            egui::StrokeKind::Inside,
+        );
     }
     if response.on_hover_text(name).clicked() {
-        state.session.theme = if dark { ColorTheme::Light } else { ColorTheme::Dark };
+        state.session.theme = if dark {
+            ColorTheme::Light
+        } else {
+            ColorTheme::Dark
+        };
     }
 }
 
@@ -137,11 +156,24 @@ fn view_menu(ui: &mut Ui, state: &mut State) {
     heading(ui, "Compute");
     let mut choice = state.session.compute;
     for (option, name, hover) in [
-        (ComputeChoice::Auto, "Whichever is faster", "Measured at start."),
-        (ComputeChoice::Shared, "The window's device", "Window and model share it; draws are painted from where they were computed."),
-        (ComputeChoice::Cpu, "The processor", "The model's own kernel for processors."),
+        (
+            ComputeChoice::Auto,
+            "Whichever is faster",
+            "Measured at start.",
+        ),
+        (
+            ComputeChoice::Shared,
+            "The window's device",
+            "Window and model share it; draws are painted from where they were computed.",
+        ),
+        (
+            ComputeChoice::Cpu,
+            "The processor",
+            "The model's own kernel for processors.",
+        ),
     ] {
-        ui.radio_value(&mut choice, option, name).on_hover_text(hover);
+        ui.radio_value(&mut choice, option, name)
+            .on_hover_text(hover);
     }
     if choice != state.session.compute {
         state.set_compute(choice);

@@ -1,6 +1,10 @@
 //! What the picture stands on: grid, ticks, scale bar, coordinates.
 
-use eframe::egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align2, Color32, FontId, Galley, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2,
+};
 
 use crate::ui::format;
 use crate::ui::tokens::{self, Palette};
@@ -24,11 +28,24 @@ pub fn outlined_text(
 ) -> Rect {
     let galley = painter.layout_no_wrap(text.to_owned(), font, color);
     let rect = anchor.anchor_size(place, galley.size());
-    for (dx, dy) in [(-1.0, 0.0), (1.0, 0.0), (0.0, -1.0), (0.0, 1.0), (-1.0, -1.0), (1.0, 1.0), (-1.0, 1.0), (1.0, -1.0)] {
-        painter.galley_with_override_text_color(rect.min + vec2(dx, dy), galley.clone(), halo);
-    }
-    painter.galley(rect.min, galley, color);
+    outlined(painter, rect.min, galley, color, halo);
     rect
+}
+
+/// The same for text that is laid out already.
+pub fn outlined(
+    painter: &Painter,
+    place: Pos2,
+    galley: Arc<Galley>,
+    color: Color32,
+    halo: Color32,
+) {
+    for dx in [-1.0, 0.0, 1.0] {
+        for dy in [-1.0, 0.0, 1.0] {
+            painter.galley_with_override_text_color(place + vec2(dx, dy), galley.clone(), halo);
+        }
+    }
+    painter.galley(place, galley, color);
 }
 
 /// Ground and faint grid.
@@ -54,10 +71,20 @@ pub fn axes(painter: &Painter, projection: &Projection, palette: &Palette) {
         let text = format::fixed(value.0, value.1);
         let (from, to, at, anchor) = if axis == 0 {
             let foot = pos2(place, rect.bottom());
-            (foot, foot + vec2(0.0, 4.0), foot + vec2(0.0, 6.0), Align2::CENTER_TOP)
+            (
+                foot,
+                foot + vec2(0.0, 4.0),
+                foot + vec2(0.0, 6.0),
+                Align2::CENTER_TOP,
+            )
         } else {
             let foot = pos2(rect.left(), place);
-            (foot, foot - vec2(4.0, 0.0), foot - vec2(7.0, 0.0), Align2::RIGHT_CENTER)
+            (
+                foot,
+                foot - vec2(4.0, 0.0),
+                foot - vec2(7.0, 0.0),
+                Align2::RIGHT_CENTER,
+            )
         };
         painter.line_segment([from, to], stroke);
         painter.text(at, anchor, text, tokens::tick_font(), palette.text_faint);
@@ -79,7 +106,11 @@ fn ticks(projection: &Projection) -> Vec<(usize, (f64, usize), f32)> {
             let mut x = projection.center;
             x[axis] = value;
             let place = projection.to_screen(x);
-            ticks.push((axis, (value, decimals), if axis == 0 { place.x } else { place.y }));
+            ticks.push((
+                axis,
+                (value, decimals),
+                if axis == 0 { place.x } else { place.y },
+            ));
         }
     }
     ticks
@@ -112,7 +143,11 @@ pub fn scale_bar(painter: &Painter, projection: &Projection, palette: &Palette) 
 pub fn coordinates(painter: &Painter, projection: &Projection, pointer: Pos2, palette: &Palette) {
     let x = projection.to_world(pointer);
     let decimals = format::decimals(projection.units_per_point * 4.0).max(1);
-    let text = format!("{}, {}", format::fixed(x[0], decimals), format::fixed(x[1], decimals));
+    let text = format!(
+        "{}, {}",
+        format::fixed(x[0], decimals),
+        format::fixed(x[1], decimals)
+    );
     outlined_text(
         painter,
         projection.rect.right_bottom() - vec2(12.0, 14.0),

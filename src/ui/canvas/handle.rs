@@ -18,7 +18,7 @@ const NUDGE_FAR: f64 = 24.0;
 
 /// The handle's id, for the focus.
 pub fn id() -> Id {
-    Id::new("x_t handle")
+    Id::unique("x_t handle")
 }
 
 /// Shows `x_t` and moves it.
@@ -59,7 +59,12 @@ pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
     let radius = size::STATE_RADIUS + if lively { 1.5 } else { 0.0 };
     painter.circle_stroke(place, radius, Stroke::new(5.0, palette.halo));
     painter.circle_stroke(place, radius, Stroke::new(2.2, palette.state));
-    painter.circle(place, size::STATE_DOT, palette.state, Stroke::new(1.5, palette.halo));
+    painter.circle(
+        place,
+        size::STATE_DOT,
+        palette.state,
+        Stroke::new(1.5, palette.halo),
+    );
     if response.has_focus() {
         painter.circle_stroke(place, radius + 5.0, Stroke::new(1.5, palette.focus));
     }

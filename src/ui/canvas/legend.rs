@@ -1,8 +1,6 @@
 //! What the colours mean, below the canvas, and who says so, above it.
 
-use eframe::egui::{
-    self, Align, Color32, Layout, RichText, Sense, Shape, Stroke, Ui, vec2,
-};
+use eframe::egui::{self, Align, Color32, Layout, RichText, Sense, Shape, Stroke, Ui, vec2};
 
 use crate::lookahead::Source;
 use crate::ui::format;
@@ -60,7 +58,11 @@ pub fn badges(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
     if let Some(overlay) = state.overlay() {
         badge(ui, &badge_of(state, overlay, true, palette));
-        ui.label(RichText::new("over").size(size::SMALL).color(palette.text_faint));
+        ui.label(
+            RichText::new("over")
+                .size(size::SMALL)
+                .color(palette.text_faint),
+        );
     }
     badge(ui, &badge_of(state, state.source(), false, palette));
     if let Some(answer) = &state.answers.main.draws
@@ -71,7 +73,11 @@ pub fn badges(ui: &mut Ui, state: &State) {
             format::count(u64::from(answer.request.draws)),
             format::count(u64::from(state.session.draws))
         );
-        ui.label(RichText::new(text).size(size::SMALL).color(palette.text_quiet));
+        ui.label(
+            RichText::new(text)
+                .size(size::SMALL)
+                .color(palette.text_quiet),
+        );
     }
 }
 
@@ -91,7 +97,13 @@ pub fn show(ui: &mut Ui, state: &State) {
     let mut entries: Vec<(Sign, String)> = Vec::new();
     if show.draws {
         let source = state.source();
-        let kind = |source| if state.is_learned(source) { "learned" } else { "exact" };
+        let kind = |source| {
+            if state.is_learned(source) {
+                "learned"
+            } else {
+                "exact"
+            }
+        };
         entries.push((
             Sign::Dot(color_of(state, source, false, palette)),
             format!("{} draws", kind(source)),
@@ -104,10 +116,17 @@ pub fn show(ui: &mut Ui, state: &State) {
         }
     }
     if show.contours {
-        entries.push((Sign::Line(palette.exact), "exact posterior: 50, 80, 95 %".to_owned()));
+        entries.push((
+            Sign::Line(palette.exact),
+            "exact posterior: 50, 80, 95 %".to_owned(),
+        ));
     }
     if show.density {
-        let what = if show.edit { "density of the data" } else { "density of p_t" };
+        let what = if show.edit {
+            "density of the data"
+        } else {
+            "density of p_t"
+        };
         entries.push((Sign::Square(palette.heat), what.to_owned()));
     }
     if show.mean {
@@ -119,16 +138,21 @@ pub fn show(ui: &mut Ui, state: &State) {
     if show.velocity {
         entries.push((Sign::Arrow(palette.flow), "exact velocity".to_owned()));
     }
-    ui.with_layout(Layout::left_to_right(Align::Center).with_main_wrap(true), |ui| {
-        ui.spacing_mut().item_spacing = vec2(16.0, 4.0);
-        for (sign, text) in entries {
-            entry(ui, &sign, &text, palette);
-        }
-    });
+    ui.with_layout(
+        Layout::left_to_right(Align::Center).with_main_wrap(true),
+        |ui| {
+            ui.spacing_mut().item_spacing = vec2(16.0, 4.0);
+            for (sign, text) in entries {
+                entry(ui, &sign, &text, palette);
+            }
+        },
+    );
 }
 
 fn entry(ui: &mut Ui, sign: &Sign, text: &str, palette: &Palette) {
-    let galley = ui.painter().layout_no_wrap(text.to_owned(), tokens::small_font(), palette.text_quiet);
+    let galley =
+        ui.painter()
+            .layout_no_wrap(text.to_owned(), tokens::small_font(), palette.text_quiet);
     let width = 22.0 + galley.size().x;
     let (rect, response) = ui.allocate_exact_size(vec2(width, galley.size().y), Sense::hover());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Label, true, text));
@@ -144,7 +168,12 @@ fn entry(ui: &mut Ui, sign: &Sign, text: &str, palette: &Palette) {
         }
         Sign::Dashes(color) => {
             let stroke = Stroke::new(1.4, color);
-            painter.extend(Shape::dashed_line(&[middle - half, middle + half], stroke, 4.0, 3.0));
+            painter.extend(Shape::dashed_line(
+                &[middle - half, middle + half],
+                stroke,
+                4.0,
+                3.0,
+            ));
         }
         Sign::Square(color) => {
             let square = egui::Rect::from_center_size(middle, egui::Vec2::splat(10.0));
@@ -160,5 +189,9 @@ fn entry(ui: &mut Ui, sign: &Sign, text: &str, palette: &Palette) {
             painter.arrow(middle - half, 2.0 * half, Stroke::new(1.3, color));
         }
     }
-    painter.galley(rect.left_top() + vec2(22.0, 0.0), galley, palette.text_quiet);
+    painter.galley(
+        rect.left_top() + vec2(22.0, 0.0),
+        galley,
+        palette.text_quiet,
+    );
 }

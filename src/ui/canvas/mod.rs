@@ -5,6 +5,7 @@ mod handle;
 mod hint;
 mod legend;
 mod marks;
+mod mode_tools;
 mod modes;
 pub mod paint;
 mod projection;
@@ -22,7 +23,8 @@ use super::state::{Place, State};
 use super::tokens::{self, size};
 use super::widgets;
 
-pub use legend::{badge_of, color_of, short_name};
+pub use ground::outlined_text;
+pub use legend::{color_of, short_name};
 
 use projection::Projection;
 
@@ -50,7 +52,7 @@ pub fn header(ui: &mut Ui, state: &State) -> Response {
                 heading.rect.min,
                 pos2(rest.right() - 10.0, heading.rect.max.y),
             )),
-            ui.id().with("grip"),
+            ui.scope_id().with("grip"),
             Sense::drag(),
         );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -73,7 +75,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         return;
     }
     state.canvas_aspect = f64::from(rect.width() / rect.height());
-    let response = ui.interact(rect, ui.id().with("canvas"), Sense::click_and_drag());
+    let response = ui.interact(rect, ui.scope_id().with("canvas"), Sense::click_and_drag());
     navigate(ui, state, &response, rect);
     let projection = Projection::new(state.session.view, rect);
     state.visible = projection.visible();
@@ -104,7 +106,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     }
     handle::show(ui, state, &projection);
     if state.session.show.edit {
-        modes::toolbar(ui, state, &projection);
+        mode_tools::show(ui, state, &projection);
     }
     hint::show(ui, state, &projection);
 
@@ -145,8 +147,12 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
         ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
     }
     if let Some(pointer) = response.hover_pos() {
-        let (scrolled, pinched) =
-            ui.input(|i| (f64::from(i.smooth_scroll_delta().y), f64::from(i.zoom_delta())));
+        let (scrolled, pinched) = ui.input(|i| {
+            (
+                f64::from(i.smooth_scroll_delta().y),
+                f64::from(i.zoom_delta()),
+            )
+        });
         let factor = (WHEEL * scrolled).exp() * pinched;
         if factor != 1.0 {
             state.session.view = projection.zoomed(state.session.view, pointer, factor);
@@ -200,7 +206,9 @@ fn layers(
         ];
         for (set, layer) in sets {
             let Some(answer) = &set.draws else { continue };
-            let Some(buffer) = &answer.points else { continue };
+            let Some(buffer) = &answer.points else {
+                continue;
+            };
             let is_overlay = matches!(layer, paint::Layer::Overlay);
             // The colour of what was drawn, also while another source is on its way.
             let color = color_of(state, answer.request.source, is_overlay, palette);
@@ -215,7 +223,13 @@ fn layers(
     }
     if let Some(scene) = scene {
         if show.contours && paints {
-            paint::contours(painter, projection, &scene.posterior, scene.levels, palette.exact);
+            paint::contours(
+                painter,
+                projection,
+                &scene.posterior,
+                scene.levels,
+                palette.exact,
+            );
         }
         if show.mean {
             marks::denoised_mean(painter, projection, scene, palette);
@@ -223,7 +237,7 @@ fn layers(
     }
 }
 
-/// What takes long, at the upper right.
+/// What takes long, at the bottom.
 fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
     let palette = if painter.ctx().theme() == egui::Theme::Dark {
         &tokens::DARK
@@ -231,7 +245,10 @@ fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
         &tokens::LIGHT
     };
     let text = match (
-        state.answers.progress_of(Slot::Draws).or(state.answers.progress_of(Slot::Overlay)),
+        state
+            .answers
+            .progress_of(Slot::Draws)
+            .or(state.answers.progress_of(Slot::Overlay)),
         state.model.loading_label(),
     ) {
         (Some(progress), _) => match progress.fraction {
@@ -246,8 +263,8 @@ fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
     };
     ground::outlined_text(
         painter,
-        rect.right_top() + vec2(-12.0, 12.0),
-        Align2::RIGHT_TOP,
+        rect.center_bottom() - vec2(0.0, 14.0),
+        Align2::CENTER_CENTER,
         &text,
         tokens::small_font(),
         palette.text_quiet,

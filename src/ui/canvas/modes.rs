@@ -1,13 +1,12 @@
 //! Editing the world's modes on the canvas: drag, stretch, turn, weigh, add, delete.
 
 use eframe::egui::{
-    Align2, CursorIcon, EventFilter, Id, Key, Painter, Pos2, Rect, Role, Sense, Shape, Slider,
-    Stroke, Ui, UiBuilder, Vec2, WidgetInfo, vec2,
+    Align2, CursorIcon, EventFilter, Id, Key, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui,
+    Vec2, WidgetInfo, vec2,
 };
 
 use crate::mixture::{Cov2, Mode, Point};
 use crate::ui::format;
-use crate::ui::shortcuts::Action;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
 
@@ -51,11 +50,24 @@ pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
     }
 }
 
-fn outline(painter: &Painter, projection: &Projection, mode: &Mode, selected: bool, palette: &Palette) {
-    let color = if selected { palette.text_strong } else { palette.text_quiet };
+fn outline(
+    painter: &Painter,
+    projection: &Projection,
+    mode: &Mode,
+    selected: bool,
+    palette: &Palette,
+) {
+    let color = if selected {
+        palette.text_strong
+    } else {
+        palette.text_quiet
+    };
     for (sds, opacity) in [(1.0, 1.0), (2.0, 0.45)] {
         let points = ellipse(projection, mode, sds);
-        let stroke = Stroke::new(if selected { 1.6 } else { 1.1 }, tokens::faded(color, opacity));
+        let stroke = Stroke::new(
+            if selected { 1.6 } else { 1.1 },
+            tokens::faded(color, opacity),
+        );
         painter.add(Shape::closed_line(points, stroke));
     }
 }
@@ -75,13 +87,20 @@ fn ellipse(projection: &Projection, mode: &Mode, sds: f64) -> Vec<Pos2> {
         .collect()
 }
 
-fn center(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize, mode: &Mode, count: usize) {
+fn center(
+    ui: &mut Ui,
+    state: &mut State,
+    projection: &Projection,
+    index: usize,
+    mode: &Mode,
+    count: usize,
+) {
     let place = projection.to_screen(mode.mean);
     if !projection.rect.expand(size::GRAB).contains(place) {
         return;
     }
     let hit = Rect::from_center_size(place, Vec2::splat(2.0 * size::GRAB - 4.0));
-    let id = Id::new(("mode", index));
+    let id = Id::unique(("mode", index));
     let response = ui
         .interact(hit, id, Sense::click_and_drag())
         .on_hover_cursor(CursorIcon::Move);
@@ -103,7 +122,8 @@ fn center(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize,
         keys(ui, state, projection, index, id);
     }
     response.widget_info(|| {
-        let mut info = WidgetInfo::labeled(Role::Slider, true, format!("Mode {} of {count}", index + 1));
+        let mut info =
+            WidgetInfo::labeled(Role::Slider, true, format!("Mode {} of {count}", index + 1));
         info.current_text_value = Some(format!(
             "weight {}, at {}",
             format::percent(mode.weight),
@@ -115,7 +135,11 @@ fn center(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize,
     let painter = ui.painter_at(projection.rect);
     let selected = state.selected_mode == Some(index);
     let lively = response.hovered() || response.dragged();
-    let fill = if selected { palette.text_strong } else { palette.control_active };
+    let fill = if selected {
+        palette.text_strong
+    } else {
+        palette.control_active
+    };
     let radius = size::HANDLE + if lively { 1.0 } else { 0.0 };
     painter.circle(place, radius, fill, Stroke::new(1.5, palette.text_strong));
     if response.has_focus() {
@@ -136,7 +160,9 @@ fn center(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize,
 
 fn move_by(state: &mut State, projection: &Projection, index: usize, right: f32, down: f32) {
     let mixture = &state.world.mixture;
-    let Some(mode) = mixture.modes().get(index) else { return };
+    let Some(mode) = mixture.modes().get(index) else {
+        return;
+    };
     let scale = projection.units_per_point;
     let to = [
         mode.mean[0] + f64::from(right) * scale,
@@ -152,7 +178,9 @@ fn wheel_weight(ui: &Ui, state: &mut State, index: usize) {
     if turned == 0.0 {
         return;
     }
-    let Some(mode) = state.world.mixture.modes().get(index) else { return };
+    let Some(mode) = state.world.mixture.modes().get(index) else {
+        return;
+    };
     let weight = (mode.weight * (WHEEL * turned).exp()).clamp(1e-4, 1.0 - 1e-4);
     remember_gesture(ui, state);
     let edited = state.world.mixture.with_mode_weight(index, weight);
@@ -160,8 +188,8 @@ fn wheel_weight(ui: &Ui, state: &mut State, index: usize) {
 }
 
 /// One step of undo for a run of small changes.
-fn remember_gesture(ui: &Ui, state: &mut State) {
-    let id = Id::new("last small edit");
+pub(super) fn remember_gesture(ui: &Ui, state: &mut State) {
+    let id = Id::unique("last small edit");
     let now = ui.input(|i| i.time);
     let last: Option<f64> = ui.data(|d| d.get_temp(id));
     if last.is_none_or(|last| now - last > PAUSE_SECS) {
@@ -195,10 +223,9 @@ fn keys(ui: &Ui, state: &mut State, projection: &Projection, index: usize, id: I
 fn axes(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize, mode: &Mode) {
     let (major, minor, angle) = mode.cov.axes();
     let quarter = std::f64::consts::FRAC_PI_2;
-    for (which, sd, other, direction) in [
-        (0, major, minor, angle),
-        (1, minor, major, angle + quarter),
-    ] {
+    for (which, sd, other, direction) in
+        [(0, major, minor, angle), (1, minor, major, angle + quarter)]
+    {
         let end = [
             mode.mean[0] + sd * direction.cos(),
             mode.mean[1] + sd * direction.sin(),
@@ -208,7 +235,15 @@ fn axes(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize, m
         let middle = projection.to_screen(mode.mean);
         let away = (place - middle).normalized();
         let place = middle + away * (place - middle).length().max(2.0 * size::GRAB);
-        axis(ui, state, projection, (index, which, other), mode.mean, place, middle);
+        axis(
+            ui,
+            state,
+            projection,
+            (index, which, other),
+            mode.mean,
+            place,
+            middle,
+        );
     }
 }
 
@@ -221,13 +256,17 @@ fn axis(
     place: Pos2,
     middle: Pos2,
 ) {
-    let id = Id::new(("mode axis", index, which));
+    let id = Id::unique(("mode axis", index, which));
     let hit = Rect::from_center_size(place, Vec2::splat(2.0 * size::GRAB - 6.0));
     let response = ui
         .interact(hit, id, Sense::click_and_drag())
         .on_hover_cursor(CursorIcon::Crosshair);
     response.widget_info(|| {
-        let name = if which == 0 { "Long axis" } else { "Short axis" };
+        let name = if which == 0 {
+            "Long axis"
+        } else {
+            "Short axis"
+        };
         WidgetInfo::labeled(Role::Slider, true, format!("{name} of mode {}", index + 1))
     });
     if response.drag_started() {
@@ -252,8 +291,15 @@ fn axis(
     let palette = tokens::palette(ui);
     let painter = ui.painter_at(projection.rect);
     let stroke = Stroke::new(1.2, palette.text_strong);
-    painter.line_segment([middle, place], tokens_stroke_faded(stroke));
-    let half = Vec2::splat(if response.hovered() || response.dragged() { 5.5 } else { 4.5 });
+    painter.line_segment(
+        [middle, place],
+        Stroke::new(stroke.width, tokens::faded(stroke.color, 0.5)),
+    );
+    let half = Vec2::splat(if response.hovered() || response.dragged() {
+        5.5
+    } else {
+        4.5
+    });
     painter.rect(
         Rect::from_min_max(place - half, place + half),
         1.5,
@@ -264,10 +310,6 @@ fn axis(
     if response.has_focus() {
         painter.circle_stroke(place, 10.0, Stroke::new(1.5, palette.focus));
     }
-}
-
-fn tokens_stroke_faded(stroke: Stroke) -> Stroke {
-    Stroke::new(stroke.width, tokens::faded(stroke.color, 0.5))
 }
 
 /// Up and down stretch, left and right turn.
@@ -286,7 +328,9 @@ fn axis_keys(ui: &Ui, state: &mut State, index: usize, which: usize, id: Id) {
             presses(Key::ArrowUp) - presses(Key::ArrowDown),
         )
     });
-    let Some(mode) = state.world.mixture.modes().get(index) else { return };
+    let Some(mode) = state.world.mixture.modes().get(index) else {
+        return;
+    };
     if turn == 0.0 && stretch == 0.0 {
         return;
     }
@@ -298,74 +342,20 @@ fn axis_keys(ui: &Ui, state: &mut State, index: usize, which: usize, id: Id) {
         minor *= factor;
     }
     remember_gesture(ui, state);
-    set_cov(state, index, Cov2::from_axes(major, minor, angle + turn * 3f64.to_radians()));
+    set_cov(
+        state,
+        index,
+        Cov2::from_axes(major, minor, angle + turn * 3f64.to_radians()),
+    );
 }
 
 fn set_cov(state: &mut State, index: usize, cov: Cov2) {
-    let Some(mode) = state.world.mixture.modes().get(index) else { return };
-    let edited = state.world.mixture.with_mode_replaced(index, Mode { cov, ..*mode });
-    state.try_edit(edited);
-}
-
-/// What editing is about, at the upper left of the canvas: the selected mode's weight, or a hint.
-pub fn toolbar(ui: &mut Ui, state: &mut State, projection: &Projection) {
-    let area = Rect::from_min_size(
-        projection.rect.min + vec2(10.0, 10.0),
-        vec2((projection.rect.width() - 20.0).clamp(120.0, 420.0), 40.0),
-    );
-    let mut ui = ui.new_child(UiBuilder::new().max_rect(area).id_salt("edit toolbar"));
-    let palette = tokens::palette(&ui);
-    tokens::card(palette)
-        .inner_margin(eframe::egui::Margin::symmetric(12, 7))
-        .show(&mut ui, |ui| {
-            ui.horizontal(|ui| contents(ui, state));
-        });
-}
-
-fn contents(ui: &mut Ui, state: &mut State) {
-    let count = state.world.mixture.modes().len();
-    if count > MOST_HANDLES {
-        ui.label(format!(
-            "{} modes are too many for handles; change the bandwidth at the left",
-            format::count(count as u64)
-        ));
-        return;
-    }
-    let Some((index, mode)) = state
-        .selected_mode
-        .and_then(|i| Some((i, *state.world.mixture.modes().get(i)?)))
-    else {
-        ui.label("Drag a mode. Double click adds one.");
-        if ui.button("Add").clicked() {
-            let center = state.session.view.center;
-            state.add_mode(center);
-        }
+    let Some(mode) = state.world.mixture.modes().get(index) else {
         return;
     };
-    ui.label(format!("Mode {}", index + 1));
-    let mut weight = mode.weight;
-    ui.spacing_mut().slider_width = 120.0;
-    let slider = ui.add_enabled(
-        count > 1,
-        Slider::new(&mut weight, 0.001..=0.999).show_value(false),
-    );
-    slider.widget_info(|| WidgetInfo::slider(count > 1, weight, "Weight of the mode"));
-    if slider.has_focus() {
-        state.arrows_taken = true;
-    }
-    if slider.drag_started() {
-        state.remember_world();
-    }
-    if slider.changed() {
-        if !slider.dragged() {
-            remember_gesture(ui, state);
-        }
-        state.dragging |= slider.dragged();
-        let edited = state.world.mixture.with_mode_weight(index, weight);
-        state.try_edit(edited);
-    }
-    ui.label(format::percent(mode.weight));
-    if ui.add_enabled(count > 1, eframe::egui::Button::new("Delete")).clicked() {
-        state.perform(Action::DeleteMode);
-    }
+    let edited = state
+        .world
+        .mixture
+        .with_mode_replaced(index, Mode { cov, ..*mode });
+    state.try_edit(edited);
 }

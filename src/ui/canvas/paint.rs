@@ -37,7 +37,9 @@ fn camera(projection: &Projection) -> Camera {
 /// `[r, g, b, a]` in gamma space, alpha not multiplied in.
 fn rgba(color: Color32, opacity: f32) -> [f32; 4] {
     let [r, g, b, a] = color.to_srgba_unmultiplied();
-    [r, g, b, a].map(|v| f32::from(v) / 255.0).map_alpha(opacity)
+    [r, g, b, a]
+        .map(|v| f32::from(v) / 255.0)
+        .map_alpha(opacity)
 }
 
 trait MapAlpha {
@@ -59,7 +61,12 @@ fn gaussians<'a>(modes: impl Iterator<Item = &'a crate::mixture::Mode>) -> Arc<G
 
 /// The density of a mixture, fading from nothing into `color`.
 pub fn heat(painter: &Painter, projection: &Projection, mixture: &Mixture, color: Color32) {
-    let ramp = Ramp::new(&[rgba(color, 0.0), rgba(color, 0.35), rgba(color, 0.75), rgba(color, 1.0)]);
+    let ramp = Ramp::new(&[
+        rgba(color, 0.0),
+        rgba(color, 0.35),
+        rgba(color, 0.75),
+        rgba(color, 1.0),
+    ]);
     let density = MixtureDensity {
         exponent: 0.7,
         ..MixtureDensity::new(
@@ -105,7 +112,11 @@ pub fn contours(
     levels: [f64; 3],
     color: Color32,
 ) {
-    let heaviest = posterior.modes().iter().map(|m| m.weight).fold(0.0, f64::max);
+    let heaviest = posterior
+        .modes()
+        .iter()
+        .map(|m| m.weight)
+        .fold(0.0, f64::max);
     let mut modes: Vec<_> = posterior
         .modes()
         .iter()

@@ -17,23 +17,25 @@ use super::widgets;
 
 /// Shows the panel below its heading.
 pub fn show(ui: &mut Ui, state: &mut State) {
-    ScrollArea::vertical().auto_shrink([false, false]).show(ui, |ui| {
-        widgets::notice(ui, &mut state.notices, Place::Diversity);
-        let modes = state.world.mixture.modes().len();
-        match state.answers.main.stats.clone() {
-            Some(stats) if stats.occupancy.len() == modes => {
-                modes::show(ui, state, &stats);
-                figures::show(ui, state, &stats);
+    ScrollArea::vertical()
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            widgets::notice(ui, &mut state.notices, Place::Diversity);
+            let modes = state.world.mixture.modes().len();
+            match state.answers.main.stats.clone() {
+                Some(stats) if stats.occupancy.len() == modes => {
+                    modes::show(ui, state, &stats);
+                    figures::show(ui, state, &stats);
+                }
+                _ => waiting(ui, "The figures come with the first draws."),
             }
-            _ => waiting(ui, "The figures come with the first draws."),
-        }
-        progress(ui, state);
-        match state.answers.diversity.clone() {
-            Some(answer) if answer.points.len() > 1 => curves::show(ui, state, &answer),
-            _ => waiting(ui, "The curves against t are on their way."),
-        }
-        ui.add_space(space::ROW);
-    });
+            progress(ui, state);
+            match state.answers.diversity.clone() {
+                Some(answer) if answer.points.len() > 1 => curves::show(ui, state, &answer),
+                _ => waiting(ui, "The curves against t are on their way."),
+            }
+            ui.add_space(space::ROW);
+        });
 }
 
 fn waiting(ui: &mut Ui, text: &str) {
@@ -47,7 +49,11 @@ fn progress(ui: &mut Ui, state: &mut State) {
     let quiet = tokens::palette(ui).text_quiet;
     if state.answers.diversity_cancelled {
         ui.horizontal(|ui| {
-            ui.label(RichText::new("Curves cancelled.").size(size::SMALL).color(quiet));
+            ui.label(
+                RichText::new("Curves cancelled.")
+                    .size(size::SMALL)
+                    .color(quiet),
+            );
             if widgets::link(ui, "compute them").clicked() {
                 state.ask_curves_again();
             }

@@ -103,8 +103,17 @@ fn bar_row(ui: &mut Ui, row: &Row, largest: f64) {
     });
     let painter = ui.painter();
     let middle = rect.center().y;
-    let name = painter.layout(row.name.clone(), tokens::body_font(), palette.text, NAME_WIDTH);
-    painter.galley(pos2(rect.left(), middle - name.size().y / 2.0), name, palette.text);
+    let name = painter.layout(
+        row.name.clone(),
+        tokens::small_font(),
+        palette.text,
+        NAME_WIDTH,
+    );
+    painter.galley(
+        pos2(rect.left(), middle - name.size().y / 2.0),
+        name,
+        palette.text,
+    );
 
     let exact_text = format!("exact {}", format::fixed(exact * 100.0, 1));
     let exact_rect = painter.text(

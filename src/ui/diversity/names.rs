@@ -7,7 +7,14 @@ const MOST_NAMED: usize = 9;
 /// Modes nearer to the middle than this share of the farthest are "centre".
 const CENTRE: f64 = 0.3;
 const DIRECTIONS: [&str; 8] = [
-    "right", "upper right", "top", "upper left", "left", "lower left", "bottom", "lower right",
+    "right",
+    "upper right",
+    "top",
+    "upper left",
+    "left",
+    "lower left",
+    "bottom",
+    "lower right",
 ];
 
 /// One name a mode, in the world's order.
@@ -21,9 +28,11 @@ pub fn mode_names(mixture: &Mixture) -> Vec<String> {
         return numbered();
     }
     let middle = [0, 1].map(|axis| {
-        let (min, max) = modes.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), m| {
-            (a.min(m.mean[axis]), b.max(m.mean[axis]))
-        });
+        let (min, max) = modes
+            .iter()
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), m| {
+                (a.min(m.mean[axis]), b.max(m.mean[axis]))
+            });
         f64::midpoint(min, max)
     });
     let offsets: Vec<_> = modes
@@ -57,7 +66,10 @@ mod tests {
     fn modes_are_named_by_place_where_that_is_clear() {
         let names = |preset: Preset| mode_names(&preset.mixture());
         assert_eq!(names(Preset::Two), ["left", "right"]);
-        assert_eq!(names(Preset::Three), ["lower left", "centre", "upper right"]);
+        assert_eq!(
+            names(Preset::Three),
+            ["lower left", "centre", "upper right"]
+        );
         assert_eq!(names(Preset::Ring8)[2], "top");
         assert_eq!(names(Preset::Grid25)[0], "mode 1");
     }

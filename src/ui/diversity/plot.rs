@@ -39,13 +39,18 @@ fn range(all: &[Series], from_zero: bool) -> (f64, f64) {
     let (low, high) = all
         .iter()
         .flatten()
-        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), p| (a.min(p[1]), b.max(p[1])));
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), p| {
+            (a.min(p[1]), b.max(p[1]))
+        });
     if !low.is_finite() {
         return (0.0, 1.0);
     }
     let low = if from_zero { 0.0 } else { low };
     let room = (0.08 * (high - low)).max(0.01);
-    (if from_zero { -0.5 * room } else { low - room }, high + room)
+    (
+        if from_zero { -0.5 * room } else { low - room },
+        high + room,
+    )
 }
 
 /// Title and plot; clicking or dragging in it moves the clock.
@@ -56,7 +61,9 @@ pub(super) fn plot(
     figure: &Figure,
     palette: &'static Palette,
 ) {
-    let title = RichText::new(figure.title).size(size::SMALL).color(palette.text_quiet);
+    let title = RichText::new(figure.title)
+        .size(size::SMALL)
+        .color(palette.text_quiet);
     ui.label(title).on_hover_text(figure.hover);
     let lines: Vec<Series> = figure
         .curves
@@ -106,7 +113,11 @@ pub(super) fn plot(
         .custom_x_axes(vec![x_axis])
         .custom_y_axes(vec![y_axis])
         .label_formatter(|at| match at {
-            HoverPosition::NearDataPoint { plot_name, position, .. } => Some(format!(
+            HoverPosition::NearDataPoint {
+                plot_name,
+                position,
+                ..
+            } => Some(format!(
                 "{plot_name}\nt = {:.2}\n{}",
                 position.x,
                 format::fixed(position.y, 3)
@@ -136,7 +147,9 @@ pub(super) fn plot(
             plot.pointer_coordinate()
         });
     let pointer = response.inner;
-    let frame = response.response.on_hover_cursor(CursorIcon::ResizeHorizontal);
+    let frame = response
+        .response
+        .on_hover_cursor(CursorIcon::ResizeHorizontal);
     if (frame.dragged() || frame.clicked())
         && let Some(pointer) = pointer
     {
@@ -169,7 +182,9 @@ fn text(plot: &mut PlotUi<'_>, label: &str, at: [f64; 2], palette: &Palette) {
         Align2::CENTER_TOP
     };
     let x = at[0].clamp(0.02, 0.98);
-    let label = RichText::new(label).size(size::TICK).color(palette.text_quiet);
+    let label = RichText::new(label)
+        .size(size::TICK)
+        .color(palette.text_quiet);
     let text = Text::new("label", PlotPoint::new(x, at[1]), label);
     plot.text(text.anchor(anchor).allow_hover(false));
 }

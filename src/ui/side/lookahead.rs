@@ -1,13 +1,13 @@
 //! How to look from `x_t` to `x_1`.
 
-use eframe::egui::{self, RichText, Role, Slider, Ui, WidgetInfo};
+use eframe::egui::{self, RichText, Role, Ui, WidgetInfo};
 
 use crate::lookahead::Source;
 use crate::ui::canvas::{color_of, short_name};
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{SOURCES, State, same_kind};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{radio_row, section, slider_row};
+use crate::ui::widgets::{LogScale, Slid, radio_row, section, slider_row};
 
 /// Shows the section.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -23,7 +23,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn choice(ui: &mut Ui, state: &mut State, index: usize, usual: Source) {
     let chosen = same_kind(state.source(), usual);
-    let possible = !usual.needs_model() || state.model.current.is_some() || state.model.is_loading();
+    let possible =
+        !usual.needs_model() || state.model.current.is_some() || state.model.is_loading();
     let keys = keys_of(ui.ctx(), Action::Source(index));
     let source = if chosen { state.source() } else { usual };
     let title = match source {
@@ -46,7 +47,9 @@ fn explanation(source: Source) -> &'static str {
     match source {
         Source::OneStep => "One call of the network for each draw: x_1 = X_{0,1}(noise; t, x_t).",
         Source::KStep(_) => "The network's map in K shorter jumps: closer, K calls for each draw.",
-        Source::Glass(_) => "The posterior's own flow, integrated by the midpoint rule: two velocity calls for each step.",
+        Source::Glass(_) => {
+            "The posterior's own flow, integrated by the midpoint rule: two velocity calls for each step."
+        }
         Source::Sde(_) => "The memoryless SDE from t to 1, one velocity call for each step.",
         Source::Exact => "Drawn from the closed form of the posterior.",
     }
@@ -60,24 +63,31 @@ fn steps(ui: &mut Ui, state: &mut State) {
         Source::Sde(_) => 1000,
         Source::OneStep | Source::Exact => return,
     };
-    let mut steps = source.steps();
+    let steps = source.steps();
+    let scale = LogScale::new(1.0, f64::from(most.max(steps)));
+    let mut slid = None;
     ui.horizontal(|ui| {
-        ui.add_space(23.0);
-        ui.vertical(|ui| {
-            let slider = Slider::new(&mut steps, 1..=most.max(steps)).logarithmic(true);
-            let value = source.steps().to_string();
-            slider_row(ui, "Steps", slider, &value, &mut state.arrows_taken);
-        });
+        ui.add_space(14.0);
+        let text = steps.to_string();
+        let position = scale.position(f64::from(steps));
+        slid = slider_row(ui, "Steps", &text, position, &mut state.arrows_taken).1;
     });
-    if steps != source.steps() {
-        state.session.source = source.with_steps(steps);
-    }
+    let wanted = match slid {
+        Some(Slid::To(position)) => scale.value(position).round() as u32,
+        Some(Slid::Steps(by)) => steps.saturating_add_signed(by),
+        None => return,
+    };
+    state.session.source = source.with_steps(wanted);
 }
 
 fn overlay(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
-        ui.label(RichText::new("Over it").size(size::SMALL).color(palette.text_quiet));
+        ui.label(
+            RichText::new("Over it")
+                .size(size::SMALL)
+                .color(palette.text_quiet),
+        );
         let keys = keys_of(ui.ctx(), Action::Overlay);
         let chosen = state.overlay();
         let text = match chosen {
@@ -102,7 +112,8 @@ fn overlay(ui: &mut Ui, state: &mut State) {
                     };
                     let possible = source != state.source()
                         && (!source.needs_model() || state.model.current.is_some());
-                    let entry = egui::Button::selectable(chosen == Some(source), short_name(source));
+                    let entry =
+                        egui::Button::selectable(chosen == Some(source), short_name(source));
                     if ui.add_enabled(possible, entry).clicked() {
                         state.session.overlay = Some(source);
                     }
@@ -110,8 +121,7 @@ fn overlay(ui: &mut Ui, state: &mut State) {
             });
         combo.response.widget_info(|| {
             let mut info = WidgetInfo::labeled(Role::ComboBox, true, "Second lookahead over it");
-            info.current_text_value =
-                Some(chosen.map_or_else(|| "nothing".to_owned(), short_name));
+            info.current_text_value = Some(chosen.map_or_else(|| "nothing".to_owned(), short_name));
             info
         });
         crate::ui::widgets::key_hint(ui, &keys);

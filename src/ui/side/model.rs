@@ -44,11 +44,20 @@ fn summary(ui: &mut Ui, state: &State) {
                     .color(palette.text_strong),
             );
             let text = "Exact draws are shown. Open a checkpoint, or train one: foresight train";
-            ui.add(egui::Label::new(RichText::new(text).size(size::SMALL).color(palette.text_quiet)).wrap());
+            ui.add(
+                egui::Label::new(
+                    RichText::new(text)
+                        .size(size::SMALL)
+                        .color(palette.text_quiet),
+                )
+                .wrap(),
+            );
         }
         return;
     };
-    let name = RichText::new(&model.name).font(tokens::strong_font()).color(palette.text_strong);
+    let name = RichText::new(&model.name)
+        .font(tokens::strong_font())
+        .color(palette.text_strong);
     ui.add(egui::Label::new(name).truncate());
     let checkpoint = &model.checkpoint;
     let text = format!(
@@ -56,11 +65,20 @@ fn summary(ui: &mut Ui, state: &State) {
         format::count(checkpoint.parameters as u64),
         checkpoint.short_hash()
     );
-    ui.add(egui::Label::new(RichText::new(text).size(size::SMALL).color(palette.text_quiet)).truncate());
+    ui.add(
+        egui::Label::new(
+            RichText::new(text)
+                .size(size::SMALL)
+                .color(palette.text_quiet),
+        )
+        .truncate(),
+    );
 }
 
 fn loading(ui: &mut Ui, state: &State) {
-    let Some(label) = state.model.loading_label() else { return };
+    let Some(label) = state.model.loading_label() else {
+        return;
+    };
     let progress = state.answers.progress_of(Slot::Open);
     let fraction = progress.and_then(|p| p.fraction);
     let text = progress.map_or(label, |p| p.label.clone());
@@ -76,13 +94,19 @@ fn loading(ui: &mut Ui, state: &State) {
 
 /// The model was trained on another world than the one shown.
 fn mismatch(ui: &mut Ui, state: &State) {
-    let Some(model) = &state.model.current else { return };
+    let Some(model) = &state.model.current else {
+        return;
+    };
     if state.model.trained_on == state.fingerprint {
         return;
     }
     let palette = tokens::palette(ui);
     let trained = &model.checkpoint.card.world.name;
-    let shown = if state.is_edited() { "the edited world" } else { "the world shown" };
+    let shown = if state.is_edited() {
+        "the edited world"
+    } else {
+        "the world shown"
+    };
     let text = format!("The model was trained on \u{201c}{trained}\u{201d}; exact shows {shown}.");
     let text = RichText::new(text).size(size::SMALL).color(palette.note);
     ui.add(egui::Label::new(text).wrap());
@@ -97,12 +121,13 @@ fn open_row(ui: &mut Ui, state: &mut State) {
     if ui.add(button).clicked() {
         state.pick(Pick::Checkpoint);
     }
+    let from_file = matches!(state.session.checkpoint, CheckpointRef::File(_));
+    if state.recent.is_empty() && !from_file {
+        return;
+    }
     ui.horizontal(|ui| {
         recent(ui, state);
-        if matches!(state.session.checkpoint, CheckpointRef::File(_))
-            && state.preset().is_some()
-            && link(ui, "use the shipped one").clicked()
-        {
+        if from_file && state.preset().is_some() && link(ui, "use the shipped one").clicked() {
             state.use_shipped_checkpoint();
         }
     });
@@ -115,10 +140,18 @@ fn recent(ui: &mut Ui, state: &mut State) {
     let text = RichText::new("Recent").size(size::SMALL);
     ui.menu_button(text, |ui| {
         ui.set_min_width(220.0);
-        let paths: Vec<_> = state.recent.iter().map(std::path::Path::to_path_buf).collect();
+        let paths: Vec<_> = state
+            .recent
+            .iter()
+            .map(std::path::Path::to_path_buf)
+            .collect();
         for path in paths {
             let name = crate::ui::state::file_name(&path);
-            if ui.button(name).on_hover_text(path.display().to_string()).clicked() {
+            if ui
+                .button(name)
+                .on_hover_text(path.display().to_string())
+                .clicked()
+            {
                 state.open_file(path);
                 ui.close();
             }

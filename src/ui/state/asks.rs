@@ -48,6 +48,11 @@ impl Asks {
         }
     }
 
+    /// Whether somebody waits for a request. Files are not kept track of here: they always count.
+    pub fn is_open(&self, slot: Slot, id: RequestId) -> bool {
+        matches!(slot, Slot::Open | Slot::Export) || self.open.get(&slot) == Some(&id)
+    }
+
     /// Asks everything again.
     pub fn forget(&mut self) {
         self.scene = None;
@@ -168,13 +173,22 @@ impl State {
 
     pub(super) fn submit_asks(&mut self, ctx: &egui::Context) {
         let scene = self.wanted_scene();
-        if !self.asks.scene.as_ref().is_some_and(|a| same_scene(a, &scene)) {
+        if !self
+            .asks
+            .scene
+            .as_ref()
+            .is_some_and(|a| same_scene(a, &scene))
+        {
             let id = self.engine.submit(Command::Scene(scene.clone()));
             self.asks.note(Slot::Scene, id);
             self.asks.scene = Some(scene);
         }
         if let Some(draws) = self.wanted_draws(self.source())
-            && !self.asks.draws.as_ref().is_some_and(|a| same_draws(a, &draws))
+            && !self
+                .asks
+                .draws
+                .as_ref()
+                .is_some_and(|a| same_draws(a, &draws))
         {
             let id = self.engine.submit(Command::Draws(draws.clone()));
             self.asks.note(Slot::Draws, id);
@@ -194,7 +208,11 @@ impl State {
             return;
         };
         if let Some(draws) = self.wanted_draws(source)
-            && !self.asks.overlay.as_ref().is_some_and(|a| same_draws(a, &draws))
+            && !self
+                .asks
+                .overlay
+                .as_ref()
+                .is_some_and(|a| same_draws(a, &draws))
         {
             let id = self.engine.submit(Command::Overlay(draws.clone()));
             self.asks.note(Slot::Overlay, id);
@@ -206,7 +224,12 @@ impl State {
         let Some(wanted) = self.wanted_curves() else {
             return;
         };
-        if self.asks.diversity.as_ref().is_some_and(|a| same_curves(a, &wanted)) {
+        if self
+            .asks
+            .diversity
+            .as_ref()
+            .is_some_and(|a| same_curves(a, &wanted))
+        {
             self.asks.resting = None;
             return;
         }
@@ -236,12 +259,6 @@ impl State {
     /// Computes cancelled curves after all.
     pub fn ask_curves_again(&mut self) {
         self.asks.diversity = None;
-    }
-
-    /// Draws again what was cancelled, in the same noise.
-    pub fn ask_draws_again(&mut self) {
-        self.asks.draws = None;
-        self.asks.overlay = None;
     }
 
     pub(super) fn asks_are_answered(&self) -> bool {

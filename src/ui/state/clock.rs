@@ -42,7 +42,13 @@ impl State {
     /// Puts `x_t` somewhere by hand.
     pub fn place_state(&mut self, x: Point) {
         let limit = 1e5;
-        let x = x.map(|v| if v.is_finite() { v.clamp(-limit, limit) } else { 0.0 });
+        let x = x.map(|v| {
+            if v.is_finite() {
+                v.clamp(-limit, limit)
+            } else {
+                0.0
+            }
+        });
         self.session.anchor = Anchor {
             t: self.session.t,
             x,

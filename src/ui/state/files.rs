@@ -152,7 +152,9 @@ impl State {
     pub fn command_line(&self) -> String {
         let [x, y] = self.x_t();
         let origin = match &self.session.checkpoint {
-            CheckpointRef::File(path) => format!("--checkpoint {}", quoted(&path.display().to_string())),
+            CheckpointRef::File(path) => {
+                format!("--checkpoint {}", quoted(&path.display().to_string()))
+            }
             CheckpointRef::Shipped => format!("--world {}", quoted(&self.world.name)),
         };
         format!(

@@ -29,7 +29,7 @@ use super::shortcuts::Action;
 pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
 pub use model::{ModelSlot, file_name};
-pub use notices::{Notice, Notices, Place, Tone};
+pub use notices::{Notices, Place, Tone};
 pub use world::Cloud;
 
 use asks::Asks;

@@ -16,11 +16,9 @@ pub struct Badge {
 
 /// Shows a badge.
 pub fn badge(ui: &mut Ui, badge: &Badge) -> Response {
-    let galley = ui.painter().layout_no_wrap(
-        badge.text.clone(),
-        tokens::small_font(),
-        badge.color,
-    );
+    let galley = ui
+        .painter()
+        .layout_no_wrap(badge.text.clone(), tokens::small_font(), badge.color);
     let padding = vec2(space::BADGE, 3.0);
     let (rect, response) = ui.allocate_exact_size(galley.size() + 2.0 * padding, Sense::hover());
     response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &badge.text));

@@ -46,8 +46,7 @@ pub fn notice(ui: &mut Ui, notices: &mut Notices, place: Place) -> bool {
 
 /// A small cross.
 pub fn close_button(ui: &mut Ui, name: &str) -> bool {
-    let (rect, response) =
-        ui.allocate_exact_size(egui::Vec2::splat(18.0), egui::Sense::click());
+    let (rect, response) = ui.allocate_exact_size(egui::Vec2::splat(18.0), egui::Sense::click());
     response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, true, name));
     let visuals = ui.style().interact(&response);
     let arm = egui::Vec2::splat(4.0);

@@ -51,7 +51,7 @@ impl Default for Recipe {
         Self {
             model: MlpConfig::default(),
             seed: 0,
-            steps: 20_000,
+            steps: 30_000,
             batch: 1024,
             diagonal_share: 0.25,
             teacher: Teacher::Exact,

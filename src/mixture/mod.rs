@@ -24,6 +24,7 @@ pub type Point = [f64; 2];
 
 pub use cov::Cov2;
 pub use distribution::{Mixture, Mode};
+pub(crate) use error::shortened;
 pub use error::{MixtureError, ModeProblem, RowProblem};
 pub use glass::{GlassCoefficients, GlassField, glass_coefficients};
 pub use import::{DEFAULT_BANDWIDTH, PointCloud};

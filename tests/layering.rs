@@ -13,6 +13,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["process", "mixture", "model"]),
     ("checkpoint", &["process", "mixture", "model"]),
     ("lookahead", &["process", "mixture", "model", "metrics"]),
+    ("reward", &["process", "mixture"]),
+    (
+        "steer",
+        &[
+            "process",
+            "mixture",
+            "model",
+            "metrics",
+            "lookahead",
+            "reward",
+        ],
+    ),
     ("session", &["mixture", "lookahead"]),
     (
         "train",
@@ -35,6 +47,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
         ],
@@ -50,6 +64,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
             "engine",
@@ -66,6 +82,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
             "engine",
@@ -85,6 +103,8 @@ const FORBIDDEN_CRATES: &[(&[&str], &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
             "engine",
@@ -92,7 +112,7 @@ const FORBIDDEN_CRATES: &[(&[&str], &[&str])] = &[
     ),
     (
         &["burn", "cubecl"],
-        &["process", "mixture", "metrics", "session", "ui"],
+        &["process", "mixture", "metrics", "reward", "session", "ui"],
     ),
 ];
 

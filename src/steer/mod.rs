@@ -2,8 +2,8 @@
 //! screens.
 //!
 //! A method is three choices, [`Lookahead`], [`Estimator`] and [`Scheme`], and one row of [`METHODS`]. [`run`] moves
-//! the particles of a [`SteerPlan`] through a [`SteerScene`] and counts what it asked for; [`score`] compares the
-//! result with the exact tilted target. Noise is addressed by particle, step and draw, so a run is the same numbers
+//! the particles of a [`SteerPlan`] through a [`SteerScene`] and counts what it asked for; a
+//! [`TargetSample`] compares the result with the tilted target. Noise is addressed by particle, step and draw, so a run is the same numbers
 //! whatever the threads, and a person who changes one option keeps the rest of the noise.
 
 mod draws;
@@ -21,5 +21,5 @@ mod figures;
 
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};
-pub use run::{Frame, SteerError, SteerRun, SteerScene, Watch, run};
-pub use score::{Floor, SteerScore, floor, score};
+pub use run::{Frame, KeptFrame, SteerError, SteerRun, SteerScene, Watch, run};
+pub use score::{Floor, SteerScore, TargetSample};

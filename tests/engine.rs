@@ -12,7 +12,7 @@ use foresight::mixture::{Preset, World};
 use foresight::session::ComputeChoice;
 
 /// No test waits longer than this for one event.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))
@@ -52,7 +52,11 @@ fn wait<T>(engine: &Engine, mut found: impl FnMut(&Event) -> Option<T>) -> T {
                 return value;
             }
         }
-        assert!(begun.elapsed() < PATIENCE, "the event did not come");
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "the event did not come; busy: {:?}",
+            engine.busy()
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }
@@ -77,6 +81,9 @@ fn ten_thousand_scrubs_during_a_long_job_end_with_the_last_one_and_flat_memory()
         }),
     );
     engine.submit(curves(&world, Source::Sde(4000)));
+    wait(&engine, |event| {
+        matches!(event, Event::Progress(_, Slot::Diversity, _)).then_some(())
+    });
     let before = resident_bytes();
     let mut last = RequestId(0);
     for k in 0..10_000 {
@@ -122,6 +129,18 @@ fn draws_come_while_a_long_job_runs_and_the_long_job_still_ends() {
         (order.len() == 2).then_some(())
     });
     assert_eq!(order, ["draws", "curves"]);
+}
+
+#[test]
+fn cancelling_a_request_that_still_waits_says_so_too() {
+    let world = Arc::new(World::preset(Preset::Two));
+    let engine = engine();
+    engine.submit(draws(&world, Source::Sde(4096), 0.3, 100_000));
+    let id = engine.submit(curves(&world, Source::Exact));
+    engine.cancel_all();
+    wait(&engine, |event| {
+        matches!(event, Event::Cancelled(got, Slot::Diversity) if *got == id).then_some(())
+    });
 }
 
 #[test]

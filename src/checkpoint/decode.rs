@@ -47,7 +47,11 @@ pub fn floats(
 }
 
 fn chunks<const N: usize>(data: &[u8], read: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    data.as_chunks().0.iter().map(|chunk| read(*chunk)).collect()
+    data.as_chunks()
+        .0
+        .iter()
+        .map(|chunk| read(*chunk))
+        .collect()
 }
 
 #[cfg(test)]
@@ -55,7 +59,12 @@ mod tests {
     use super::*;
 
     fn file(dtype: &str, data: &[u8]) -> Vec<u8> {
-        let count = data.len() / if dtype == "F32" || dtype == "I32" { 4 } else { 2 };
+        let count = data.len()
+            / if dtype == "F32" || dtype == "I32" {
+                4
+            } else {
+                2
+            };
         let json = format!(
             r#"{{"w":{{"dtype":"{dtype}","shape":[{count}],"data_offsets":[0,{}]}}}}"#,
             data.len()
@@ -74,9 +83,13 @@ mod tests {
 
     #[test]
     fn halves_become_the_same_numbers() {
-        let f16s: Vec<u8> = [1.5, -0.25].map(|v| f16::from_f32(v).to_le_bytes()).concat();
+        let f16s: Vec<u8> = [1.5, -0.25]
+            .map(|v| f16::from_f32(v).to_le_bytes())
+            .concat();
         assert_eq!(read("F16", &f16s, &[2]).unwrap(), [1.5, -0.25]);
-        let bf16s: Vec<u8> = [1.5, -0.25].map(|v| bf16::from_f32(v).to_le_bytes()).concat();
+        let bf16s: Vec<u8> = [1.5, -0.25]
+            .map(|v| bf16::from_f32(v).to_le_bytes())
+            .concat();
         assert_eq!(read("BF16", &bf16s, &[2]).unwrap(), [1.5, -0.25]);
     }
 
@@ -85,10 +98,22 @@ mod tests {
         let ones = [1_f32.to_le_bytes(); 2].concat();
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let data = [1_f32.to_le_bytes(), bad.to_le_bytes()].concat();
-            assert!(read("F32", &data, &[2]).unwrap_err().contains("element 1 of 2"));
+            assert!(
+                read("F32", &data, &[2])
+                    .unwrap_err()
+                    .contains("element 1 of 2")
+            );
         }
-        assert!(read("F32", &ones, &[3]).unwrap_err().contains("[3] was expected"));
-        assert!(read("F32", &ones, &[2, 1]).unwrap_err().contains("the shape [2]"));
+        assert!(
+            read("F32", &ones, &[3])
+                .unwrap_err()
+                .contains("[3] was expected")
+        );
+        assert!(
+            read("F32", &ones, &[2, 1])
+                .unwrap_err()
+                .contains("the shape [2]")
+        );
         assert!(read("I32", &ones, &[2]).unwrap_err().contains("type I32"));
         let overflow = f16::INFINITY.to_le_bytes();
         assert!(read("F16", &overflow, &[1]).unwrap_err().contains("finite"));

@@ -17,7 +17,9 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// The system could not write it.
-    #[error("{path}: could not be written: {source}. Check that the folder exists, its permissions and its free space")]
+    #[error(
+        "{path}: could not be written: {source}. Check that the folder exists, its permissions and its free space"
+    )]
     Write {
         /// The file.
         path: String,
@@ -37,7 +39,9 @@ pub enum CheckpointError {
         path: String,
     },
     /// Larger than any model that this version opens.
-    #[error("{path} is {bytes} bytes; models have at most {MAX_FILE_BYTES}. Is this the right file?")]
+    #[error(
+        "{path} is {bytes} bytes; models have at most {MAX_FILE_BYTES}. Is this the right file?"
+    )]
     TooLarge {
         /// The file.
         path: String,
@@ -53,7 +57,9 @@ pub enum CheckpointError {
         path: String,
     },
     /// Not safetensors, or damaged.
-    #[error("{path}: {source}. This is not a safetensors file, or it is damaged: fetch or write it again")]
+    #[error(
+        "{path}: {source}. This is not a safetensors file, or it is damaged: fetch or write it again"
+    )]
     Header {
         /// The file.
         path: String,
@@ -95,7 +101,9 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A tensor is missing, of the wrong shape or type, or holds what is no number.
-    #[error("{path}: tensor {tensor} {reason}. The file is damaged or was not written by Foresight")]
+    #[error(
+        "{path}: tensor {tensor} {reason}. The file is damaged or was not written by Foresight"
+    )]
     Tensor {
         /// The file.
         path: String,

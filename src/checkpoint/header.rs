@@ -19,7 +19,7 @@ pub const MAX_METADATA: usize = 1_024;
 pub const MAX_RANK: usize = 8;
 
 /// One tensor as the header describes it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct TensorEntry {
     /// Its name.
     pub name: String,

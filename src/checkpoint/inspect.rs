@@ -1,6 +1,7 @@
 //! What a model file says, and what was found in it: ours, and other programs' safetensors.
 
 use std::fmt;
+use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
@@ -10,14 +11,17 @@ use super::open::{OpenFile, card, hex};
 use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
 use crate::mixture::{Preset, World};
 
+/// The largest file that is hashed.
+const MAX_HASHED_BYTES: u64 = 32 << 30;
+
 /// A model file as text for a person; print it with `{}`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize)]
 pub struct Inspection {
     /// The file.
     pub path: String,
     /// Its size.
     pub bytes: u64,
-    /// SHA-256 of the whole file, hexadecimal.
+    /// SHA-256 of the whole file, hexadecimal; empty if the file is larger than 32 GiB.
     pub hash: String,
     /// The card, if it is a Foresight model.
     pub card: Option<CheckpointCard>,
@@ -70,7 +74,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
                 "It cannot be run: models have at most {MAX_FILE_BYTES} bytes"
             ));
         }
-        hash_of(&mut open.file, &name)?
+        hash_of(open.file, bytes, &name)?
     };
     if let Some(card) = &card {
         warnings.extend(card_warnings(card));
@@ -92,9 +96,13 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
     })
 }
 
-/// The SHA-256 of all that `file` still holds, in small pieces.
-fn hash_of(file: &mut impl Read, name: &str) -> Result<String, CheckpointError> {
+/// The SHA-256 of a file of `bytes` bytes, read in small pieces; empty for files so large that it would take minutes.
+fn hash_of(file: File, bytes: u64, name: &str) -> Result<String, CheckpointError> {
     use sha2::Digest;
+    if bytes > MAX_HASHED_BYTES {
+        return Ok(String::new());
+    }
+    let mut file = file.take(bytes);
     let mut hasher = sha2::Sha256::new();
     let mut piece = vec![0; 1 << 16];
     loop {
@@ -145,18 +153,22 @@ impl Inspection {
         let Architecture::Mlp(config) = &card.architecture;
         let world = &card.world;
         let modes = world.mixture.modes().len();
-        writeln!(f, "  kind          Foresight model, format {}", card.format)?;
-        writeln!(
+        write!(
             f,
-            "  world         {} ({}), {modes} {}, {}",
+            "\n  kind          Foresight model, format {}",
+            card.format
+        )?;
+        write!(
+            f,
+            "\n  world         {} ({}), {modes} {}, {}",
             plain(&world.title),
             plain(&world.name),
             if modes == 1 { "mode" } else { "modes" },
             world.fingerprint()
         )?;
-        writeln!(
+        write!(
             f,
-            "  architecture  {} hidden layers of {}, {} frequencies from {} to {}, inputs times {}",
+            "\n  architecture  {} hidden layers of {}, {} frequencies from {} to {}, inputs times {}",
             config.layers,
             config.hidden,
             config.frequencies,
@@ -164,42 +176,49 @@ impl Inspection {
             config.frequency_max,
             config.input_scale
         )?;
-        writeln!(f, "  steps         {}", grouped(card.steps))?;
-        writeln!(f, "  seed          {}", card.seed)?;
-        writeln!(f, "  code version  {}", plain(&card.code_version))?;
-        writeln!(f, "  recipe        {}", plain(&card.recipe.to_string()))
+        write!(f, "\n  steps         {}", grouped(card.steps))?;
+        write!(f, "\n  seed          {}", card.seed)?;
+        write!(f, "\n  code version  {}", plain(&card.code_version))?;
+        write!(f, "\n  recipe        {}", plain(&card.recipe.to_string()))
     }
 }
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        writeln!(f, "{}", self.path)?;
+        write!(f, "{}", self.path)?;
         match &self.card {
             Some(card) => self.write_card(card, f)?,
-            None => writeln!(f, "  kind          safetensors")?,
+            None => write!(f, "\n  kind          safetensors")?,
         }
-        writeln!(f, "  size          {} bytes", grouped(self.bytes))?;
-        writeln!(f, "  sha256        {}", self.hash)?;
-        writeln!(f, "  parameters    {}", grouped(self.parameters()))?;
+        write!(f, "\n  size          {} bytes", grouped(self.bytes))?;
+        if !self.hash.is_empty() {
+            write!(f, "\n  sha256        {}", self.hash)?;
+        }
+        write!(f, "\n  parameters    {}", grouped(self.parameters()))?;
         for (key, value) in &self.metadata {
             let short: String = value.chars().take(200).collect();
             let more = if short.len() < value.len() { "..." } else { "" };
-            writeln!(f, "  metadata      {}: {}{more}", plain(key), plain(&short))?;
+            write!(
+                f,
+                "\n  metadata      {}: {}{more}",
+                plain(key),
+                plain(&short)
+            )?;
         }
-        writeln!(f, "tensors         {}", self.tensors.len())?;
+        write!(f, "\ntensors         {}", self.tensors.len())?;
         let width = self.tensors.iter().map(|t| t.name.chars().count()).max();
         let width = width.unwrap_or(0).min(60);
         for tensor in &self.tensors {
-            writeln!(
+            write!(
                 f,
-                "  {:width$}  {:4}  {:?}",
+                "\n  {:width$}  {:4}  {:?}",
                 plain(&tensor.name),
                 plain(&tensor.dtype),
                 tensor.shape
             )?;
         }
         for warning in &self.warnings {
-            writeln!(f, "warning: {}", plain(warning))?;
+            write!(f, "\nwarning: {}", plain(warning))?;
         }
         Ok(())
     }
@@ -245,7 +264,13 @@ mod tests {
             24,
         );
         let text = inspect(foreign.path()).unwrap().to_string();
-        for part in ["not a Foresight model", "blocks.0.w", "BF16", "[3, 4]", "format: pt"] {
+        for part in [
+            "not a Foresight model",
+            "blocks.0.w",
+            "BF16",
+            "[3, 4]",
+            "format: pt",
+        ] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains('\u{1b}'), "a terminal would obey this");

@@ -1,1 +1,20 @@
 //! Model files: read, write, inspect. Must not know screens.
+//!
+//! A model is a safetensors file: f32 tensors `layers.{i}.weight` `[outputs, inputs]` and `layers.{i}.bias`
+//! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`].
+
+mod card;
+mod decode;
+mod error;
+mod header;
+mod inspect;
+mod limits;
+mod open;
+mod ours;
+
+pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+pub use error::CheckpointError;
+pub use header::{HeaderError, TensorEntry};
+pub use inspect::{Inspection, inspect};
+
+pub(crate) use ours::write_whole;

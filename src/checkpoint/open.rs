@@ -37,7 +37,10 @@ impl OpenFile {
         }
         let mut file = File::open(path).map_err(io)?;
         let mut start = Vec::with_capacity(256);
-        file.by_ref().take(256).read_to_end(&mut start).map_err(io)?;
+        file.by_ref()
+            .take(256)
+            .read_to_end(&mut start)
+            .map_err(io)?;
         file.rewind().map_err(io)?;
         look_at_the_start(&start, &name)?;
         Ok(Self {
@@ -197,7 +200,10 @@ fn read_layers(
     }
     // All expected tensors are there, so more of them means that some are strange.
     if header.tensors.len() > 2 * shapes.len() {
-        let strange = header.tensors.iter().find(|t| !is_layer(&t.name, shapes.len()));
+        let strange = header
+            .tensors
+            .iter()
+            .find(|t| !is_layer(&t.name, shapes.len()));
         if let Some(entry) = strange {
             return Err(fail(&entry.name, "does not belong to the network".into()));
         }
@@ -207,9 +213,8 @@ fn read_layers(
 
 /// Whether `tensor` is `layers.{i}.weight` or `.bias` with `i` below `layers`.
 fn is_layer(tensor: &str, layers: usize) -> bool {
-    (0..layers).any(|i| {
-        tensor == format!("layers.{i}.weight") || tensor == format!("layers.{i}.bias")
-    })
+    (0..layers)
+        .any(|i| tensor == format!("layers.{i}.weight") || tensor == format!("layers.{i}.bias"))
 }
 
 /// The SHA-256 of `bytes`, in hexadecimal.

@@ -77,9 +77,6 @@ pub enum Command {
 pub struct InspectArgs {
     /// The file.
     pub file: PathBuf,
-    /// Print JSON instead of text.
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `foresight bench`
@@ -171,12 +168,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
-            if args.json {
-                let json = serde_json::to_string_pretty(&found).map_err(|e| e.to_string())?;
-                println!("{json}");
-            } else {
-                println!("{found}");
-            }
+            println!("{found}");
             Ok(())
         }
         Command::Bench(_) | Command::Snapshot(_) => {

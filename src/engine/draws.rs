@@ -108,17 +108,20 @@ impl Worker {
         job: &Job,
         request: &Arc<DrawRequest>,
     ) -> Result<Option<DrawAnswer>, JobError> {
-        let steps = match request.source {
-            Source::OneStep => 1,
-            Source::KStep(k) => k,
-            _ => return Ok(None),
-        };
         let (Some(device), Some(model)) = (self.device.clone(), request.model.clone()) else {
             return Ok(None);
         };
         if self.report.active != Compute::Shared {
             return Ok(None);
         }
+        let steps = match request.source {
+            Source::OneStep => 1,
+            Source::KStep(k) => k,
+            Source::Glass(_) | Source::Sde(_) => {
+                return self.rollout_on_shared(job, request, &device, &model).map(Some);
+            }
+            Source::Exact => return Ok(None),
+        };
         let network = self.network_on_shared(&device, &model)?;
         let started = Instant::now();
         let noise = self.noise_on_shared(&device, request.seed, request.draws as usize)?;

@@ -55,16 +55,17 @@ impl Mailbox {
         id
     }
 
-    pub fn cancel(&self, slot: Slot) {
+    /// Cancels what waits and what runs; gives the request that waited, since nobody else will end it.
+    pub fn cancel(&self, slot: Slot) -> Option<RequestId> {
         let mut state = self.lock();
-        if let Some((id, _)) = state.waiting.remove(&slot) {
-            state.cancelled.insert(slot, id);
-        } else if let Some(id) = state.running.get(&slot).copied() {
+        let waited = state.waiting.remove(&slot).map(|(id, _)| id);
+        if let Some(id) = state.running.get(&slot).copied() {
             state.cancelled.insert(slot, id);
         }
         state.next_id += 1;
         let id = RequestId(state.next_id);
         state.newest.insert(slot, id);
+        waited
     }
 
     pub fn set_compute(&self, choice: ComputeChoice) {

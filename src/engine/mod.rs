@@ -13,6 +13,7 @@ mod mailbox;
 mod message;
 mod open;
 mod outbox;
+mod plain;
 mod scene;
 mod stats;
 mod worker;
@@ -71,7 +72,9 @@ impl Engine {
 
     /// Cancels what waits or runs in a slot.
     pub fn cancel(&self, slot: Slot) {
-        self.mailbox.cancel(slot);
+        if let Some(id) = self.mailbox.cancel(slot) {
+            self.outbox.post(Event::Cancelled(id, slot));
+        }
     }
 
     /// Cancels everything.

@@ -3,7 +3,7 @@
 use crate::metrics::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, sliced_w2,
 };
-use crate::mixture::Mixture;
+use crate::mixture::{Cov2, Mixture};
 use crate::process::{Address, Purpose};
 
 use super::message::DrawStats;
@@ -37,7 +37,7 @@ pub fn draw_stats(
     }
     let occupancy = mode_occupancy(draws, world);
     let occupancy_exact = mode_occupancy(&exact[0], world);
-    let cov = posterior.covariance();
+    let flat = |c: Cov2| [c.xx, c.xy, c.yy];
     DrawStats {
         draws: draws.len(),
         entropy: entropy(&occupancy),
@@ -46,8 +46,8 @@ pub fn draw_stats(
         occupancy_exact,
         mean: mean(draws),
         mean_exact: posterior.mean(),
-        covariance: covariance(draws),
-        covariance_exact: [cov.xx, cov.xy, cov.yy],
+        covariance: flat(covariance(draws)),
+        covariance_exact: flat(posterior.covariance()),
         pairwise: mean_pairwise_distance(draws),
         pairwise_exact: mean_pairwise_distance(&exact[0]),
         sliced_w2: sliced_w2(draws, &exact[0], PROJECTIONS),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::gpu::{FusedMlpGpu, PointBuffer, SharedDevice};
+use crate::model::Mlp;
 use crate::session::ComputeChoice;
 
 use super::Wake;
@@ -36,6 +37,8 @@ pub(super) struct Worker {
     pub report: ComputeReport,
     /// Fused networks on the shared device, by the hash of their file; the last few.
     pub networks: BTreeMap<String, Arc<FusedMlpGpu>>,
+    /// burn's network on the shared device, by the hash of its file.
+    pub plain: Option<(String, Mlp)>,
     /// Base noise on the shared device, with its seed.
     pub noise: Option<(u64, PointBuffer)>,
     pub path_memo: Option<PathMemo>,
@@ -68,6 +71,7 @@ impl Worker {
                 trouble: None,
             },
             networks: BTreeMap::new(),
+            plain: None,
             noise: None,
             path_memo: None,
             calibrated: false,

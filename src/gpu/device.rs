@@ -38,7 +38,9 @@ impl AdapterSummary {
             name: info.name,
             backend: info.backend.to_str().to_owned(),
             is_software: info.device_type == wgpu::DeviceType::Cpu,
-            driver: format!("{} {}", info.driver, info.driver_info).trim().to_owned(),
+            driver: format!("{} {}", info.driver, info.driver_info)
+                .trim()
+                .to_owned(),
         }
     }
 }
@@ -121,14 +123,25 @@ impl SharedDevice {
             ..Default::default()
         }))
         .map_err(|error| GpuError::NoAdapter(error.to_string()))?;
-        let (device, queue) =
-            block_on(adapter.request_device(&(setup.device_descriptor)(&adapter))).map_err(
-                |error| GpuError::NoDevice {
-                    adapter: adapter.get_info().name,
-                    reason: error.to_string(),
-                },
-            )?;
+        let (device, queue) = block_on(
+            adapter.request_device(&(setup.device_descriptor)(&adapter)),
+        )
+        .map_err(|error| GpuError::NoDevice {
+            adapter: adapter.get_info().name,
+            reason: error.to_string(),
+        })?;
         Ok(Self::known_or_new(&instance, &adapter, &device, &queue))
+    }
+
+    /// The same handles for another renderer, such as an offscreen one.
+    pub fn existing_setup(&self) -> egui_wgpu::WgpuSetup {
+        egui_wgpu::WgpuSetupExisting {
+            instance: self.instance.clone(),
+            adapter: self.adapter.clone(),
+            device: self.device.clone(),
+            queue: self.queue.clone(),
+        }
+        .into()
     }
 
     fn known_or_new(
@@ -141,10 +154,21 @@ impl SharedDevice {
         if let Some(shared) = known.iter().find(|shared| shared.device == *device) {
             return Arc::clone(shared);
         }
+        let shared = Arc::new(Self::new(instance, adapter, device, queue));
+        known.push(Arc::clone(&shared));
+        shared
+    }
+
+    fn new(
+        instance: &wgpu::Instance,
+        adapter: &wgpu::Adapter,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+    ) -> Self {
         let health = Arc::new(Health::default());
         health.watch_loss(device);
         health.log_errors(device);
-        let shared = Arc::new(Self {
+        Self {
             instance: instance.clone(),
             adapter: adapter.clone(),
             device: device.clone(),
@@ -153,9 +177,7 @@ impl SharedDevice {
             burn: OnceLock::new(),
             registering: Mutex::new(()),
             health,
-        });
-        known.push(Arc::clone(&shared));
-        shared
+        }
     }
 
     /// burn's handle for this device. The first call registers our handles with burn (a few
@@ -165,7 +187,10 @@ impl SharedDevice {
     /// # Errors
     /// [`GpuError::Register`] if burn refuses the device.
     pub fn burn_device(&self) -> Result<Device, GpuError> {
-        let _one_at_a_time = self.registering.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one_at_a_time = self
+            .registering
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(device) = self.burn.get() {
             return Ok(device.clone());
         }
@@ -193,7 +218,9 @@ impl SharedDevice {
     /// [`GpuError::Lost`] with the reason, from then on for ever.
     pub fn check_alive(&self) -> Result<(), GpuError> {
         self.health.probe(&self.device);
-        self.health.lost().map_or(Ok(()), |reason| Err(GpuError::Lost(reason)))
+        self.health
+            .lost()
+            .map_or(Ok(()), |reason| Err(GpuError::Lost(reason)))
     }
 
     /// The flag alone, for the window: cheap, and asks the device nothing. It is set by wgpu's
@@ -214,7 +241,10 @@ impl SharedDevice {
     /// # Errors
     /// [`GpuError::Lost`] if the device went away meanwhile.
     pub fn wait(&self, submission: Option<wgpu::SubmissionIndex>) -> Result<(), GpuError> {
-        let poll = wgpu::PollType::Wait { submission_index: submission, timeout: None };
+        let poll = wgpu::PollType::Wait {
+            submission_index: submission,
+            timeout: None,
+        };
         // wgpu treats a loss during a wait as fatal and panics; here it is an answer.
         match catch_unwind(AssertUnwindSafe(|| self.device.poll(poll))) {
             Ok(Ok(_)) => Ok(()),
@@ -234,7 +264,7 @@ fn known() -> std::sync::MutexGuard<'static, Vec<Arc<SharedDevice>>> {
 }
 
 /// Runs a future of wgpu's to its end. On native targets they are ready at the first look.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
     loop {
@@ -242,5 +272,63 @@ fn block_on<F: Future>(future: F) -> F::Output {
             Poll::Ready(output) => return output,
             Poll::Pending => std::thread::yield_now(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_one_device_and_its_errors_are_logged_and_not_panics() {
+        let shared = match SharedDevice::headless() {
+            Ok(shared) => shared,
+            Err(error) => {
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        let again = SharedDevice::headless().expect("it was there before");
+        assert!(Arc::ptr_eq(&shared, &again));
+        assert!(!shared.info.name.is_empty());
+        let registered = shared.burn_device().expect("burn joins");
+        assert_eq!(registered, shared.burn_device().expect("burn joined"));
+
+        // A window or an offscreen renderer on these handles is on this device.
+        let existing = egui_wgpu::WgpuSetupExisting {
+            instance: shared.instance.clone(),
+            adapter: shared.adapter.clone(),
+            device: shared.device.clone(),
+            queue: shared.queue.clone(),
+        };
+        let configuration = egui_wgpu::WgpuConfiguration {
+            wgpu_setup: existing.into(),
+            ..Default::default()
+        };
+        let options = egui_wgpu::RendererOptions::PREDICTABLE;
+        let state = egui_wgpu::RenderState::create(&configuration, &shared.instance, None, options);
+        let state = block_on(state).expect("a renderer");
+        assert!(Arc::ptr_eq(
+            &SharedDevice::from_render_state(&state),
+            &shared
+        ));
+
+        // Another device of the same adapter: the other tests want theirs without errors.
+        let descriptor = (wgpu_setup().device_descriptor)(&shared.adapter);
+        let (device, queue) =
+            block_on(shared.adapter.request_device(&descriptor)).expect("a second device");
+        let other = SharedDevice::new(&shared.instance, &shared.adapter, &device, &queue);
+        assert_ne!(other.burn_device().expect("burn joins"), registered);
+        // A mistake: these usages exclude each other. No call returns the error.
+        let _ = other.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("a mistake"),
+            size: 4,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::UNIFORM,
+            mapped_at_creation: false,
+        });
+        let error = other.take_error().expect("reported on the side");
+        assert!(error.contains("a mistake"), "{error}");
+        assert!(other.check_alive().is_ok(), "a mistake is no loss");
+        assert_eq!(other.device_lost(), None);
     }
 }

@@ -9,13 +9,10 @@ use std::time::Instant;
 use eframe::wgpu;
 use wgpu::util::DeviceExt as _;
 
+use super::packed::{HIDDEN, LayerSlices, Packed, by_lane};
 use super::points::{POINT_BYTES, check_size, usages};
 use super::{GpuError, PointBuffer, SharedDevice};
 
-/// Width of the hidden layers; the kernel is written for it.
-pub const HIDDEN: usize = 256;
-/// Invocations that share the rows of a group; each computes four neurons.
-const LANES: usize = 64;
 /// Rows that one group of 64 invocations carries.
 const ROWS_PER_GROUP: usize = 8;
 /// One submission shall hold the queue no longer than this: the window shares it.
@@ -25,10 +22,6 @@ const SPARE_BUFFERS: usize = 3;
 /// One step's constants: 64 vec4 of bias and one of scalars, on the strictest offset alignment.
 const STEP_STRIDE_BYTES: usize = 1280;
 const STEP_BYTES: u64 = 65 * 16;
-
-/// One dense layer as plain numbers: `(inputs, outputs, weight, bias)`, the weight row by row as
-/// `[outputs][inputs]`.
-pub type LayerSlices<'a> = (usize, usize, &'a [f32], &'a [f32]);
 
 /// One application of the flow map, `x + (u - s) v(x)`.
 #[derive(Clone, Debug, PartialEq)]
@@ -80,20 +73,30 @@ impl FusedMlpGpu {
         layers: &[LayerSlices<'_>],
         x_scale: f32,
     ) -> Result<Self, GpuError> {
-        let packed = Packed::new(layers, x_scale)?;
-        let device = &shared.device;
         // 32 rows a workgroup where the memory is there, 16 on the portable minimum.
-        let limits = device.limits();
-        let groups = if !shared.info.is_software
-            && limits.max_compute_workgroup_storage_size >= 32 * 1024
-            && limits.max_compute_invocations_per_workgroup >= 256
-        {
+        let limits = shared.device.limits();
+        let roomy = limits.max_compute_workgroup_storage_size >= 32 * 1024
+            && limits.max_compute_invocations_per_workgroup >= 256;
+        let groups = if roomy && !shared.info.is_software {
             4
         } else {
             2
         };
-        let source =
-            format!("const GROUPS: u32 = {groups}u;\n{}", include_str!("../../shaders/fused_mlp.wgsl"));
+        Self::with_groups(shared, layers, x_scale, groups)
+    }
+
+    fn with_groups(
+        shared: &Arc<SharedDevice>,
+        layers: &[LayerSlices<'_>],
+        x_scale: f32,
+        groups: usize,
+    ) -> Result<Self, GpuError> {
+        let packed = Packed::new(layers, x_scale)?;
+        let device = &shared.device;
+        let source = format!(
+            "const GROUPS: u32 = {groups}u;\n{}",
+            include_str!("../../shaders/fused_mlp.wgsl")
+        );
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("fused_mlp"),
             source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -126,12 +129,21 @@ impl FusedMlpGpu {
                 usage,
             })
         };
-        let header =
-            upload("network", bytemuck::bytes_of(&packed.header), wgpu::BufferUsages::UNIFORM);
-        let hidden =
-            upload("hidden weights", bytemuck::cast_slice(&packed.hidden), wgpu::BufferUsages::STORAGE);
-        let small =
-            upload("small weights", bytemuck::cast_slice(&packed.small), wgpu::BufferUsages::STORAGE);
+        let header = upload(
+            "network",
+            bytemuck::bytes_of(&packed.header),
+            wgpu::BufferUsages::UNIFORM,
+        );
+        let hidden = upload(
+            "hidden weights",
+            bytemuck::cast_slice(&packed.hidden),
+            wgpu::BufferUsages::STORAGE,
+        );
+        let small = upload(
+            "small weights",
+            bytemuck::cast_slice(&packed.small),
+            wgpu::BufferUsages::STORAGE,
+        );
         let network = device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("network"),
             layout: &network_layout,
@@ -144,7 +156,11 @@ impl FusedMlpGpu {
             network,
             rows_per_workgroup: groups * ROWS_PER_GROUP,
             state: Mutex::new(State {
-                rows_per_ms: if shared.info.is_software { 40.0 } else { 4000.0 },
+                rows_per_ms: if shared.info.is_software {
+                    40.0
+                } else {
+                    4000.0
+                },
                 spare: Vec::new(),
             }),
         })
@@ -175,9 +191,15 @@ impl FusedMlpGpu {
         }
 
         let mut constants = vec![0u8; steps.len().max(1) * STEP_STRIDE_BYTES];
-        for (step, bytes) in steps.iter().zip(constants.chunks_exact_mut(STEP_STRIDE_BYTES)) {
+        for (step, bytes) in steps
+            .iter()
+            .zip(constants.chunks_exact_mut(STEP_STRIDE_BYTES))
+        {
             if step.bias.len() != HIDDEN {
-                return Err(GpuError::Network(format!("a conditioned bias of {}", step.bias.len())));
+                return Err(GpuError::Network(format!(
+                    "a conditioned bias of {}",
+                    step.bias.len()
+                )));
             }
             let mut floats = by_lane(&step.bias);
             floats.extend([step.delta, 0.0, 0.0, 0.0]);
@@ -210,7 +232,10 @@ impl FusedMlpGpu {
                                 size: wgpu::BufferSize::new(STEP_BYTES),
                             }),
                         },
-                        wgpu::BindGroupEntry { binding: 2, resource: result.bind() },
+                        wgpu::BindGroupEntry {
+                            binding: 2,
+                            resource: result.bind(),
+                        },
                     ],
                 })
             })
@@ -223,8 +248,11 @@ impl FusedMlpGpu {
             }
             let rows = self.chunk_rows(steps.len()).min(noise.len() - first);
             let bounds = [first as u32, (first + rows) as u32, 0, 0];
-            self.shared.queue.write_buffer(&chunk, 0, bytemuck::cast_slice(&bounds));
-            let mut encoder = device.create_command_encoder(&Default::default());
+            self.shared
+                .queue
+                .write_buffer(&chunk, 0, bytemuck::cast_slice(&bounds));
+            let mut encoder =
+                device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
             let (from, bytes) = (first as u64 * POINT_BYTES, rows as u64 * POINT_BYTES);
             encoder.copy_buffer_to_buffer(
                 noise.buffer(),
@@ -234,7 +262,7 @@ impl FusedMlpGpu {
                 bytes,
             );
             {
-                let mut pass = encoder.begin_compute_pass(&Default::default());
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
                 pass.set_pipeline(&self.pipeline);
                 pass.set_bind_group(0, &self.network, &[]);
                 for group in &groups {
@@ -260,7 +288,11 @@ impl FusedMlpGpu {
     fn chunk_rows(&self, steps: usize) -> usize {
         let tile = self.rows_per_workgroup;
         let rows = self.rows_per_ms() * SUBMISSION_MS / steps.max(1) as f64;
-        let most = self.shared.device.limits().max_compute_workgroups_per_dimension as usize;
+        let most = self
+            .shared
+            .device
+            .limits()
+            .max_compute_workgroups_per_dimension as usize;
         (rows as usize / tile).clamp(4, most) * tile
     }
 
@@ -282,8 +314,10 @@ impl FusedMlpGpu {
         let bytes = n.max(1) as u64 * POINT_BYTES;
         let mut state = self.state();
         let free = |buffer: &Arc<wgpu::Buffer>| Arc::strong_count(buffer) == 1;
-        if let Some(buffer) =
-            state.spare.iter().find(|buffer| buffer.size() == bytes && free(buffer))
+        if let Some(buffer) = state
+            .spare
+            .iter()
+            .find(|buffer| buffer.size() == bytes && free(buffer))
         {
             return Arc::clone(buffer);
         }
@@ -306,92 +340,17 @@ impl FusedMlpGpu {
     }
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
-struct Header {
-    hidden_to_hidden: u32,
-    out_bias: [f32; 2],
-    unused: u32,
-}
-
-/// The weights in the kernel's order.
-struct Packed {
-    header: Header,
-    hidden: Vec<f32>,
-    small: Vec<f32>,
-}
-
-impl Packed {
-    fn new(layers: &[LayerSlices<'_>], x_scale: f32) -> Result<Self, GpuError> {
-        let [first, hidden @ .., last] = layers else {
-            return Err(GpuError::Network(format!("{} layers; at least 2 are needed", layers.len())));
-        };
-        for (i, (inputs, outputs, weight, bias)) in layers.iter().enumerate() {
-            if inputs.checked_mul(*outputs) != Some(weight.len()) || bias.len() != *outputs {
-                return Err(GpuError::Network(format!(
-                    "layer {i} says {inputs} to {outputs} but brings {} weights and {} biases",
-                    weight.len(),
-                    bias.len()
-                )));
-            }
-        }
-        if first.0 < 2
-            || first.1 != HIDDEN
-            || hidden.iter().any(|layer| (layer.0, layer.1) != (HIDDEN, HIDDEN))
-            || (last.0, last.1) != (HIDDEN, 2)
-        {
-            let shapes: Vec<_> = layers.iter().map(|layer| (layer.0, layer.1)).collect();
-            return Err(GpuError::Network(format!(
-                "layers {shapes:?}; it knows 2 inputs or more, hidden layers of {HIDDEN} and 2 outputs"
-            )));
-        }
-        let column = |c: usize| -> Vec<f32> {
-            let weights: Vec<f32> =
-                first.2.chunks_exact(first.0).map(|row| row[c] * x_scale).collect();
-            by_lane(&weights)
-        };
-        let mut small = column(0);
-        small.extend(column(1));
-        for k in 0..HIDDEN {
-            small.extend([last.2[k], last.2[HIDDEN + k]]);
-        }
-        let mut packed_hidden = Vec::with_capacity(hidden.len() * HIDDEN * HIDDEN);
-        for (_, _, weight, bias) in hidden {
-            small.extend(by_lane(bias));
-            for k in 0..HIDDEN {
-                let column: Vec<f32> = weight.chunks_exact(HIDDEN).map(|row| row[k]).collect();
-                packed_hidden.extend(by_lane(&column));
-            }
-        }
-        if packed_hidden.is_empty() {
-            // A binding cannot be empty.
-            packed_hidden.extend([0.0; 4]);
-        }
-        Ok(Self {
-            header: Header {
-                hidden_to_hidden: hidden.len() as u32,
-                out_bias: [last.3[0], last.3[1]],
-                unused: 0,
-            },
-            hidden: packed_hidden,
-            small,
-        })
-    }
-}
-
-/// `[256]` by neuron to `[64][4]` by lane: lane `n` owns the neurons `n + 64 j`.
-fn by_lane(values: &[f32]) -> Vec<f32> {
-    let stride = values.len() / 4;
-    (0..stride).flat_map(|n| (0..4).map(move |j| values[n + LANES * j])).collect()
-}
-
 fn layout(device: &wgpu::Device, kinds: &[wgpu::BufferBindingType]) -> wgpu::BindGroupLayout {
     let entries: Vec<_> = (0..)
         .zip(kinds)
         .map(|(binding, &ty)| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            ty: wgpu::BindingType::Buffer {
+                ty,
+                has_dynamic_offset: false,
+                min_binding_size: None,
+            },
             count: None,
         })
         .collect();
@@ -402,7 +361,10 @@ fn layout(device: &wgpu::Device, kinds: &[wgpu::BufferBindingType]) -> wgpu::Bin
 }
 
 fn entry(binding: u32, buffer: &wgpu::Buffer) -> wgpu::BindGroupEntry<'_> {
-    wgpu::BindGroupEntry { binding, resource: buffer.as_entire_binding() }
+    wgpu::BindGroupEntry {
+        binding,
+        resource: buffer.as_entire_binding(),
+    }
 }
 
 #[cfg(test)]

@@ -20,7 +20,9 @@ fn random_network(inputs: usize, seed: u64) -> Vec<Layer> {
         Layer {
             inputs,
             outputs,
-            weight: (0..inputs * outputs).map(|_| rng.random_range(-bound..bound)).collect(),
+            weight: (0..inputs * outputs)
+                .map(|_| rng.random_range(-bound..bound))
+                .collect(),
             bias: (0..outputs).map(|_| rng.random_range(-0.2..0.2)).collect(),
         }
     };
@@ -34,12 +36,17 @@ fn random_network(inputs: usize, seed: u64) -> Vec<Layer> {
 }
 
 fn slices(layers: &[Layer]) -> Vec<LayerSlices<'_>> {
-    layers.iter().map(|l| (l.inputs, l.outputs, &l.weight[..], &l.bias[..])).collect()
+    layers
+        .iter()
+        .map(|l| (l.inputs, l.outputs, &l.weight[..], &l.bias[..]))
+        .collect()
 }
 
 fn random_points(n: usize, seed: u64) -> Vec<[f32; 2]> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    (0..n).map(|_| [rng.random_range(-3.0..3.0), rng.random_range(-3.0..3.0)]).collect()
+    (0..n)
+        .map(|_| [rng.random_range(-3.0..3.0), rng.random_range(-3.0..3.0)])
+        .collect()
 }
 
 /// `x + delta v(x)` in f64.
@@ -90,13 +97,16 @@ fn the_fused_kernel_agrees_with_a_plain_evaluation_of_the_same_network() {
     let Some(shared) = device() else { return };
     let layers = random_network(5, 1);
     let x_scale = 0.5;
-    let network = FusedMlpGpu::new(&shared, &slices(&layers), x_scale).expect("a network it knows");
-    // One step, then three: neither count of rows is a multiple of the tile.
-    for (n, deltas) in [(1000, &[1.0f32][..]), (37, &[0.3, 0.3, 0.4][..])] {
+    // One step, then three: neither count of rows is a multiple of the tile. Both sizes of tile.
+    for (n, deltas, groups) in [(1000, &[1.0f32][..], 2), (37, &[0.3, 0.3, 0.4][..], 4)] {
+        let network = FusedMlpGpu::with_groups(&shared, &slices(&layers), x_scale, groups)
+            .expect("a network it knows");
         let steps = steps_for(&layers, deltas);
         let noise = random_points(n, 2);
         let on_device = PointBuffer::from_points(&shared, &noise).expect("fits");
-        let drawn = network.draw(&on_device, &steps, &mut || true).expect("a device that works");
+        let drawn = network
+            .draw(&on_device, &steps, &mut || true)
+            .expect("a device that works");
         let drawn = drawn.read(&shared).expect("a device that works");
         assert_eq!(drawn.len(), n);
         for (i, (x, got)) in noise.iter().zip(&drawn).enumerate() {
@@ -110,7 +120,11 @@ fn the_fused_kernel_agrees_with_a_plain_evaluation_of_the_same_network() {
                 assert!(error < 1e-4, "row {i} of {n}: {got:?}, wanted {wanted:?}");
             }
         }
-        assert_eq!(on_device.read(&shared).expect("a device that works"), noise, "noise is kept");
+        assert_eq!(
+            on_device.read(&shared).expect("a device that works"),
+            noise,
+            "noise is kept"
+        );
     }
 }
 
@@ -123,7 +137,9 @@ fn a_draw_is_the_same_whatever_stands_beside_it_and_can_be_cancelled() {
     let noise = random_points(100, 4);
     let draw = |points: &[[f32; 2]]| {
         let points = PointBuffer::from_points(&shared, points).expect("fits");
-        let drawn = network.draw(&points, &steps, &mut || true).expect("a device that works");
+        let drawn = network
+            .draw(&points, &steps, &mut || true)
+            .expect("a device that works");
         drawn.read(&shared).expect("a device that works")
     };
     let together = draw(&noise);
@@ -160,7 +176,9 @@ fn time_of_a_fused_draw() {
         let mut times_ms: Vec<f64> = (0..7)
             .map(|_| {
                 let started = Instant::now();
-                network.draw(&points, &steps, &mut || true).expect("a device that works");
+                network
+                    .draw(&points, &steps, &mut || true)
+                    .expect("a device that works");
                 started.elapsed().as_secs_f64() * 1e3
             })
             .collect();

@@ -31,7 +31,10 @@ impl Health {
         let health = Arc::clone(self);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let message = error.to_string();
-            let mut last = health.last_error.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = health
+                .last_error
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             if last.as_deref() != Some(message.as_str()) {
                 tracing::error!("graphics device: {message}");
                 *last = Some(message);
@@ -48,14 +51,20 @@ impl Health {
 
     /// Why the device is lost, if it is known to be.
     pub(super) fn lost(&self) -> Option<String> {
-        self.lost
-            .load(Ordering::Acquire)
-            .then(|| self.reason.lock().unwrap_or_else(PoisonError::into_inner).clone())
+        self.lost.load(Ordering::Acquire).then(|| {
+            self.reason
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
+        })
     }
 
     /// The last error that no call returned; forgotten once taken.
     pub(super) fn take_error(&self) -> Option<String> {
-        self.last_error.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Asks a device whether it still works. A lost device makes invalid buffers without a word,
@@ -82,5 +91,34 @@ impl Health {
         if refused {
             self.mark_lost("it no longer makes buffers");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gpu::SharedDevice;
+
+    #[test]
+    fn a_lost_device_is_noticed_by_asking_it() {
+        let shared = match SharedDevice::headless() {
+            Ok(shared) => shared,
+            Err(error) => {
+                println!("skipped: {error}");
+                return;
+            }
+        };
+        // Another device of the same adapter, so that the one everybody uses lives on.
+        let request = shared
+            .adapter
+            .request_device(&wgpu::DeviceDescriptor::default());
+        let (device, _queue) = crate::gpu::device::block_on(request).expect("a second device");
+        let health = Arc::new(Health::default());
+        health.log_errors(&device);
+        health.probe(&device);
+        assert_eq!(health.lost(), None);
+        device.destroy();
+        health.probe(&device);
+        assert!(health.lost().is_some());
     }
 }

@@ -8,11 +8,15 @@
 mod device;
 mod fused;
 mod health;
+mod packed;
 mod points;
 
 pub use device::{AdapterSummary, SharedDevice, wgpu_setup};
-pub use fused::{FlowStep, FusedMlpGpu, LayerSlices};
+pub use fused::{FlowStep, FusedMlpGpu};
+pub use packed::LayerSlices;
 pub use points::PointBuffer;
+#[cfg(test)]
+pub(crate) use points::read_buffer;
 
 use thiserror::Error;
 
@@ -42,7 +46,9 @@ pub enum GpuError {
     #[error("the fused kernel cannot run this network: {0}")]
     Network(String),
     /// More than the device can hold in one buffer.
-    #[error("{wanted} points need {wanted_bytes} bytes, and this device binds at most {most_bytes} at once")]
+    #[error(
+        "{wanted} points need {wanted_bytes} bytes, and this device binds at most {most_bytes} at once"
+    )]
     TooMany {
         /// Points asked for.
         wanted: usize,

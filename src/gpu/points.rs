@@ -59,10 +59,14 @@ impl PointBuffer {
     pub fn from_tensor(tensor: Tensor<2>, shared: &SharedDevice) -> Result<Self, GpuError> {
         let [len, columns] = tensor.dims();
         if columns != 2 {
-            return Err(GpuError::Tensor(format!("shape [{len}, {columns}], but points are [n, 2]")));
+            return Err(GpuError::Tensor(format!(
+                "shape [{len}, {columns}], but points are [n, 2]"
+            )));
         }
         if tensor.device() != shared.burn_device()? {
-            return Err(GpuError::Tensor("the tensor is on another device".to_owned()));
+            return Err(GpuError::Tensor(
+                "the tensor is on another device".to_owned(),
+            ));
         }
         if len == 0 {
             return Self::from_points(shared, &[]);
@@ -108,17 +112,25 @@ impl PointBuffer {
         check_size(shared, points.len())?;
         let one = [[0.0f32; 2]];
         let contents = if points.is_empty() { &one[..] } else { points };
-        let buffer = shared.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
-            label: Some("points"),
-            contents: bytemuck::cast_slice(contents),
-            usage: usages(),
-        });
+        let buffer = shared
+            .device
+            .create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some("points"),
+                contents: bytemuck::cast_slice(contents),
+                usage: usages(),
+            });
         Ok(Self::from_buffer(Arc::new(buffer), points.len()))
     }
 
     /// `len` points at the start of a buffer of our own.
     pub(super) fn from_buffer(buffer: Arc<wgpu::Buffer>, len: usize) -> Self {
-        Self(Arc::new(Inner { buffer, offset_bytes: 0, len, id: next_id(), _keep: None }))
+        Self(Arc::new(Inner {
+            buffer,
+            offset_bytes: 0,
+            len,
+            id: next_id(),
+            _keep: None,
+        }))
     }
 
     /// How many points.
@@ -198,7 +210,9 @@ pub(crate) fn read_buffer(
         usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
         mapped_at_creation: false,
     });
-    let mut encoder = shared.device.create_command_encoder(&Default::default());
+    let mut encoder = shared
+        .device
+        .create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
     encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
     let submission = shared.queue.submit([encoder.finish()]);
     let (tell, told) = mpsc::channel();
@@ -228,10 +242,16 @@ pub(super) fn usages() -> wgpu::BufferUsages {
 /// Whether `n` points fit one binding.
 pub(super) fn check_size(shared: &SharedDevice, n: usize) -> Result<(), GpuError> {
     let limits = shared.device.limits();
-    let most_bytes = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    let most_bytes = limits
+        .max_storage_buffer_binding_size
+        .min(limits.max_buffer_size);
     let wanted_bytes = n as u64 * POINT_BYTES;
     if wanted_bytes > most_bytes {
-        return Err(GpuError::TooMany { wanted: n, wanted_bytes, most_bytes });
+        return Err(GpuError::TooMany {
+            wanted: n,
+            wanted_bytes,
+            most_bytes,
+        });
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Point clouds: `x,y[,w]` lines as a mixture of narrow round Gaussians.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, Trim};
@@ -10,6 +10,8 @@ use super::{Mixture, MixtureError, Mode, Point, RowProblem};
 
 /// Largest point cloud file that is read.
 const MAX_CSV_BYTES: u64 = 64 << 20;
+/// Longest line that is read, in bytes. The reader keeps eight bytes and more for each comma of a line.
+const MAX_LINE_BYTES: usize = 64 << 10;
 /// Width of the Gaussians until a person says otherwise, in world units.
 pub const DEFAULT_BANDWIDTH: f64 = 0.1;
 
@@ -43,7 +45,9 @@ impl PointCloud {
             .flexible(true)
             .trim(Trim::All)
             .comment(Some(b'#'))
-            .from_reader(reader);
+            // Quotes could join lines without end; those around a number are taken off below.
+            .quoting(false)
+            .from_reader(ShortLines { reader, length: 0 });
         let mut points = Vec::new();
         let mut record = ByteRecord::new();
         let mut rows = 0_usize;
@@ -101,6 +105,28 @@ impl PointCloud {
     }
 }
 
+/// Passes bytes on until a line is longer than [`MAX_LINE_BYTES`].
+struct ShortLines<R> {
+    reader: R,
+    length: usize,
+}
+
+impl<R: Read> Read for ShortLines<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.reader.read(buffer)?;
+        for byte in &buffer[..count] {
+            self.length = if *byte == b'\n' { 0 } else { self.length + 1 };
+            if self.length > MAX_LINE_BYTES {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    format!("a line is longer than {MAX_LINE_BYTES} bytes: is this a point cloud?"),
+                ));
+            }
+        }
+        Ok(count)
+    }
+}
+
 fn csv_error(error: csv::Error) -> MixtureError {
     let line = error.position().map_or(0, csv::Position::line);
     match error.into_kind() {
@@ -120,7 +146,7 @@ fn is_header(record: &ByteRecord) -> bool {
 fn check_header(record: &ByteRecord) -> Result<(), RowProblem> {
     let names: Vec<String> = record
         .iter()
-        .map(|field| shown(field).to_ascii_lowercase())
+        .map(|field| shown(unquoted(field)).to_ascii_lowercase())
         .collect();
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["x", "y"] | ["x", "y", "w"] => Ok(()),
@@ -150,8 +176,16 @@ fn coordinate(field: &[u8]) -> Result<f64, RowProblem> {
     }
 }
 
+/// Without the quotes that some programs put around every field.
+fn unquoted(field: &[u8]) -> &[u8] {
+    field
+        .strip_prefix(b"\"")
+        .and_then(|rest| rest.strip_suffix(b"\""))
+        .unwrap_or(field)
+}
+
 fn number(field: &[u8]) -> Result<f64, RowProblem> {
-    std::str::from_utf8(field)
+    std::str::from_utf8(unquoted(field))
         .ok()
         .and_then(|text| text.parse().ok())
         .ok_or_else(|| RowProblem::NotANumber(shown(field)))
@@ -193,6 +227,7 @@ mod tests {
             "x,y\n0,1\n2,3",
             "X, Y\r\n 0 , 1 \r\n2,3\r\n",
             "# two\nx,y\n0,1\n\n2,3\n",
+            "\"x\",\"y\"\n\"0\",\"1\"\n2,3\n",
         ] {
             let cloud = read(text).unwrap();
             assert_eq!(

@@ -64,13 +64,25 @@ impl MlpConfig {
             return refuse("frequencies", self.frequencies.to_string(), "1 to 1024");
         }
         if !(self.frequency_min > 0.0 && self.frequency_min <= self.frequency_max) {
-            return refuse("frequency_min", self.frequency_min.to_string(), "above 0 and at most frequency_max");
+            return refuse(
+                "frequency_min",
+                self.frequency_min.to_string(),
+                "above 0 and at most frequency_max",
+            );
         }
-        if !(self.frequency_max <= 1e4) {
-            return refuse("frequency_max", self.frequency_max.to_string(), "at most 10000");
+        if self.frequency_max.is_nan() || self.frequency_max > 1e4 {
+            return refuse(
+                "frequency_max",
+                self.frequency_max.to_string(),
+                "at most 10000",
+            );
         }
         if !(self.input_scale > 0.0 && self.input_scale <= 1e4) {
-            return refuse("input_scale", self.input_scale.to_string(), "above 0 and at most 10000");
+            return refuse(
+                "input_scale",
+                self.input_scale.to_string(),
+                "above 0 and at most 10000",
+            );
         }
         Ok(())
     }
@@ -83,7 +95,10 @@ impl MlpConfig {
     /// `(inputs, outputs)` of every layer, first to last.
     pub fn shapes(&self) -> Vec<(usize, usize)> {
         let mut shapes = vec![(self.inputs(), self.hidden)];
-        shapes.extend(std::iter::repeat_n((self.hidden, self.hidden), self.layers - 1));
+        shapes.extend(std::iter::repeat_n(
+            (self.hidden, self.hidden),
+            self.layers - 1,
+        ));
         shapes.push((self.hidden, STATE));
         shapes
     }
@@ -138,7 +153,9 @@ pub enum ModelError {
         expected: usize,
     },
     /// A layer has the wrong shape.
-    #[error("layer {layer} is {found:?} (inputs, outputs), but the configuration asks for {expected:?}")]
+    #[error(
+        "layer {layer} is {found:?} (inputs, outputs), but the configuration asks for {expected:?}"
+    )]
     LayerShape {
         /// Which layer.
         layer: usize,
@@ -148,7 +165,9 @@ pub enum ModelError {
         expected: (usize, usize),
     },
     /// A weight is infinite or not a number.
-    #[error("layer {layer} holds a weight that is not finite: the file is damaged or its training diverged")]
+    #[error(
+        "layer {layer} holds a weight that is not finite: the file is damaged or its training diverged"
+    )]
     NotFinite {
         /// Which layer.
         layer: usize,
@@ -170,11 +189,21 @@ pub fn check_layers(config: &MlpConfig, layers: &[DenseLayer]) -> Result<(), Mod
     }
     for (i, (layer, expected)) in layers.iter().zip(shapes).enumerate() {
         let found = (layer.inputs, layer.outputs);
-        let whole = layer.weight.len() == layer.inputs * layer.outputs && layer.bias.len() == layer.outputs;
+        let whole =
+            layer.weight.len() == layer.inputs * layer.outputs && layer.bias.len() == layer.outputs;
         if found != expected || !whole {
-            return Err(ModelError::LayerShape { layer: i, found, expected });
+            return Err(ModelError::LayerShape {
+                layer: i,
+                found,
+                expected,
+            });
         }
-        if !layer.weight.iter().chain(&layer.bias).all(|w| w.is_finite()) {
+        if !layer
+            .weight
+            .iter()
+            .chain(&layer.bias)
+            .all(|w| w.is_finite())
+        {
             return Err(ModelError::NotFinite { layer: i });
         }
     }
@@ -199,12 +228,48 @@ mod tests {
     #[test]
     fn absurd_shapes_are_refused_by_the_name_of_the_field() {
         for (config, field) in [
-            (MlpConfig { hidden: 0, ..Default::default() }, "hidden"),
-            (MlpConfig { layers: 1 << 40, ..Default::default() }, "layers"),
-            (MlpConfig { frequencies: 0, ..Default::default() }, "frequencies"),
-            (MlpConfig { frequency_min: f32::NAN, ..Default::default() }, "frequency_min"),
-            (MlpConfig { frequency_max: f32::INFINITY, ..Default::default() }, "frequency_max"),
-            (MlpConfig { input_scale: -1.0, ..Default::default() }, "input_scale"),
+            (
+                MlpConfig {
+                    hidden: 0,
+                    ..Default::default()
+                },
+                "hidden",
+            ),
+            (
+                MlpConfig {
+                    layers: 1 << 40,
+                    ..Default::default()
+                },
+                "layers",
+            ),
+            (
+                MlpConfig {
+                    frequencies: 0,
+                    ..Default::default()
+                },
+                "frequencies",
+            ),
+            (
+                MlpConfig {
+                    frequency_min: f32::NAN,
+                    ..Default::default()
+                },
+                "frequency_min",
+            ),
+            (
+                MlpConfig {
+                    frequency_max: f32::INFINITY,
+                    ..Default::default()
+                },
+                "frequency_max",
+            ),
+            (
+                MlpConfig {
+                    input_scale: -1.0,
+                    ..Default::default()
+                },
+                "input_scale",
+            ),
         ] {
             let message = config.validate().unwrap_err().to_string();
             assert!(message.contains(field), "{message}");

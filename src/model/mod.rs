@@ -1,1 +1,15 @@
 //! The `MetaFlowMap` trait and the networks. Must not know files or screens.
+//!
+//! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
+//! `K` steps.
+
+mod config;
+mod fused;
+mod map;
+mod mlp;
+pub(crate) mod simd;
+
+pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
+pub use fused::FusedMlp;
+pub use map::{Condition, MetaFlowMap};
+pub use mlp::Mlp;

@@ -6,6 +6,11 @@
 //! way. A lane never meets another lane, and sums always run over the inputs in order: the result of a row does not
 //! depend on which rows stand beside it. `pulp` picks the instruction set (AVX-512, AVX2, NEON) when the program runs.
 
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
+
 use pulp::Simd;
 
 /// Rows of one tile. A whole number of vectors on every instruction set.
@@ -105,68 +110,127 @@ impl<S: Simd> Finish<S> for Silu {
 
 /// `output = finish(weight * input + bias)` for one tile: `input` is `[inputs][TILE]`, `output` `[outputs][TILE]`.
 #[inline(always)]
-pub(crate) fn product<S: Simd>(
+pub(crate) fn affine<S: Simd>(
     simd: S,
     matrix: &Packed,
     input: &[f32],
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
+    product(simd, matrix, 1.0, TILE, input, output, finish);
+}
+
+/// [`affine`] for a tile of which only the first `rows` matter; the others hold anything afterwards.
+#[inline(always)]
+pub(crate) fn affine_rows<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    rows: usize,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    product(simd, matrix, 1.0, rows, input, output, finish);
+}
+
+/// [`affine`] without the bias, as derivatives go.
+#[inline(always)]
+pub(crate) fn linear<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    product(simd, matrix, 0.0, TILE, input, output, finish);
+}
+
+#[inline(always)]
+fn product<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    bias_share: f32,
+    rows: usize,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
     let vectors = const { TILE / S::F32_LANES };
+    let live = rows.div_ceil(S::F32_LANES).min(vectors);
     let (input, _) = S::as_simd_f32s(&input[..matrix.inputs * TILE]);
     let (output, _) = S::as_mut_simd_f32s(&mut output[..matrix.outputs * TILE]);
     let blocks = matrix.blocks.chunks_exact(matrix.inputs);
     for (b, (block, bias)) in blocks.zip(matrix.bias.as_chunks::<BLOCK>().0).enumerate() {
+        let bias = &bias.map(|bias| bias * bias_share);
         let at = b * BLOCK * vectors;
         let outputs = (matrix.outputs - b * BLOCK).min(BLOCK);
         let output = &mut output[at..at + outputs * vectors];
         // Accumulators fill the registers: 8 x 2 or 8 x 3 of 32, 4 x 2 of 16.
         if outputs <= 2 {
-            pass::<S, 2, 2>(simd, block, bias, 0, input, output);
+            pass::<S, 2, 2>(simd, block, bias, 0, live, input, output);
         } else if const { S::REGISTER_COUNT >= 32 } {
-            pass::<S, 8, 2>(simd, block, bias, 0, input, output);
+            pass::<S, 8, 2>(simd, block, bias, 0, live, input, output);
         } else {
             let (low, high) = output.split_at_mut((4 * vectors).min(outputs * vectors));
-            pass::<S, 4, 2>(simd, block, bias, 0, input, low);
-            pass::<S, 4, 2>(simd, block, bias, 4, input, high);
+            pass::<S, 4, 2>(simd, block, bias, 0, live, input, low);
+            pass::<S, 4, 2>(simd, block, bias, 4, live, input, high);
         }
         finish.take(simd, at, output);
     }
 }
 
-/// Outputs `offset..offset + R` of a block, `V` vectors of rows at a time; `output` holds those that exist.
+/// Outputs `offset..offset + R` of a block, `V` vectors of rows at a time, then one by one up to `live`; `output`
+/// holds those outputs that exist.
 #[inline(always)]
 fn pass<S: Simd, const R: usize, const V: usize>(
     simd: S,
     block: &[[f32; BLOCK]],
     bias: &[f32; BLOCK],
     offset: usize,
+    live: usize,
+    input: &[S::f32s],
+    output: &mut [S::f32s],
+) {
+    let mut v = 0;
+    while v + V <= live {
+        piece::<S, R, V>(simd, block, bias, offset, v, input, output);
+        v += V;
+    }
+    while v < live {
+        piece::<S, R, 1>(simd, block, bias, offset, v, input, output);
+        v += 1;
+    }
+}
+
+#[inline(always)]
+fn piece<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    block: &[[f32; BLOCK]],
+    bias: &[f32; BLOCK],
+    offset: usize,
+    v: usize,
     input: &[S::f32s],
     output: &mut [S::f32s],
 ) {
     let vectors = const { TILE / S::F32_LANES };
-    let mut v = 0;
-    while v < vectors {
-        let mut acc = [[simd.splat_f32s(0.0); V]; R];
+    let mut acc = [[simd.splat_f32s(0.0); V]; R];
+    for i in 0..R {
+        acc[i] = [simd.splat_f32s(bias[offset + i]); V];
+    }
+    for (w, x) in block.iter().zip(input.chunks_exact(vectors)) {
+        let x = &x[v..v + V];
         for i in 0..R {
-            acc[i] = [simd.splat_f32s(bias[offset + i]); V];
-        }
-        for (w, x) in block.iter().zip(input.chunks_exact(vectors)) {
-            let x = &x[v..v + V];
-            for i in 0..R {
-                let w = simd.splat_f32s(w[offset + i]);
-                for j in 0..V {
-                    acc[i][j] = simd.mul_add_f32s(w, x[j], acc[i][j]);
-                }
+            let w = simd.splat_f32s(w[offset + i]);
+            for j in 0..V {
+                acc[i][j] = simd.mul_add_f32s(w, x[j], acc[i][j]);
             }
         }
-        // A loop of fixed length, so that the accumulators never need an address.
-        for i in 0..R {
-            if let Some(row) = output.get_mut(i * vectors + v..i * vectors + v + V) {
-                row.copy_from_slice(&acc[i]);
-            }
+    }
+    // A loop of fixed length, so that the accumulators never need an address.
+    for i in 0..R {
+        if let Some(row) = output.get_mut(i * vectors + v..i * vectors + v + V) {
+            row.copy_from_slice(&acc[i]);
         }
-        v += V;
     }
 }
 
@@ -175,7 +239,10 @@ fn pass<S: Simd, const R: usize, const V: usize>(
 pub(crate) fn exp<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
     // Adding 1.5 * 2^23 leaves the rounded number in the low bits; shifted, those are an exponent.
     const ROUND: f32 = 12_582_912.0;
-    let y = simd.min_f32s(simd.max_f32s(y, simd.splat_f32s(-87.0)), simd.splat_f32s(88.0));
+    let y = simd.min_f32s(
+        simd.max_f32s(y, simd.splat_f32s(-87.0)),
+        simd.splat_f32s(88.0),
+    );
     let shifted = simd.mul_add_f32s(
         y,
         simd.splat_f32s(std::f32::consts::LOG2_E),
@@ -187,11 +254,22 @@ pub(crate) fn exp<S: Simd>(simd: S, y: S::f32s) -> S::f32s {
     let r = simd.mul_add_f32s(n, simd.splat_f32s(2.121_944_4e-4), r);
     // Cephes' polynomial of expf.
     let mut p = simd.splat_f32s(1.987_569_2e-4);
-    for c in [1.398_2e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+    for c in [
+        1.398_2e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
         p = simd.mul_add_f32s(p, r, simd.splat_f32s(c));
     }
-    let p = simd.mul_add_f32s(p, simd.mul_f32s(r, r), simd.add_f32s(r, simd.splat_f32s(1.0)));
-    let exponent = simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
+    let p = simd.mul_add_f32s(
+        p,
+        simd.mul_f32s(r, r),
+        simd.add_f32s(r, simd.splat_f32s(1.0)),
+    );
+    let exponent =
+        simd.wrapping_dyn_shl_u32s(simd.transmute_u32s_f32s(shifted), simd.splat_u32s(23));
     simd.transmute_f32s_u32s(simd.add_u32s(simd.transmute_u32s_f32s(p), exponent))
 }
 

@@ -1,1 +1,27 @@
-//! Losses, forward-mode derivatives, the optimisation loop. Must not know screens.
+//! Training of Meta Flow Maps and their evaluation against exact posteriors. Must not know screens.
+//!
+//! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is.
+
+mod batch;
+mod eval;
+pub mod jvp;
+mod layout;
+mod native;
+#[cfg(test)]
+mod native_tests;
+mod optimizer;
+mod outer;
+mod recipe;
+pub mod reference;
+mod resume;
+mod tile;
+mod trainer;
+
+pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
+pub use eval::{
+    EvalPlan, EvalReport, EvalRow, Figures, MODE_WEIGHT_BAR, SLICED_W2_BAR, Verdict, evaluate,
+};
+pub use native::{Consistency, LossPlan, StepLoss};
+pub use optimizer::{AdamConfig, RateCourse, ema_decay};
+pub use recipe::Recipe;
+pub use trainer::{Progress, TrainError, Trainer};

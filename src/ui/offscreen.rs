@@ -53,9 +53,12 @@ pub fn snapshot(
         harness.step();
     }
     let picture = harness.render()?;
-    picture
-        .save(out)
-        .map_err(|e| format!("{}: {e}. Is the folder there, and does the name end in .png?", out.display()))?;
+    picture.save(out).map_err(|e| {
+        format!(
+            "{}: {e}. Is the folder there, and does the name end in .png?",
+            out.display()
+        )
+    })?;
     println!(
         "{}: {} x {} pixels, t = {:.3}",
         out.display(),
@@ -80,7 +83,7 @@ fn open(
         .with_render_cursor(false)
         .with_max_steps(16)
         .with_os(egui::os::OperatingSystem::from_target_os())
-        .wgpu_setup(shared.existing_setup())
+        .wgpu_setup(existing_setup(&shared))
         .build_eframe(|cc| App::new(cc, options)))
 }
 
@@ -103,7 +106,11 @@ pub fn measure_window(choice: Option<ComputeChoice>) -> Result<WindowTimings, St
     timings.first_draw_cold_ms = cold;
     timings.first_draw_warm_ms = warm;
     settle(&mut harness)?;
-    timings.adapter = SharedDevice::headless().map_err(|e| e.to_string())?.info.name.clone();
+    timings.adapter = SharedDevice::headless()
+        .map_err(|e| e.to_string())?
+        .info
+        .name
+        .clone();
     timings.compute = match harness.state().active_compute() {
         Compute::Shared => "shared device".into(),
         Compute::Cpu => "processor".into(),
@@ -180,4 +187,14 @@ fn frame_time(harness: &mut Harness<'static, App>, busy: bool) -> Result<f64, St
 
 fn ms(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1e3
+}
+
+/// The shared device's handles as egui takes them.
+fn existing_setup(shared: &SharedDevice) -> eframe::egui_wgpu::WgpuSetup {
+    eframe::egui_wgpu::WgpuSetup::Existing(eframe::egui_wgpu::WgpuSetupExisting {
+        instance: shared.instance.clone(),
+        adapter: shared.adapter.clone(),
+        device: shared.device.clone(),
+        queue: shared.queue.clone(),
+    })
 }

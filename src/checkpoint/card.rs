@@ -1,0 +1,54 @@
+//! What a model file says about itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mixture::World;
+use crate::model::{DenseLayer, MlpConfig};
+
+/// The format of the files that this version writes.
+pub const FORMAT: u32 = 1;
+
+/// Which network the weights belong to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// The 2D network.
+    Mlp(MlpConfig),
+}
+
+/// The card in a file's header: what was trained, on what and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CheckpointCard {
+    /// Version of the card, [`FORMAT`].
+    pub format: u32,
+    /// The network.
+    pub architecture: Architecture,
+    /// The world that it was trained on.
+    pub world: World,
+    /// How it was trained.
+    pub recipe: serde_json::Value,
+    /// Root seed of the training.
+    pub seed: u64,
+    /// Steps that were done.
+    pub steps: u64,
+    /// Version of the program that wrote it.
+    pub code_version: String,
+}
+
+/// A model file: its card, its weights and what was found on the way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// What the file says about itself.
+    pub card: CheckpointCard,
+    /// The weights, first layer to last.
+    pub layers: Vec<DenseLayer>,
+    /// SHA-256 of the whole file, in hexadecimal.
+    pub hash: String,
+    /// Size of the file.
+    pub bytes: u64,
+    /// Element types as the file spells them.
+    pub dtype: String,
+    /// Weights and biases together.
+    pub parameters: usize,
+}

@@ -1,0 +1,206 @@
+//! `foresight train`: trains a Meta Flow Map on a 2D world and writes a checkpoint.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+use crate::mixture::World;
+use crate::train::{Consistency, Recipe, Teacher, Trainer};
+
+/// How often the state of the run is kept on disk: an interruption costs at most this much.
+const KEEP_EVERY: Duration = Duration::from_secs(20);
+
+/// `foresight train`
+#[derive(Debug, Clone, Args)]
+pub struct TrainArgs {
+    /// A preset's name or a world file (.ron).
+    #[arg(long, value_name = "NAME|FILE.ron")]
+    pub world: String,
+    /// Where to write the checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub out: PathBuf,
+    /// Steps in all.
+    #[arg(long)]
+    pub steps: Option<u64>,
+    /// Items of a step.
+    #[arg(long)]
+    pub batch: Option<usize>,
+    /// Root seed of weights, data and noise.
+    #[arg(long)]
+    pub seed: Option<u64>,
+    /// What jumps are trained to agree with.
+    #[arg(long, value_enum, default_value_t = LossArg::Esd)]
+    pub loss: LossArg,
+    /// Where velocities come from; `meanflow` learns from data, the others from the exact velocity, if not given.
+    #[arg(long, value_enum)]
+    pub teacher: Option<TeacherArg>,
+    /// A recipe (.json, as `foresight inspect` shows it) to start from; the options above go before it.
+    #[arg(long, value_name = "FILE.json")]
+    pub recipe: Option<PathBuf>,
+    /// Take up the unfinished run beside the output file, if there is one.
+    #[arg(long)]
+    pub resume: bool,
+}
+
+/// The consistency loss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LossArg {
+    /// Eulerian self-distillation: the jump's derivative along the teacher's velocity.
+    Esd,
+    /// The same along the data's own direction.
+    Meanflow,
+    /// Two jumps made one after the other.
+    Psd,
+}
+
+/// Where velocities come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TeacherArg {
+    /// The closed form of the world.
+    Exact,
+    /// Samples alone, as with real data.
+    Data,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// With a message for the person.
+pub fn run(args: &TrainArgs) -> Result<(), String> {
+    let part = part_path(&args.out);
+    let world = World::resolve(&args.world).map_err(|e| e.to_string())?;
+    let mut trainer = if args.resume && part.exists() {
+        let trainer = Trainer::resume(&part).map_err(|e| e.to_string())?;
+        if trainer.world() != &world {
+            return Err(format!(
+                "{} is a run on the world '{}', not on '{}': give that world, or start again without --resume",
+                part.display(),
+                trainer.world().name,
+                world.name
+            ));
+        }
+        println!(
+            "taking up step {} of {}",
+            trainer.steps_done(),
+            trainer.recipe().steps
+        );
+        trainer
+    } else {
+        if part.exists() {
+            println!(
+                "{} is left from an unfinished run and will be replaced; --resume takes it up",
+                part.display()
+            );
+        }
+        Trainer::new(world, recipe(args)?).map_err(|e| e.to_string())?
+    };
+
+    let bar = ProgressBar::new(trainer.recipe().steps);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let (begun, mut kept, mut said) = (Instant::now(), Instant::now(), None::<Instant>);
+    let mut lost: Option<String> = None;
+    trainer
+        .run(|trainer, p| {
+            bar.set_position(p.step);
+            bar.set_message(format!(
+                "loss {:.4} (diagonal {:.4}, jumps {:.4}), {:.1} steps/s, {} left",
+                p.loss.weighted,
+                p.loss.diagonal,
+                p.loss.consistency,
+                p.rate,
+                clock(p.left)
+            ));
+            // Where nobody watches a terminal, the same in lines.
+            if bar.is_hidden() && said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+                said = Some(Instant::now());
+                println!("{}/{} {}", p.step, p.steps, bar.message());
+            }
+            if kept.elapsed() > KEEP_EVERY && !trainer.finished() {
+                kept = Instant::now();
+                // Training goes on without; said once at the end.
+                lost = trainer.save(&part).err().map(|e| e.to_string());
+            }
+            true
+        })
+        .map_err(|e| e.to_string())?;
+    bar.finish();
+
+    let recipe = trainer.recipe();
+    let card = CheckpointCard {
+        format: FORMAT,
+        architecture: Architecture::Mlp(recipe.model),
+        world: trainer.world().clone(),
+        recipe: serde_json::to_value(recipe).map_err(|e| e.to_string())?,
+        seed: recipe.seed,
+        steps: trainer.steps_done(),
+        code_version: env!("CARGO_PKG_VERSION").into(),
+    };
+    let written =
+        Checkpoint::write(&args.out, &card, &trainer.layers()).map_err(|e| e.to_string())?;
+    if part.exists() {
+        // Only tidiness is at stake.
+        let _ = std::fs::remove_file(&part);
+    }
+    if let Some(message) = lost {
+        eprintln!("the unfinished run could not be kept: {message}");
+    }
+    println!(
+        "{}: {} parameters, {} steps in {}, hash {}",
+        args.out.display(),
+        written.parameters,
+        card.steps,
+        clock(begun.elapsed()),
+        written.short_hash()
+    );
+    Ok(())
+}
+
+/// The file beside `out` that keeps the unfinished run.
+pub fn part_path(out: &Path) -> PathBuf {
+    let mut name = out.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    out.with_file_name(name)
+}
+
+fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
+    let mut recipe = match &args.recipe {
+        None => Recipe::default(),
+        Some(path) => {
+            let say = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+            let text = std::fs::read_to_string(path).map_err(|e| say(&e))?;
+            serde_json::from_str(&text).map_err(|e| say(&e))?
+        }
+    };
+    recipe.steps = args.steps.unwrap_or(recipe.steps);
+    recipe.batch = args.batch.unwrap_or(recipe.batch);
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    recipe.consistency = match args.loss {
+        LossArg::Esd | LossArg::Meanflow => Consistency::Eulerian,
+        LossArg::Psd => Consistency::Semigroup,
+    };
+    recipe.teacher = match (args.loss, args.teacher) {
+        (LossArg::Esd, Some(TeacherArg::Data)) => {
+            return Err("--loss esd needs a teacher: with data alone it is --loss meanflow".into());
+        }
+        (LossArg::Meanflow, Some(TeacherArg::Exact)) => {
+            return Err(
+                "--loss meanflow learns from data: with the exact teacher it is --loss esd".into(),
+            );
+        }
+        (LossArg::Meanflow, _) | (LossArg::Psd, Some(TeacherArg::Data)) => Teacher::Data,
+        (LossArg::Esd | LossArg::Psd, _) => Teacher::Exact,
+    };
+    Ok(recipe)
+}
+
+/// `m:ss`.
+fn clock(time: Duration) -> String {
+    let secs = time.as_secs();
+    format!("{}:{:02}", secs / 60, secs % 60)
+}

@@ -1,0 +1,214 @@
+//! The optimisation loop: one object that can be stepped, watched, stopped, saved and taken up again.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::batch::BatchPlan;
+use super::layout::Layout;
+use super::native::{NativeNet, StepLoss};
+use super::optimizer::{OptimizerState, ema_decay};
+use super::recipe::Recipe;
+use crate::mixture::World;
+use crate::model::simd::Buffer;
+use crate::model::{DenseLayer, FusedMlp, ModelError};
+
+/// What can go wrong in training.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// A field of the recipe is out of range.
+    #[error("the recipe's `{field}` must be {want}")]
+    Recipe {
+        /// The field.
+        field: &'static str,
+        /// What it may be.
+        want: &'static str,
+    },
+    /// The network's shape is wrong.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The loss or the gradient is no longer a number.
+    #[error(
+        "training diverged at step {step}: the gradient is not finite; lower the learning rate (now {rate})"
+    )]
+    Diverged {
+        /// Where.
+        step: u64,
+        /// Highest learning rate of the recipe.
+        rate: f64,
+    },
+    /// The state to take up again cannot be read or written.
+    #[error("{}: {reason}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: u64,
+    /// Steps in all.
+    pub steps: u64,
+    /// Loss, averaged over about the last hundred steps.
+    pub loss: StepLoss,
+    /// Steps a second in this sitting.
+    pub rate: f64,
+    /// Time left at that rate.
+    pub left: Duration,
+}
+
+/// A training run.
+#[derive(Debug)]
+pub struct Trainer {
+    pub(super) world: World,
+    pub(super) recipe: Recipe,
+    pub(super) layout: Layout,
+    pub(super) state: OptimizerState,
+    /// Steps done.
+    pub(super) step: u64,
+    pub(super) smooth: StepLoss,
+    net: NativeNet,
+    gradient: Buffer,
+}
+
+impl Trainer {
+    /// A run at its beginning.
+    ///
+    /// # Errors
+    /// What [`Recipe::validate`] refuses.
+    pub fn new(world: World, recipe: Recipe) -> Result<Self, TrainError> {
+        recipe.validate()?;
+        let layout = Layout::new(&recipe.model);
+        let state = OptimizerState::new(layout.initial(recipe.seed));
+        Ok(Self::from_state(world, recipe, layout, state))
+    }
+
+    pub(super) fn from_state(
+        world: World,
+        recipe: Recipe,
+        layout: Layout,
+        state: OptimizerState,
+    ) -> Self {
+        Self {
+            net: NativeNet::new(&recipe.model, &layout),
+            gradient: Buffer::zeroed(layout.len),
+            world,
+            recipe,
+            layout,
+            state,
+            step: 0,
+            smooth: StepLoss::default(),
+        }
+    }
+
+    /// The world it learns.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Its recipe.
+    pub fn recipe(&self) -> &Recipe {
+        &self.recipe
+    }
+
+    /// Steps done.
+    pub fn steps_done(&self) -> u64 {
+        self.step
+    }
+
+    /// Whether all steps are done.
+    pub fn finished(&self) -> bool {
+        self.step >= self.recipe.steps
+    }
+
+    /// One step.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`]; the weights are then as before the step.
+    pub fn advance(&mut self) -> Result<StepLoss, TrainError> {
+        let recipe = &self.recipe;
+        let plan = BatchPlan {
+            world: &self.world.mixture,
+            seed: recipe.seed,
+            size: recipe.batch,
+            diagonal: recipe.diagonal(),
+            times: recipe.times,
+            teacher: recipe.teacher,
+        };
+        // Recipes are refused when they have more than u32::MAX steps.
+        let batch = plan.at(self.step as u32);
+        self.net.load(self.state.weights.as_slice());
+        let loss = self.net.step(&batch, &recipe.loss(), &mut self.gradient);
+        let rate = recipe.course().at(self.step);
+        let decay = ema_decay(self.step, recipe.ema_limit);
+        let norm = self
+            .state
+            .update(&self.gradient, &recipe.adam, rate, decay, self.step);
+        if !norm.is_finite() {
+            return Err(TrainError::Diverged {
+                step: self.step,
+                rate: recipe.rate,
+            });
+        }
+        self.smooth = smoothed(self.smooth, loss, self.step);
+        self.step += 1;
+        Ok(loss)
+    }
+
+    /// Steps until the end or until `watch` says false; it is asked after every step.
+    ///
+    /// # Errors
+    /// [`TrainError::Diverged`].
+    pub fn run(
+        &mut self,
+        mut watch: impl FnMut(&Self, &Progress) -> bool,
+    ) -> Result<(), TrainError> {
+        let (begun, from) = (Instant::now(), self.step);
+        while !self.finished() {
+            self.advance()?;
+            let elapsed = begun.elapsed().as_secs_f64();
+            let rate = (self.step - from) as f64 / elapsed.max(1e-9);
+            let progress = Progress {
+                step: self.step,
+                steps: self.recipe.steps,
+                loss: self.smooth,
+                rate,
+                left: Duration::from_secs_f64((self.recipe.steps - self.step) as f64 / rate),
+            };
+            if !watch(self, &progress) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The averaged weights, which are what a checkpoint holds.
+    pub fn layers(&self) -> Vec<DenseLayer> {
+        self.layout.export(self.state.average.as_slice())
+    }
+
+    /// The averaged network, ready to draw with.
+    ///
+    /// # Errors
+    /// When a weight is not finite.
+    pub fn fused(&self) -> Result<FusedMlp, ModelError> {
+        FusedMlp::new(&self.recipe.model, self.layers())
+    }
+}
+
+/// A running mean over about a hundred steps.
+fn smoothed(old: StepLoss, new: StepLoss, step: u64) -> StepLoss {
+    let follow = 1.0 / (step + 1).min(100) as f64;
+    let mix = |old: f64, new: f64| old + follow * (new - old);
+    StepLoss {
+        weighted: mix(old.weighted, new.weighted),
+        diagonal: mix(old.diagonal, new.diagonal),
+        consistency: mix(old.consistency, new.consistency),
+    }
+}

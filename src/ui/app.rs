@@ -1,0 +1,280 @@
+//! The window: panels around one state.
+
+use std::sync::Arc;
+
+use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Ui};
+use egui_tiles::Tree;
+
+use crate::engine::Compute;
+use crate::gpu::SharedDevice;
+use crate::session::Session;
+
+use super::layout::{self, Pane};
+use super::options::AppOptions;
+use super::persist::{self, Remembered};
+use super::state::{Place, State};
+use super::tokens::{self, size, space};
+use super::{canvas, help, shortcuts, side, status, timeline, top_bar, widgets};
+
+/// The window.
+pub struct App {
+    state: State,
+    tree: Tree<Pane>,
+}
+
+impl App {
+    /// The window of a frame that eframe (or a test harness) made. Without a graphics device the
+    /// panels work and nothing is painted on the canvas.
+    pub fn new(cc: &eframe::CreationContext<'_>, options: AppOptions) -> Self {
+        let device = cc.wgpu_render_state.as_ref().map(|render| {
+            canvas::paint::install(render);
+            SharedDevice::from_render_state(render)
+        });
+        let (session, remembered) = persist::load(cc.storage);
+        Self::build(&cc.egui_ctx, device, &options, session, remembered)
+    }
+
+    /// The window on a device whose renderer the caller has prepared with [`crate::render::install`].
+    pub fn for_device(
+        device: Option<Arc<SharedDevice>>,
+        ctx: &egui::Context,
+        options: &AppOptions,
+    ) -> Self {
+        Self::build(ctx, device, options, None, Remembered::default())
+    }
+
+    fn build(
+        ctx: &egui::Context,
+        device: Option<Arc<SharedDevice>>,
+        options: &AppOptions,
+        session: Option<Session>,
+        remembered: Remembered,
+    ) -> Self {
+        tokens::install(ctx);
+        // Ctrl+Q and the like stay with the system; Esc never quits.
+        let session = options.resolve(session);
+        let mut state = State::new(ctx, device, session, options.session_path.clone());
+        state.recent = remembered.recent;
+        state.hint_dismissed = remembered.hint_dismissed;
+        if let Some(path) = options.checkpoint()
+            && !options.names_world()
+        {
+            state.adopt_world_of(path);
+        }
+        Self {
+            state,
+            tree: remembered.tree,
+        }
+    }
+
+    /// The whole window in a root [`Ui`].
+    pub fn show(&mut self, ui: &mut Ui) {
+        let ctx = ui.ctx().clone();
+        let state = &mut self.state;
+        ctx.set_theme(state.theme());
+        keys(&ctx, state);
+        state.begin_frame(&ctx);
+        state.dragging = false;
+
+        let palette = tokens::palette(ui);
+        let bar = |left: i8, right: i8| {
+            Frame::new().fill(palette.window).inner_margin(Margin {
+                left,
+                right,
+                top: 0,
+                bottom: 0,
+            })
+        };
+        Panel::top("top bar")
+            .exact_size(size::TOP_BAR)
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(bar(20, 12))
+            .show(ui, |ui| top_bar::show(ui, state));
+        Panel::bottom("status bar")
+            .exact_size(size::STATUS_BAR)
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(bar(20, 16))
+            .show(ui, |ui| status::show(ui, state));
+        let gap = space::GAP as i8;
+        let card = tokens::card(palette);
+        Panel::bottom("timeline panel")
+            .exact_size(size::TIMELINE)
+            .resizable(false)
+            .show_separator_line(false)
+            .frame(
+                card.outer_margin(Margin {
+                    left: gap,
+                    right: gap,
+                    top: gap,
+                    bottom: 0,
+                })
+                .inner_margin(Margin::symmetric(16, 6)),
+            )
+            .show(ui, |ui| timeline::show(ui, state));
+        Panel::left("side panel")
+            .default_size(size::SIDE)
+            .size_range(220.0..=420.0)
+            .show_separator_line(false)
+            .frame(
+                card.outer_margin(Margin {
+                    left: gap,
+                    right: gap,
+                    top: 0,
+                    bottom: 0,
+                })
+                .inner_margin(Margin {
+                    left: 16,
+                    right: 12,
+                    top: 12,
+                    bottom: 8,
+                }),
+            )
+            .show(ui, |ui| side::show(ui, state));
+        CentralPanel::no_frame()
+            .frame(Frame::new().fill(palette.window).inner_margin(Margin {
+                left: 0,
+                right: gap,
+                top: 0,
+                bottom: 0,
+            }))
+            .show(ui, |ui| layout::show(ui, &mut self.tree, state));
+
+        program_notice(&ctx, state);
+        drop_veil(&ctx);
+        help::show(&ctx, state);
+        state.end_frame(&ctx);
+    }
+
+    /// The session as it is now.
+    pub fn session(&self) -> &Session {
+        &self.state.session
+    }
+
+    /// Whether the shortcuts are shown.
+    pub fn is_help_open(&self) -> bool {
+        self.state.help_open
+    }
+
+    /// Whether the clock runs.
+    pub fn is_playing(&self) -> bool {
+        self.state.playing
+    }
+
+    /// Where draws are computed now.
+    pub fn active_compute(&self) -> Compute {
+        self.state.answers.active_compute()
+    }
+
+    /// The time of the draws that are on screen.
+    pub fn shown_time(&self) -> Option<f64> {
+        let answer = self.state.answers.main.draws.as_ref()?;
+        Some(answer.request.t)
+    }
+
+    /// Whether every figure on screen is up to date.
+    pub fn is_settled(&self) -> bool {
+        self.state.is_settled()
+    }
+
+    /// Sets the clock.
+    pub fn set_time(&mut self, t: f64) {
+        self.state.set_time(t);
+    }
+
+    /// Sets the number of draws.
+    pub fn set_draws(&mut self, draws: u32) {
+        self.state.session.draws = draws.clamp(1, Session::MAX_DRAWS);
+    }
+
+    /// Sets how long the last frame took, where the caller knows.
+    pub fn set_frame_time(&mut self, secs: f32) {
+        self.state.frame_ms = secs * 1e3;
+    }
+}
+
+/// What the keys ask for, before any panel sees them.
+fn keys(ctx: &egui::Context, state: &mut State) {
+    let focused = ctx.memory(egui::Memory::focused);
+    let keep_arrows = focused.is_some() && std::mem::take(&mut state.arrows_taken);
+    let keep_space = focused.is_some() && !std::mem::take(&mut state.space_free);
+    if let Some(id) = focused
+        && !keep_arrows
+        && !ctx.text_edit_focused()
+    {
+        // Left and right move the clock, not the focus.
+        let filter = egui::EventFilter {
+            horizontal_arrows: true,
+            ..egui::EventFilter::default()
+        };
+        ctx.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
+    }
+    for action in shortcuts::pressed(ctx, keep_arrows, keep_space) {
+        state.perform(action);
+    }
+}
+
+/// Messages of menus, below them.
+fn program_notice(ctx: &egui::Context, state: &mut State) {
+    if state.notices.at(Place::Program).is_none() {
+        return;
+    }
+    egui::Area::new(egui::Id::unique("program notice"))
+        .anchor(
+            egui::Align2::RIGHT_TOP,
+            egui::vec2(-16.0, size::TOP_BAR + 8.0),
+        )
+        .order(egui::Order::Foreground)
+        .show(ctx, |ui| {
+            let palette = tokens::palette(ui);
+            Frame::new()
+                .fill(palette.panel)
+                .corner_radius(egui::CornerRadius::same(size::RADIUS))
+                .show(ui, |ui| {
+                    ui.set_width(420.0);
+                    widgets::notice(ui, &mut state.notices, Place::Program);
+                });
+        });
+}
+
+/// What dropping would do, while files hover over the window.
+fn drop_veil(ctx: &egui::Context) {
+    if ctx.input(|i| i.raw.hovered_files.is_empty()) {
+        return;
+    }
+    let palette = if ctx.theme() == egui::Theme::Dark {
+        &tokens::DARK
+    } else {
+        &tokens::LIGHT
+    };
+    let layer = egui::LayerId::new(egui::Order::Foreground, egui::Id::unique("drop veil"));
+    let painter = ctx.layer_painter(layer);
+    let rect = ctx.content_rect();
+    painter.rect_filled(rect, 0.0, palette.veil);
+    let text = "Drop a checkpoint (.safetensors), a world or session (.ron), or points (.csv)";
+    painter.text(
+        rect.center(),
+        egui::Align2::CENTER_CENTER,
+        text,
+        tokens::heading_font(),
+        tokens::DARK.text_strong,
+    );
+}
+
+impl eframe::App for App {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
+        if let Some(secs) = frame.info().cpu_usage {
+            self.set_frame_time(secs);
+        }
+        self.show(ui);
+    }
+
+    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+        persist::save(storage, &self.state, &self.tree);
+    }
+
+    fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
+        visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}

@@ -1,0 +1,271 @@
+//! The plane: what `x_t` could still become.
+
+mod ground;
+mod handle;
+mod hint;
+mod legend;
+mod marks;
+mod modes;
+pub mod paint;
+mod projection;
+
+use eframe::egui::{
+    self, Align, Align2, CursorIcon, Layout, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo,
+    pos2, vec2,
+};
+
+use crate::engine::Slot;
+use crate::session::DrawStyle;
+
+use super::format;
+use super::state::{Place, State};
+use super::tokens::{self, size};
+use super::widgets;
+
+pub use legend::{color_of, short_name};
+
+use projection::Projection;
+
+/// Left of the canvas, for the numbers.
+const LEFT: f32 = 32.0;
+/// Below the canvas, for the numbers.
+const BELOW: f32 = 22.0;
+/// Below the numbers, for the legend.
+const LEGEND: f32 = 22.0;
+/// Zoom for a notch of the wheel.
+const WHEEL: f64 = 0.0035;
+
+/// The panel's heading. Its response can be dragged to move the panel.
+pub fn header(ui: &mut Ui, state: &State) -> Response {
+    let palette = tokens::palette(ui);
+    ui.horizontal(|ui| {
+        ui.set_min_height(size::CONTROL);
+        let text = RichText::new("What x_t could still become")
+            .font(tokens::heading_font())
+            .color(palette.text_strong);
+        let heading = ui.add(egui::Label::new(text).selectable(false));
+        let rest = ui.available_rect_before_wrap();
+        let grip = ui.interact(
+            heading.rect.union(Rect::from_min_max(
+                heading.rect.min,
+                pos2(rest.right() - 10.0, heading.rect.max.y),
+            )),
+            ui.scope_id().with("grip"),
+            Sense::drag(),
+        );
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            legend::badges(ui, state);
+        });
+        grip
+    })
+    .inner
+}
+
+/// The canvas with everything on it, and its legend.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    widgets::notice(ui, &mut state.notices, Place::Canvas);
+    let room = ui.available_rect_before_wrap();
+    let rect = Rect::from_min_max(
+        pos2(room.left() + LEFT, room.top() + 2.0),
+        pos2(room.right() - 1.0, room.bottom() - BELOW - LEGEND),
+    );
+    if rect.width() < 40.0 || rect.height() < 40.0 {
+        return;
+    }
+    state.canvas_aspect = f64::from(rect.width() / rect.height());
+    let response = ui.interact(rect, ui.scope_id().with("canvas"), Sense::click_and_drag());
+    navigate(ui, state, &response, rect);
+    let projection = Projection::new(state.session.view, rect);
+    state.visible = projection.visible();
+    describe(&response, state);
+
+    let palette = tokens::palette(ui);
+    let painter = ui.painter_at(rect);
+    ground::grid(&painter, &projection, palette);
+    layers(&painter, state, &projection, palette);
+    ground::axes(ui.painter(), &projection, palette);
+    if response.has_focus() {
+        ui.painter().rect_stroke(
+            rect,
+            2.0,
+            egui::Stroke::new(1.5, palette.focus),
+            egui::StrokeKind::Outside,
+        );
+        state.space_free = true;
+    }
+    ground::scale_bar(&painter, &projection, palette);
+    if let Some(pointer) = response.hover_pos() {
+        ground::coordinates(&painter, &projection, pointer, palette);
+    }
+    activity(&painter, state, rect);
+
+    if state.session.show.edit {
+        modes::show(ui, state, &projection);
+    }
+    handle::show(ui, state, &projection);
+    if state.session.show.edit {
+        modes::toolbar(ui, state, &projection);
+    }
+    hint::show(ui, state, &projection);
+
+    let below = Rect::from_min_max(
+        pos2(rect.left(), rect.bottom() + BELOW),
+        pos2(rect.right(), rect.bottom() + BELOW + LEGEND),
+    );
+    let mut line = ui.new_child(egui::UiBuilder::new().max_rect(below).id_salt("legend"));
+    legend::show(&mut line, state);
+    ui.advance_cursor_after_rect(room);
+}
+
+/// Pan, zoom, and `x_t` by double click.
+fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
+    let view = state.session.view;
+    let projection = Projection::new(view, rect);
+    if response.double_clicked()
+        && let Some(pointer) = response.interact_pointer_pos()
+    {
+        let place = projection.to_world(pointer);
+        if state.session.show.edit {
+            state.add_mode(place);
+        } else {
+            state.place_state(place);
+        }
+        return;
+    }
+    if response.clicked() && state.session.show.edit {
+        state.selected_mode = None;
+    }
+    if response.dragged() {
+        let delta = response.drag_delta();
+        let scale = projection.units_per_point;
+        state.session.view.center = [
+            view.center[0] - f64::from(delta.x) * scale,
+            view.center[1] + f64::from(delta.y) * scale,
+        ];
+        ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+    }
+    if let Some(pointer) = response.hover_pos() {
+        let (scrolled, pinched) = ui.input(|i| {
+            (
+                f64::from(i.smooth_scroll_delta().y),
+                f64::from(i.zoom_delta()),
+            )
+        });
+        let factor = (WHEEL * scrolled).exp() * pinched;
+        if factor != 1.0 {
+            state.session.view = projection.zoomed(state.session.view, pointer, factor);
+        }
+    }
+}
+
+fn describe(response: &Response, state: &State) {
+    response.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::Canvas, true, "Plane of possible futures");
+        info.current_text_value = Some(format!(
+            "t = {:.3}, x_t at {}, {} draws, {}",
+            state.session.t,
+            format::point(state.x_t()),
+            format::count(u64::from(state.session.draws)),
+            short_name(state.source()),
+        ));
+        info
+    });
+}
+
+/// Everything between the grid and the handles, the lowest first.
+fn layers(
+    painter: &egui::Painter,
+    state: &State,
+    projection: &Projection,
+    palette: &tokens::Palette,
+) {
+    let show = state.session.show;
+    let paints = state.device.is_some();
+    let scene = state.answers.scene.as_ref();
+    if show.density && paints {
+        if show.edit {
+            paint::heat(painter, projection, &state.world.mixture, palette.heat);
+        } else if let Some(scene) = scene {
+            paint::heat(painter, projection, &scene.marginal, palette.heat);
+        }
+    }
+    if let Some(scene) = scene {
+        if show.velocity {
+            marks::velocity(painter, projection, scene, palette);
+        }
+        if show.path && state.session.carry {
+            marks::path(painter, projection, scene, state.session.t, palette);
+        }
+    }
+    if show.draws && paints {
+        let sets = [
+            (&state.answers.main, paint::Layer::Main),
+            (&state.answers.overlay, paint::Layer::Overlay),
+        ];
+        for (set, layer) in sets {
+            let Some(answer) = &set.draws else { continue };
+            let Some(buffer) = &answer.points else {
+                continue;
+            };
+            let is_overlay = matches!(layer, paint::Layer::Overlay);
+            // The colour of what was drawn, also while another source is on its way.
+            let color = color_of(state, answer.request.source, is_overlay, palette);
+            match state.session.style {
+                DrawStyle::Points => {
+                    let count = answer.request.draws;
+                    paint::points(painter, projection, buffer, count, color, layer);
+                }
+                DrawStyle::Density => paint::density(painter, projection, buffer, color, layer),
+            }
+        }
+    }
+    if let Some(scene) = scene {
+        if show.contours && paints {
+            paint::contours(
+                painter,
+                projection,
+                &scene.posterior,
+                scene.levels,
+                palette.exact,
+            );
+        }
+        if show.mean {
+            marks::denoised_mean(painter, projection, scene, palette);
+        }
+    }
+}
+
+/// What takes long, at the upper right.
+fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
+    let palette = if painter.ctx().theme() == egui::Theme::Dark {
+        &tokens::DARK
+    } else {
+        &tokens::LIGHT
+    };
+    let text = match (
+        state
+            .answers
+            .progress_of(Slot::Draws)
+            .or(state.answers.progress_of(Slot::Overlay)),
+        state.model.loading_label(),
+    ) {
+        (Some(progress), _) => match progress.fraction {
+            Some(share) => format!("{}: {:.0} %", progress.label, share * 100.0),
+            None => progress.label.clone(),
+        },
+        (None, Some(label)) => label,
+        (None, None) if state.answers.main.draws.is_none() && state.is_busy() => {
+            "first draws are on their way".to_owned()
+        }
+        _ => return,
+    };
+    ground::outlined_text(
+        painter,
+        rect.right_top() + vec2(-12.0, 12.0),
+        Align2::RIGHT_TOP,
+        &text,
+        tokens::small_font(),
+        palette.text_quiet,
+        palette.halo,
+    );
+}

@@ -1,0 +1,166 @@
+//! The card of the loaded checkpoint: what the file says, and what was found in it.
+
+use eframe::egui::{RichText, ScrollArea, Ui};
+
+use crate::checkpoint::Architecture;
+use crate::engine::LoadedModel;
+
+use super::errands::Pick;
+use super::format;
+use super::state::State;
+use super::tokens::{self, size, space};
+use super::widgets::{link, section, value_row};
+
+/// Shows the card.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    ScrollArea::vertical()
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            match state.model.current.clone() {
+                Some(model) => card(ui, state, &model),
+                None => {
+                    let quiet = tokens::palette(ui).text_quiet;
+                    ui.label(RichText::new("No checkpoint is loaded for this world.").color(quiet));
+                    ui.add_space(space::SECTION);
+                }
+            }
+            section(ui, "Open another", |ui| {
+                if ui.button("Open checkpoint…").clicked() {
+                    state.pick(Pick::Checkpoint);
+                }
+                let quiet = tokens::palette(ui).text_faint;
+                ui.label(
+                    RichText::new("or drop a .safetensors file on the window")
+                        .size(size::SMALL)
+                        .color(quiet),
+                );
+                recent(ui, state);
+            });
+        });
+}
+
+fn card(ui: &mut Ui, state: &State, model: &LoadedModel) {
+    let checkpoint = &model.checkpoint;
+    let card = &checkpoint.card;
+    let palette = tokens::palette(ui);
+    section(ui, "File", |ui| {
+        ui.label(
+            RichText::new(&model.name)
+                .font(tokens::strong_font())
+                .color(palette.text_strong),
+        );
+        match &model.path {
+            Some(path) => value_row(ui, "path", path.display().to_string()),
+            None => value_row(ui, "path", "shipped with the program"),
+        }
+        value_row(ui, "size", format::bytes(checkpoint.bytes));
+        ui.horizontal(|ui| {
+            value_row(
+                ui,
+                "sha256",
+                RichText::new(format!("{}…", first(&checkpoint.hash, 16))).monospace(),
+            );
+            if link(ui, "copy").on_hover_text(&checkpoint.hash).clicked() {
+                ui.ctx().copy_text(checkpoint.hash.clone());
+            }
+        });
+    });
+    section(ui, "World it was trained on", |ui| {
+        value_row(
+            ui,
+            "name",
+            format!("{} ({})", card.world.title, card.world.name),
+        );
+        let modes = card.world.mixture.modes().len();
+        value_row(ui, "modes", format::count(modes as u64));
+        value_row(
+            ui,
+            "fingerprint",
+            RichText::new(first(&state.model.trained_on, 16)).monospace(),
+        );
+        if state.model.trained_on == state.fingerprint {
+            value_row(
+                ui,
+                "shown",
+                RichText::new("the same world").color(palette.good),
+            );
+        } else {
+            value_row(
+                ui,
+                "shown",
+                RichText::new("another world").color(palette.note),
+            );
+        }
+    });
+    section(ui, "Network", |ui| {
+        match &card.architecture {
+            Architecture::Mlp(config) => {
+                value_row(ui, "architecture", "MLP, Meta Flow Map in 2D");
+                value_row(
+                    ui,
+                    "layers",
+                    format!("{} hidden of {}", config.layers, config.hidden),
+                );
+            }
+        }
+        value_row(
+            ui,
+            "parameters",
+            format::count(checkpoint.parameters as u64),
+        );
+        value_row(ui, "numbers", checkpoint.dtype.clone());
+    });
+    section(ui, "Training", |ui| {
+        value_row(ui, "steps", format::count(card.steps));
+        value_row(ui, "seed", card.seed.to_string());
+        value_row(ui, "code version", card.code_version.clone());
+        recipe(ui, &card.recipe);
+    });
+}
+
+/// Field by field where it is a table, else as it is.
+fn recipe(ui: &mut Ui, recipe: &serde_json::Value) {
+    match recipe.as_object() {
+        Some(fields) => {
+            for (name, value) in fields {
+                let text = match value {
+                    serde_json::Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                value_row(
+                    ui,
+                    &name.replace('_', " "),
+                    RichText::new(text).size(size::SMALL),
+                );
+            }
+        }
+        None if recipe.is_null() => {}
+        None => value_row(ui, "recipe", recipe.to_string()),
+    }
+}
+
+fn first(text: &str, n: usize) -> String {
+    text.chars().take(n).collect()
+}
+
+fn recent(ui: &mut Ui, state: &mut State) {
+    let paths: Vec<_> = state
+        .recent
+        .iter()
+        .map(std::path::Path::to_path_buf)
+        .collect();
+    if paths.is_empty() {
+        return;
+    }
+    let quiet = tokens::palette(ui).text_quiet;
+    ui.add_space(space::ROW);
+    ui.label(RichText::new("Recent files").size(size::SMALL).color(quiet));
+    for path in paths {
+        if link(ui, &super::state::file_name(&path))
+            .on_hover_text(path.display().to_string())
+            .clicked()
+        {
+            state.open_file(path);
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! One small plot against `t`, with the clock in it.
+
+use eframe::egui::{Align2, CursorIcon, RichText, Role, Sense, Ui, Vec2b, WidgetInfo};
+use egui_plot::{
+    AxisHints, FilledArea, GridMark, HoverPosition, Line, Plot, PlotPoint, PlotPoints, PlotUi,
+    Text, VLine,
+};
+
+use crate::engine::{DiversityAnswer, DiversityPoint, DrawStats};
+use crate::ui::format;
+use crate::ui::state::State;
+use crate::ui::tokens::{self, Palette, size};
+
+use super::curves::Figure;
+
+type Series = Vec<[f64; 2]>;
+
+fn series(points: &[DiversityPoint], value: &dyn Fn(&DrawStats) -> f64) -> Series {
+    points
+        .iter()
+        .map(|p| [p.t, value(&p.stats)])
+        .filter(|p| p[1].is_finite())
+        .collect()
+}
+
+/// Marks at the multiples of `step` within a range.
+fn marks(step: f64, low: f64, high: f64) -> Vec<GridMark> {
+    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
+    (first..=last.min(first + 50))
+        .map(|k| GridMark {
+            value: k as f64 * step,
+            step_size: step,
+        })
+        .collect()
+}
+
+/// From the lowest to the highest value, with some room.
+fn range(all: &[Series], from_zero: bool) -> (f64, f64) {
+    let (low, high) = all
+        .iter()
+        .flatten()
+        .fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), p| {
+            (a.min(p[1]), b.max(p[1]))
+        });
+    if !low.is_finite() {
+        return (0.0, 1.0);
+    }
+    let low = if from_zero { 0.0 } else { low };
+    let room = (0.08 * (high - low)).max(0.01);
+    (
+        if from_zero { -0.5 * room } else { low - room },
+        high + room,
+    )
+}
+
+/// Title and plot; clicking or dragging in it moves the clock.
+pub(super) fn plot(
+    ui: &mut Ui,
+    state: &mut State,
+    answer: &DiversityAnswer,
+    figure: &Figure,
+    palette: &'static Palette,
+) {
+    let title = RichText::new(figure.title)
+        .size(size::SMALL)
+        .color(palette.text_quiet);
+    ui.label(title).on_hover_text(figure.hover);
+    let lines: Vec<Series> = figure
+        .curves
+        .iter()
+        .map(|c| series(&answer.points, &c.value))
+        .collect();
+    let floor = figure.floor.map(|value| series(&answer.points, &value));
+    let mut all = lines.clone();
+    all.extend(floor.clone());
+    let (low, high) = range(&all, figure.from_zero);
+    let t = state.session.t;
+    let spoken = spoken(figure, &lines, t);
+
+    let step = format::round_step((high - low) / 4.0);
+    let decimals = format::decimals(step);
+    let axis = |hints: AxisHints<'static>| {
+        hints
+            .tick_label_color(palette.text_faint)
+            .tick_label_font(tokens::tick_font())
+    };
+    let x_axis = axis(AxisHints::new_x())
+        .formatter(|mark, _| format::fixed(mark.value, 1))
+        .label_spacing(20.0..=30.0);
+    let y_axis = axis(AxisHints::new_y())
+        .formatter(move |mark, _| format::fixed(mark.value, decimals))
+        .min_thickness(size::PLOT_AXIS)
+        .label_spacing(12.0..=16.0);
+    let response = Plot::new(figure.title)
+        .height(size::PLOT)
+        .width(ui.available_width())
+        .allow_drag(false)
+        .allow_zoom(false)
+        .allow_scroll(false)
+        .allow_boxed_zoom(false)
+        .allow_double_click_reset(false)
+        .allow_axis_zoom_drag(false)
+        .auto_bounds(Vec2b::FALSE)
+        .show_grid(Vec2b::new(false, true))
+        .grid_color(palette.canvas_outline)
+        .grid_fade(0.0)
+        .grid_spacing(8.0..=24.0)
+        .cursor_color(palette.text_faint)
+        .show_crosshair(false)
+        .sense(Sense::click_and_drag())
+        .x_grid_spacer(|_| marks(0.2, 0.0, 1.0))
+        .y_grid_spacer(move |_| marks(step, low, high))
+        .custom_x_axes(vec![x_axis])
+        .custom_y_axes(vec![y_axis])
+        .label_formatter(|at| match at {
+            HoverPosition::NearDataPoint {
+                plot_name,
+                position,
+                ..
+            } => Some(format!(
+                "{plot_name}\nt = {:.2}\n{}",
+                position.x,
+                format::fixed(position.y, 3)
+            )),
+            HoverPosition::Elsewhere { .. } => None,
+        })
+        .show(ui, |plot| {
+            plot.set_plot_bounds_x(0.0..=1.0);
+            plot.set_plot_bounds_y(low..=high);
+            if let Some(floor) = floor.filter(|f| f.len() > 1) {
+                area(plot, &floor, low, palette);
+            }
+            let mut labels = Vec::new();
+            for (curve, points) in figure.curves.iter().zip(lines) {
+                if let Some(label) = &curve.label {
+                    let highest = points.iter().copied().max_by(|a, b| a[1].total_cmp(&b[1]));
+                    labels.extend(highest.map(|at| (label.clone(), at)));
+                }
+                let line = Line::new(curve.name.clone(), PlotPoints::from(points));
+                plot.line(line.color(curve.color).width(curve.width));
+            }
+            for (label, at) in labels {
+                text(plot, &label, at, palette);
+            }
+            let clock = VLine::new("clock", t).color(palette.text).width(1.2);
+            plot.vline(clock.allow_hover(false));
+            plot.pointer_coordinate()
+        });
+    let pointer = response.inner;
+    let frame = response
+        .response
+        .on_hover_cursor(CursorIcon::ResizeHorizontal);
+    if (frame.dragged() || frame.clicked())
+        && let Some(pointer) = pointer
+    {
+        state.playing = false;
+        state.dragging |= frame.dragged();
+        state.set_time((pointer.x * 1000.0).round() / 1000.0);
+    }
+    frame.widget_info(|| {
+        let mut info = WidgetInfo::labeled(Role::Figure, true, figure.title);
+        info.current_text_value = Some(spoken.clone());
+        info
+    });
+    ui.add_space(12.0);
+}
+
+fn area(plot: &mut PlotUi<'_>, floor: &Series, low: f64, palette: &Palette) {
+    let xs: Vec<f64> = floor.iter().map(|p| p[0]).collect();
+    let tops: Vec<f64> = floor.iter().map(|p| p[1]).collect();
+    let bottoms = vec![low; xs.len()];
+    let area = FilledArea::new("floor of two exact sets", &xs, &bottoms, &tops);
+    plot.add(area.fill_color(palette.floor));
+}
+
+fn text(plot: &mut PlotUi<'_>, label: &str, at: [f64; 2], palette: &Palette) {
+    let anchor = if at[0] < 0.2 {
+        Align2::LEFT_TOP
+    } else if at[0] > 0.8 {
+        Align2::RIGHT_TOP
+    } else {
+        Align2::CENTER_TOP
+    };
+    let x = at[0].clamp(0.02, 0.98);
+    let label = RichText::new(label)
+        .size(size::TICK)
+        .color(palette.text_quiet);
+    let text = Text::new("label", PlotPoint::new(x, at[1]), label);
+    plot.text(text.anchor(anchor).allow_hover(false));
+}
+
+/// The values at the clock, for a screen reader.
+fn spoken(figure: &Figure, lines: &[Series], t: f64) -> String {
+    let near = |points: &Series| {
+        points
+            .iter()
+            .min_by(|a, b| (a[0] - t).abs().total_cmp(&(b[0] - t).abs()))
+            .map(|p| p[1])
+    };
+    let values: Vec<String> = figure
+        .curves
+        .iter()
+        .zip(lines)
+        .filter_map(|(curve, points)| Some(format!("{} {:.3}", curve.name, near(points)?)))
+        .collect();
+    format!("at t = {t:.2}: {}", values.join(", "))
+}

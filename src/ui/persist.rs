@@ -1,0 +1,73 @@
+//! What is kept between runs: the session, the layout, recent files, the dismissed hint.
+
+use std::path::Path;
+
+use eframe::Storage;
+use egui_tiles::Tree;
+use serde::{Deserialize, Serialize};
+
+use crate::session::{RecentFiles, Session};
+
+use super::layout::{self, Pane};
+use super::state::State;
+
+const SESSION: &str = "session";
+const WINDOW: &str = "window";
+
+/// What is kept beside the session.
+#[derive(Serialize, Deserialize)]
+#[serde(default)]
+pub struct Remembered {
+    /// The panels.
+    pub tree: Tree<Pane>,
+    /// Files opened before.
+    pub recent: RecentFiles,
+    /// Whether the hint was put away.
+    pub hint_dismissed: bool,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self {
+            tree: layout::initial(),
+            recent: RecentFiles::default(),
+            hint_dismissed: false,
+        }
+    }
+}
+
+/// What was kept. Whatever cannot be read is as at the first launch: it never prevents a start.
+pub fn load(storage: Option<&dyn Storage>) -> (Option<Session>, Remembered) {
+    let Some(storage) = storage else {
+        return (None, Remembered::default());
+    };
+    let session = storage.get_string(SESSION).and_then(|text| {
+        Session::from_ron(&text, Path::new("the session of the last run"))
+            .map_err(|e| tracing::warn!("{e}; a new session is shown"))
+            .ok()
+    });
+    let window = storage
+        .get_string(WINDOW)
+        .and_then(|text| {
+            ron::from_str::<Remembered>(&text)
+                .map_err(|e| tracing::warn!("the remembered layout is not readable: {e}"))
+                .ok()
+        })
+        .filter(|window| layout::is_whole(&window.tree))
+        .unwrap_or_default();
+    (session, window)
+}
+
+/// Keeps it.
+pub fn save(storage: &mut dyn Storage, state: &State, tree: &Tree<Pane>) {
+    storage.set_string(SESSION, state.session.to_ron());
+    let window = Remembered {
+        tree: tree.clone(),
+        recent: state.recent.clone(),
+        hint_dismissed: state.hint_dismissed,
+    };
+    match ron::to_string(&window) {
+        Ok(text) => storage.set_string(WINDOW, text),
+        Err(e) => tracing::warn!("the layout is not kept: {e}"),
+    }
+}

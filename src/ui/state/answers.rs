@@ -1,0 +1,157 @@
+//! The last good answers of the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::engine::{
+    Compute, ComputeReport, DiversityAnswer, DrawAnswer, DrawStats, Event, Progress, RequestId,
+    SceneAnswer, Slot,
+};
+
+use super::{Place, State};
+
+/// Draws and their figures.
+#[derive(Default)]
+pub struct DrawnSet {
+    /// The draws.
+    pub draws: Option<Arc<DrawAnswer>>,
+    /// Their figures; of the same draws or slightly older ones.
+    pub stats: Option<Arc<DrawStats>>,
+}
+
+/// Everything that came back, newest only.
+#[derive(Default)]
+pub struct Answers {
+    /// Closed forms.
+    pub scene: Option<Arc<SceneAnswer>>,
+    /// The draws.
+    pub main: DrawnSet,
+    /// The second set.
+    pub overlay: DrawnSet,
+    /// The curves.
+    pub diversity: Option<Arc<DiversityAnswer>>,
+    /// The curves were cancelled and are not complete.
+    pub diversity_cancelled: bool,
+    /// Where the engine computes.
+    pub compute: Option<ComputeReport>,
+    /// Jobs under way, and since when.
+    progress: BTreeMap<Slot, (Progress, Instant)>,
+}
+
+impl Answers {
+    /// Where the draws are computed now.
+    pub fn active_compute(&self) -> Compute {
+        self.compute.as_ref().map_or(Compute::Cpu, |r| r.active)
+    }
+
+    /// The most urgent job that reports progress.
+    pub fn progress(&self) -> Option<(Slot, &Progress)> {
+        self.progress
+            .iter()
+            .next()
+            .map(|(slot, (progress, _))| (*slot, progress))
+    }
+
+    /// Progress of one slot.
+    pub fn progress_of(&self, slot: Slot) -> Option<&Progress> {
+        self.progress.get(&slot).map(|(progress, _)| progress)
+    }
+
+    fn set_of(&mut self, slot: Slot) -> &mut DrawnSet {
+        if slot == Slot::Overlay {
+            &mut self.overlay
+        } else {
+            &mut self.main
+        }
+    }
+}
+
+impl State {
+    pub(super) fn take_events(&mut self) {
+        for event in self.engine.events() {
+            self.take_event(event);
+        }
+    }
+
+    fn take_event(&mut self, event: Event) {
+        match event {
+            Event::Scene(id, scene) => {
+                self.answered(Slot::Scene, id);
+                self.answers.scene = Some(scene);
+            }
+            Event::Draws(id, slot, answer) => {
+                self.asks.adapt_preview(&answer);
+                self.drawn(slot, id);
+                self.notices.clear(Place::Canvas);
+                self.answers.set_of(slot).draws = Some(answer);
+            }
+            Event::Stats(id, slot, stats) => {
+                self.answered(slot, id);
+                if stats.occupancy.len() == self.world.mixture.modes().len() {
+                    self.answers.set_of(slot).stats = Some(stats);
+                }
+            }
+            Event::Diversity(id, answer) => {
+                if answer.complete {
+                    self.answered(Slot::Diversity, id);
+                }
+                self.answers.diversity_cancelled = false;
+                self.notices.clear(Place::Diversity);
+                self.answers.diversity = Some(answer);
+            }
+            Event::Opened(id, model) => {
+                self.answers.progress.remove(&Slot::Open);
+                self.checkpoint_opened(id, model);
+            }
+            Event::Exported(_, path, n) => {
+                self.answers.progress.remove(&Slot::Export);
+                let n = crate::ui::format::count(n as u64);
+                let text = format!("{n} draws written to {}", path.display());
+                self.notices.done(Place::Program, text);
+            }
+            Event::Progress(_, slot, progress) => {
+                self.answers
+                    .progress
+                    .entry(slot)
+                    .and_modify(|(old, _)| *old = progress.clone())
+                    .or_insert_with(|| (progress, Instant::now()));
+            }
+            Event::Failed(id, slot, message) => {
+                self.answered(slot, id);
+                match slot {
+                    Slot::Open => self.open_failed(id, message),
+                    Slot::Export => self.notices.error(Place::Program, message),
+                    Slot::Diversity => self.notices.error(Place::Diversity, message),
+                    Slot::Scene | Slot::Draws | Slot::Overlay => {
+                        self.notices.error(Place::Canvas, message);
+                    }
+                }
+            }
+            Event::Cancelled(id, slot) => {
+                self.answered(slot, id);
+                match slot {
+                    Slot::Open => self.open_cancelled(id),
+                    Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
+                    Slot::Diversity => self.answers.diversity_cancelled = true,
+                    Slot::Scene | Slot::Draws | Slot::Overlay => {
+                        let text = "Cancelled. Change a setting or press R to draw again.";
+                        self.notices.done(Place::Canvas, text);
+                    }
+                }
+            }
+            Event::Compute(report) => self.answers.compute = Some(report),
+        }
+    }
+
+    /// A slot's newest request is done with.
+    fn answered(&mut self, slot: Slot, id: RequestId) {
+        self.answers.progress.remove(&slot);
+        self.asks.answered(slot, id);
+    }
+
+    /// The draws are there; their figures are still to come.
+    fn drawn(&mut self, slot: Slot, _id: RequestId) {
+        self.answers.progress.remove(&slot);
+    }
+}

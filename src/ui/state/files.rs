@@ -1,0 +1,185 @@
+//! Files: opened, dropped, saved.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui;
+
+use crate::engine::{Command, DrawRequest, ExportRequest};
+use crate::session::{CheckpointRef, Session};
+use crate::ui::errands::{Outcome, Pick};
+
+use super::{Place, State, world};
+
+impl State {
+    /// Opens a file by what its name ends in.
+    pub fn open_file(&mut self, path: PathBuf) {
+        let ending = path
+            .extension()
+            .map(|e| e.to_string_lossy().to_ascii_lowercase())
+            .unwrap_or_default();
+        match ending.as_str() {
+            "safetensors" | "pt" | "pth" | "ckpt" => self.open_checkpoint(path),
+            "ron" => self.errands.read_ron(path),
+            "csv" => self.errands.read_cloud(path),
+            _ => self.notices.error(
+                Place::Program,
+                format!(
+                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv",
+                    path.display()
+                ),
+            ),
+        }
+    }
+
+    pub(super) fn take_dropped_files(&mut self, ctx: &egui::Context) {
+        let dropped: Vec<PathBuf> = ctx.input(|i| {
+            i.raw
+                .dropped_files
+                .iter()
+                .filter_map(|file| Some(file.path().to_owned()))
+                .collect()
+        });
+        for path in dropped {
+            self.open_file(path);
+        }
+    }
+
+    pub(super) fn take_outcomes(&mut self) {
+        for outcome in self.errands.outcomes() {
+            match outcome {
+                Outcome::Shipped(preset, result) => self.shipped_loaded(preset, result),
+                Outcome::Picked(pick, path) => self.picked(pick, path),
+                Outcome::World(path, Ok(world)) => {
+                    self.notices.clear(Place::World);
+                    self.recent.touch(&path);
+                    self.show_world(world);
+                }
+                Outcome::Cloud(path, Ok(points)) => {
+                    self.recent.touch(&path);
+                    self.show_cloud(&path, points);
+                }
+                Outcome::World(path, Err(message)) | Outcome::Cloud(path, Err(message)) => {
+                    self.forget_if_gone(&path);
+                    self.notices.error(Place::World, message);
+                }
+                Outcome::Session(path, Ok(session)) => {
+                    self.recent.touch(&path);
+                    self.open_session(*session, Some(path));
+                }
+                Outcome::Session(path, Err(message)) => {
+                    self.forget_if_gone(&path);
+                    self.notices.error(Place::Program, message);
+                }
+                Outcome::Saved(place, path, Ok(())) => {
+                    self.recent.touch(&path);
+                    self.notices
+                        .done(place, format!("Saved to {}", path.display()));
+                }
+                Outcome::Saved(place, _, Err(message)) => self.notices.error(place, message),
+            }
+        }
+    }
+
+    fn forget_if_gone(&mut self, path: &Path) {
+        if !path.exists() {
+            self.recent.forget(path);
+        }
+    }
+
+    fn picked(&mut self, pick: Pick, path: PathBuf) {
+        match pick {
+            Pick::Open | Pick::Checkpoint | Pick::World => self.open_file(path),
+            Pick::SaveWorld => {
+                let text = self.world.to_ron();
+                self.errands
+                    .write(Place::World, with_ending(path, "ron"), text);
+            }
+            Pick::SaveSession => {
+                self.session_path = Some(with_ending(path, "ron"));
+                self.save_session();
+            }
+            Pick::ExportDraws => self.export_draws(path),
+        }
+    }
+
+    /// Replaces the session; the window looks as it says.
+    pub fn open_session(&mut self, session: Session, path: Option<PathBuf>) {
+        self.remember_world();
+        let (session, trouble) = world::resolvable(session);
+        let wanted = session.world.clone();
+        let compute_changed = session.compute != self.session.compute;
+        self.playing = false;
+        self.session = session;
+        self.session_path = path;
+        self.adopt_world(wanted);
+        self.load_wanted_model();
+        if compute_changed {
+            self.set_compute(self.session.compute);
+        }
+        self.notices.clear(Place::Program);
+        if let Some(message) = trouble {
+            self.notices.error(Place::World, message);
+        }
+    }
+
+    /// Saves the session where it was saved before, or asks where.
+    pub fn save_session(&mut self) {
+        match self.session_path.clone() {
+            Some(path) => {
+                let text = self.session.to_ron();
+                self.errands.write(Place::Program, path, text);
+            }
+            None => self.pick(Pick::SaveSession),
+        }
+    }
+
+    /// Writes the draws on screen to a file.
+    fn export_draws(&mut self, path: PathBuf) {
+        let draws = DrawRequest {
+            world: self.world.clone(),
+            model: self.model.current.clone(),
+            source: self.source(),
+            t: self.session.t,
+            x_t: self.x_t(),
+            seed: self.session.seed,
+            draws: self.session.draws,
+        };
+        self.engine
+            .submit(Command::Export(ExportRequest { draws, path }));
+    }
+
+    /// The command that makes the same draws without a window.
+    pub fn command_line(&self) -> String {
+        let [x, y] = self.x_t();
+        let origin = match &self.session.checkpoint {
+            CheckpointRef::File(path) => {
+                format!("--checkpoint {}", quoted(&path.display().to_string()))
+            }
+            CheckpointRef::Shipped => format!("--world {}", quoted(&self.world.name)),
+        };
+        format!(
+            "foresight posterior {origin} --t {} --x={x},{y} --draws {} --seed {} --source {} --out draws.npz",
+            self.session.t,
+            self.session.draws,
+            self.session.seed,
+            self.source(),
+        )
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-/".contains(c);
+    if text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', "'\\''"))
+    }
+}
+
+fn with_ending(path: PathBuf, ending: &str) -> PathBuf {
+    if path.extension().is_some() {
+        path
+    } else {
+        path.with_extension(ending)
+    }
+}

@@ -1,0 +1,14 @@
+//! Nothing that a file contains may panic, hang or exhaust memory, and every refusal says where, why and what to do.
+//!
+//! `fuzz`: 13,000 damaged files of all kinds. `named`: one test for each kind of damage that a person is likely to meet.
+
+mod damage;
+mod files;
+mod fuzz;
+mod memory;
+mod named;
+
+/// Memory that any reader may take at its peak, beside the file's own size times [`MEMORY_FACTOR`].
+const MEMORY_BASE: usize = 512 << 10;
+/// The text of a card becomes a tree, and growing vectors double: both cost a few times the text.
+const MEMORY_FACTOR: usize = 24;

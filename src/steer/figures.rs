@@ -5,15 +5,15 @@
 
 use super::*;
 use crate::mixture::{Mixture, Mode, Preset as WorldPreset};
-use crate::process::SigmaSchedule;
+use crate::model::GuidedMlp;
 use crate::reward::Reward;
 
 /// One scene of the table.
-struct Case {
-    name: &'static str,
-    world: Mixture,
-    reward: Reward,
-    target: TargetSample,
+pub(super) struct Case {
+    pub name: &'static str,
+    pub world: Mixture,
+    pub reward: Reward,
+    pub target: TargetSample,
 }
 
 impl Case {
@@ -28,7 +28,7 @@ impl Case {
         }
     }
 
-    fn named(name: &'static str) -> Self {
+    pub fn named(name: &'static str) -> Self {
         let (world, reward) = match name {
             "ring8 linear" => (WorldPreset::Ring8, "linear:0.5,0.5"),
             "ring8 quad" => (WorldPreset::Ring8, "bowl:0,3,2"),
@@ -42,22 +42,27 @@ impl Case {
         Self::of(name, world.mixture(), reward)
     }
 
-    fn all() -> impl Iterator<Item = Self> {
+    pub fn all() -> impl Iterator<Item = Self> {
         SCENES.iter().map(|name| Self::named(name))
     }
 
     fn run(&self, plan: &SteerPlan) -> (SteerRun, SteerScore) {
+        self.run_with(plan, None)
+    }
+
+    pub fn run_with(&self, plan: &SteerPlan, model: Option<&GuidedMlp>) -> (SteerRun, SteerScore) {
         let scene = SteerScene {
             world: &self.world,
             reward: &self.reward,
-            model: None,
+            model,
         };
         let done = run(plan, scene, &mut |_: f32| true).unwrap();
         let score = self.target.score(&self.world, &self.reward, &done.samples);
         println!(
-            "{:<15} {:<14} {:?} K {:<4} N {:<4} sw2 {:.3} mmd2 {:>9.2e} tv {:.3}",
+            "{:<15} {:<14} {} {:?} K {:<4} N {:<4} sw2 {:.3} mmd2 {:>9.2e} tv {:.3}",
             self.name,
             plan.method.card().name,
+            if model.is_some() { "learned" } else { "exact" },
             plan.flow,
             plan.steps,
             plan.draws,
@@ -83,7 +88,7 @@ const SCENES: [&str; 7] = [
     "paper3 lik",
 ];
 
-fn plan(method: Method, flow: Flow, steps: u32, draws: u32) -> SteerPlan {
+pub(super) fn plan(method: Method, flow: Flow, steps: u32, draws: u32) -> SteerPlan {
     let mut plan = SteerPlan::new(method);
     (plan.flow, plan.steps, plan.draws) = (flow, steps, draws);
     plan.particles = 4096;
@@ -224,11 +229,10 @@ fn particle_methods_follow_their_figures() {
 
 #[test]
 fn the_best_of_many_over_optimises_and_the_soft_choice_does_not() {
-    for (name, best, soft) in [("bimodal lik", 0.98, 0.142), ("bimodal quad", 0.61, 0.089)] {
+    for (name, best) in [("bimodal lik", 0.98), ("bimodal quad", 0.61)] {
         let case = Case::named(name);
         let found = case.score(&plan(Method::BestOfN, Flow::Ode, 50, 64)).sliced_w2;
         assert!((0.7 * best..1.3 * best).contains(&found), "{found}");
-        let found = case.score(&plan(Method::SoftBestOfN, Flow::Ode, 50, 64)).sliced_w2;
-        assert!(found <= soft, "{found}");
+        within(&case, &case.score(&plan(Method::SoftBestOfN, Flow::Ode, 50, 64)), 5e-4, 0.025);
     }
 }

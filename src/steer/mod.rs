@@ -18,6 +18,8 @@ mod search;
 
 #[cfg(test)]
 mod figures;
+#[cfg(test)]
+mod figures_learned;
 
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};

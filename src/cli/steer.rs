@@ -211,8 +211,8 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     bar.finish_and_clear();
     let done = result.map_err(|error| hint(error, &args.reward))?;
     let n = done.samples.len();
-    let target = TargetSample::new(&world.mixture, &args.reward, n, args.seed)
-        .map_err(|e| e.to_string())?;
+    let target =
+        TargetSample::new(&world.mixture, &args.reward, n, args.seed).map_err(|e| e.to_string())?;
     let score = target.score(&world.mixture, &args.reward, &done.samples);
     let floor = target.floor(&world.mixture, n, 8);
     if let Some(path) = &args.out {
@@ -390,13 +390,20 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
         "  MMD^2       {:>9.2e}   (at most {:.2e})",
         score.mmd_squared, floor.mmd_squared_max
     );
-    println!("  mode TV     {:>9.4}   (at most {:.4})", score.tv, floor.tv_max);
+    println!(
+        "  mode TV     {:>9.4}   (at most {:.4})",
+        score.tv, floor.tv_max
+    );
     println!(
         "  mean reward {:>9.4} +- {:.4}   (target {:.4}{})",
         score.mean_reward,
         score.mean_reward_error,
         score.target_mean_reward,
-        if score.exact_target { "" } else { ", estimated from weighted samples" },
+        if score.exact_target {
+            ""
+        } else {
+            ", estimated from weighted samples"
+        },
     );
     let c = report.counters;
     println!(
@@ -404,7 +411,10 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
         report.evaluations, c.network_forward, c.network_backward, c.reward, c.reward_gradient
     );
     if report.non_finite > 0 {
-        println!("  {} particles became non-finite on the way", report.non_finite);
+        println!(
+            "  {} particles became non-finite on the way",
+            report.non_finite
+        );
     }
     for path in [&args.out, &args.json].into_iter().flatten() {
         println!("written to {}", path.display());
@@ -415,7 +425,10 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
 pub fn methods_help() -> String {
     let mut text = String::from("Methods:\n");
     for card in &METHODS {
-        text.push_str(&format!("  {:<15} {} [{}]\n", card.name, card.summary, card.source));
+        text.push_str(&format!(
+            "  {:<15} {} [{}]\n",
+            card.name, card.summary, card.source
+        ));
     }
     text
 }

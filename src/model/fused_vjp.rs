@@ -246,7 +246,16 @@ impl<P: FnMut(&mut [f32; 2], [f32; 2], [[f32; 2]; 2])> WithSimd for Pass<'_, P> 
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Self { net, bias, rows, first, x, cotangent, scratch, put } = self;
+        let Self {
+            net,
+            bias,
+            rows,
+            first,
+            x,
+            cotangent,
+            scratch,
+            put,
+        } = self;
         let Scratch { slope, ping, pong } = scratch;
         // Rows beyond the last are zeros; nothing of theirs is read.
         let mut own = [[0.0_f32; TILE]; OWN];
@@ -261,7 +270,9 @@ impl<P: FnMut(&mut [f32; 2], [f32; 2], [[f32; 2]; 2])> WithSimd for Pass<'_, P> 
         first_layer(simd, net, bias, &own, from);
         let keep = |slope: &mut [Buffer], layer: usize, from: &mut [f32]| {
             let values = &mut S::as_mut_simd_f32s(from).0[..net.hidden * TILE / S::F32_LANES];
-            let slopes = slope.get_mut(layer).map(|s| S::as_mut_simd_f32s(s.as_mut_slice()).0);
+            let slopes = slope
+                .get_mut(layer)
+                .map(|s| S::as_mut_simd_f32s(s.as_mut_slice()).0);
             Activate::<S>(slopes).take(simd, 0, values);
         };
         keep(slope, 0, from);
@@ -369,12 +380,19 @@ mod tests {
     fn rows_under_their_own_states_are_the_fused_networks() {
         let net = network();
         let (x, x_t) = (points(150, 0), points(30, 1));
-        let rows = Rows { s: 0.1, u: 0.9, t: 0.4, x_t: &x_t, group: 5 };
+        let rows = Rows {
+            s: 0.1,
+            u: 0.9,
+            t: 0.4,
+            x_t: &x_t,
+            group: 5,
+        };
         let mut v = x.clone();
         net.velocity(rows, &mut v);
         for (i, x) in x.iter().enumerate() {
             let mut expected = [[0.0; 2]];
-            net.network().velocity_into(0.1, 0.9, 0.4, x_t[i / 5], &[*x], &mut expected);
+            net.network()
+                .velocity_into(0.1, 0.9, 0.4, x_t[i / 5], &[*x], &mut expected);
             for d in 0..2 {
                 assert!((v[i][d] - expected[0][d]).abs() < 2e-6, "row {i}");
             }
@@ -385,7 +403,13 @@ mod tests {
     fn pulled_back_gradients_match_finite_differences() {
         let net = network();
         let (x, x_t) = (points(70, 0), points(70, 1));
-        let rows = Rows { s: 0.1, u: 0.9, t: 0.4, x_t: &x_t, group: 1 };
+        let rows = Rows {
+            s: 0.1,
+            u: 0.9,
+            t: 0.4,
+            x_t: &x_t,
+            group: 1,
+        };
         let cotangent = |i: usize, v: [f32; 2]| [1.0 + v[1], 0.5 - 0.01 * i as f32];
         let mut got = vec![([0.0; 2], [[0.0; 2]; 2]); x.len()];
         net.velocity_with_pullback(rows, &x, &cotangent, |i, v, pulled| got[i] = (v, pulled));
@@ -396,7 +420,11 @@ mod tests {
                 for d in 0..2 {
                     let moved = |by: f32| {
                         let (mut a, mut b) = (x[i], x_t[i]);
-                        if which == 0 { a[d] += by } else { b[d] += by }
+                        if which == 0 {
+                            a[d] += by
+                        } else {
+                            b[d] += by
+                        }
                         let mut out = [a];
                         net.velocity(Rows { x_t: &[b], ..rows }, &mut out);
                         c[0] * out[0][0] + c[1] * out[0][1]

@@ -116,7 +116,14 @@ impl<'a> DrawsAt<'a> {
     }
 
     /// `out[p n + i]` = draw `i` from `p(x_1 | x_t = x[p])`, shape `[P n, 2]`.
-    pub fn draw(&self, ids: &[u32], x: &[Point], n: usize, out: &mut [[f32; 2]], counters: &mut Counters) {
+    pub fn draw(
+        &self,
+        ids: &[u32],
+        x: &[Point],
+        n: usize,
+        out: &mut [[f32; 2]],
+        counters: &mut Counters,
+    ) {
         match &self.kind {
             Kind::Exact(posterior) => {
                 counters.network_forward += out.len() as u64;
@@ -264,7 +271,9 @@ impl<'a> DrawsAt<'a> {
                         }
                     });
                 }
-                for (row, ((end, score), (_, gradient))) in ends.into_iter().zip(carried).enumerate() {
+                for (row, ((end, score), (_, gradient))) in
+                    ends.into_iter().zip(carried).enumerate()
+                {
                     take(row, end, score, gradient);
                 }
                 Ok(())

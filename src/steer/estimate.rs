@@ -4,12 +4,14 @@ use rayon::prelude::*;
 
 use crate::metrics::Counters;
 use crate::mixture::{Point, TiltedAt};
-use crate::process::{Address, Purpose, normal_pairs, score_from_velocity};
+use crate::process::{Address, Purpose, normal_pairs};
 use crate::reward::Reward;
 
+use super::diamond::Diamond;
 use super::draws::DrawsAt;
 use super::flow::{BaseAt, MapAt, to_f64};
-use super::plan::{ControlForm, DiamondWeights, SteerPlan};
+use super::log_mean::LogMean;
+use super::plan::{ControlForm, SteerPlan};
 use super::registry::{Estimator, Lookahead};
 use super::run::{Progress, SteerError, SteerScene};
 
@@ -33,31 +35,18 @@ pub(super) struct Estimate {
 
 /// A look, prepared for one time.
 pub(super) struct Look<'a> {
-    plan: &'a SteerPlan,
-    t: f64,
-    step: u32,
-    lookahead: Lookahead,
-    estimator: Estimator,
+    pub(super) plan: &'a SteerPlan,
+    pub(super) t: f64,
+    pub(super) step: u32,
+    pub(super) lookahead: Lookahead,
+    pub(super) estimator: Estimator,
     /// Damped where the plan says so.
-    reward: Reward,
-    base: BaseAt<'a>,
-    draws: Option<DrawsAt<'a>>,
-    tilted: Option<TiltedAt>,
-    map: Option<MapAt<'a>>,
-    diamond: Option<Diamond<'a>>,
-}
-
-/// The earlier time of Weighted Diamond Maps.
-struct Diamond<'a> {
-    /// `t'`.
-    earlier: f64,
-    /// `a = t' / t`.
-    keep: f64,
-    /// Standard deviation of the noise added.
-    spread: f64,
-    base: BaseAt<'a>,
-    /// For `ln p_{t'}`; `None` with a checkpoint, where the trapezoid stands in.
-    world: Option<&'a crate::mixture::Mixture>,
+    pub(super) reward: Reward,
+    pub(super) base: BaseAt<'a>,
+    pub(super) draws: Option<DrawsAt<'a>>,
+    pub(super) tilted: Option<TiltedAt>,
+    pub(super) map: Option<MapAt<'a>>,
+    pub(super) diamond: Option<Diamond<'a>>,
 }
 
 impl<'a> Look<'a> {
@@ -85,8 +74,16 @@ impl<'a> Look<'a> {
         let draws = if is_draws {
             let source = plan.draws_source(scene.model.is_some(), differentiated);
             // A map that must be differentiated, of a world whose own closed form was asked for.
-            let model = scene.model.filter(|_| !(differentiated && !source.needs_model()));
-            Some(DrawsAt::new(source, scene.world, model, t, (plan.seed, step))?)
+            let model = scene
+                .model
+                .filter(|_| !(differentiated && !source.needs_model()));
+            Some(DrawsAt::new(
+                source,
+                scene.world,
+                model,
+                t,
+                (plan.seed, step),
+            )?)
         } else {
             None
         };
@@ -95,13 +92,11 @@ impl<'a> Look<'a> {
             _ => None,
         };
         let map_steps = 2 * plan.rollout_steps;
-        let earlier = t / (t + plan.diamond_snr.sqrt() * (1.0 - t));
         let map_from = match lookahead {
             Lookahead::FlowMap => Some(t),
-            Lookahead::Renoised => Some(earlier),
+            Lookahead::Renoised => Some(Diamond::earlier_time(plan, t)),
             _ => None,
         };
-        let keep = earlier / t;
         Ok(Self {
             plan,
             t,
@@ -112,15 +107,8 @@ impl<'a> Look<'a> {
             base: BaseAt::new(scene.world, scene.model, t),
             draws,
             tilted,
-            map: map_from
-                .map(|from| MapAt::new(scene.world, scene.model, (from, 1.0), map_steps)),
-            diamond: (lookahead == Lookahead::Renoised).then(|| Diamond {
-                earlier,
-                keep,
-                spread: ((1.0 - earlier).powi(2) - (keep * (1.0 - t)).powi(2)).max(0.0).sqrt(),
-                base: BaseAt::new(scene.world, scene.model, earlier),
-                world: scene.model.is_none().then_some(scene.world),
-            }),
+            map: map_from.map(|from| MapAt::new(scene.world, scene.model, (from, 1.0), map_steps)),
+            diamond: (lookahead == Lookahead::Renoised).then(|| Diamond::new(plan, scene, t)),
         })
     }
 
@@ -134,7 +122,9 @@ impl<'a> Look<'a> {
         let mut out = vec![Estimate::default(); x.len()];
         let mut counters = Counters::default();
         let rows = self.draws_per_state().max(1);
-        let group = (ROWS_PER_LOOK / rows).next_multiple_of(CHUNK).max(2 * CHUNK);
+        let group = (ROWS_PER_LOOK / rows)
+            .next_multiple_of(CHUNK)
+            .max(2 * CHUNK);
         for (index, out) in out.chunks_mut(group).enumerate() {
             let from = index * group;
             progress.look(from as f32 / x.len() as f32)?;
@@ -156,12 +146,20 @@ impl<'a> Look<'a> {
 
     fn draws_per_state(&self) -> usize {
         match self.lookahead {
-            Lookahead::Nothing | Lookahead::Tweedie | Lookahead::ClosedForm | Lookahead::FlowMap => 1,
+            Lookahead::Nothing
+            | Lookahead::Tweedie
+            | Lookahead::ClosedForm
+            | Lookahead::FlowMap => 1,
             _ => self.plan.draws as usize,
         }
     }
 
-    fn chunk(&self, ids: &[u32], x: &[Point], out: &mut [Estimate]) -> Result<Counters, SteerError> {
+    fn chunk(
+        &self,
+        ids: &[u32],
+        x: &[Point],
+        out: &mut [Estimate],
+    ) -> Result<Counters, SteerError> {
         let mut counters = Counters::default();
         let counts = &mut counters;
         let wants_velocity = !matches!(
@@ -292,79 +290,6 @@ impl<'a> Look<'a> {
         });
     }
 
-    /// Weighted Diamond Maps (methods.md 5).
-    fn renoised(&self, ids: &[u32], x: &[Point], out: &mut [Estimate], counts: &mut Counters) {
-        let (Some(map), Some(diamond)) = (&self.map, &self.diamond) else {
-            return;
-        };
-        let (t, left, n) = (self.t, 1.0 - self.t, self.plan.draws as usize);
-        let (a, earlier) = (diamond.keep, diamond.earlier);
-        counts.reward += (x.len() * n) as u64;
-        counts.reward_gradient += (x.len() * n) as u64;
-        let mut noise = vec![[0.0; 2]; x.len() * n];
-        for (id, noise) in ids.iter().zip(noise.chunks_exact_mut(n)) {
-            let address = Address::new(self.plan.seed, Purpose::PosteriorDraw, *id);
-            normal_pairs(address.at_step(self.step), 0, noise);
-        }
-        let y: Vec<Point> = noise
-            .iter()
-            .enumerate()
-            .map(|(row, eps)| {
-                let x = x[row / n];
-                std::array::from_fn(|d| a * x[d] + diamond.spread * f64::from(eps[d]))
-            })
-            .collect();
-        let score_at = |states: &[Point], counts: &mut Counters| {
-            let mut scores = vec![[0.0; 2]; states.len()];
-            diamond.base.eval(states, counts, |i, b| {
-                scores[i] = score_from_velocity(states[i], b, earlier);
-            });
-            scores
-        };
-        let scores_y = score_at(&y, counts);
-        let scores_x = match diamond.world {
-            Some(_) => Vec::new(),
-            None => score_at(x, counts),
-        };
-        let marginal = diamond.world.map(|world| world.velocity_field(earlier));
-        // Toward the point where the terms of z are steepest: r(z) - |x - t z|^2 / (2 (1-t)^2).
-        let cotangent = |row: usize, z: Point| -> Point {
-            let x = x[row / n];
-            let g = self.reward.gradient(z);
-            std::array::from_fn(|d| g[d] + t * (x[d] - t * z[d]) / (left * left))
-        };
-        let mut means = vec![(LogMean::default(), LogMean::default()); x.len()];
-        map.pullback(&y, counts, &cotangent, |row, z, pulled| {
-            let (p, x) = (row / n, x[row / n]);
-            let r = self.reward.score(z);
-            let miss: Point = std::array::from_fn(|d| x[d] - t * z[d]);
-            let eps = to_f64(noise[row]);
-            let log_p = match &marginal {
-                Some(field) => field.eval_with_log_density(y[row]).0,
-                None => (0..2)
-                    .map(|d| 0.5 * (scores_x[p][d] + scores_y[row][d]) * (y[row][d] - x[d]))
-                    .sum(),
-            };
-            let rest = log_p + 0.5 * (eps[0] * eps[0] + eps[1] * eps[1])
-                - 0.5 * (miss[0] * miss[0] + miss[1] * miss[1]) / (left * left);
-            let term = std::array::from_fn(|d| {
-                a * pulled[d] - miss[d] / (left * left) + a * scores_y[row][d]
-            });
-            let weight = match self.plan.diamond_weights {
-                DiamondWeights::Full => r + rest,
-                DiamondWeights::RewardOnly => r,
-            };
-            means[p].0.add(weight, term);
-            means[p].1.add(rest, [0.0; 2]);
-        });
-        self.base.eval(x, counts, |i, b| {
-            let own = score_from_velocity(x[i], b, t);
-            let mean = means[i].0.mean();
-            out[i].gradient = std::array::from_fn(|d| mean[d] - own[d]);
-            out[i].value = means[i].0.value() - means[i].1.value();
-        });
-    }
-
     fn posterior(
         &self,
         ids: &[u32],
@@ -378,9 +303,16 @@ impl<'a> Look<'a> {
         let n = self.plan.draws as usize;
         if self.estimator == Estimator::Gradient {
             let mut means = vec![LogMean::default(); x.len()];
-            draws.draw_with_gradient(ids, x, n, &self.reward, counts, |row, _, score, gradient| {
-                means[row / n].add(score, gradient);
-            })?;
+            draws.draw_with_gradient(
+                ids,
+                x,
+                n,
+                &self.reward,
+                counts,
+                |row, _, score, gradient| {
+                    means[row / n].add(score, gradient);
+                },
+            )?;
             for (out, mean) in out.iter_mut().zip(means) {
                 out.value = mean.value();
                 out.gradient = mean.mean();
@@ -409,7 +341,11 @@ impl<'a> Look<'a> {
             if extra == 1 {
                 out.pick = to_f64(futures[n]);
             }
-            out.value = if self.estimator == Estimator::Best { best } else { weighted.value() };
+            out.value = if self.estimator == Estimator::Best {
+                best
+            } else {
+                weighted.value()
+            };
             if n > 1 {
                 let mean = plain.map(|v| v / n as f64);
                 out.gradient = self.from_means(weighted.mean(), mean);
@@ -428,49 +364,4 @@ fn damped(reward: &Reward, damping: Option<f64>, t: f64) -> Result<Reward, Steer
     let spread = sd * sd * noise / (noise + signal);
     let factor = 1.0 / (1.0 + 2.0 * reward.curvature() * spread);
     Ok(reward.with_lambda(reward.lambda() * factor)?)
-}
-
-/// Log-mean-exp of scores and the mean of points under their softmax, in one pass.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct LogMean {
-    max: f64,
-    total: f64,
-    sum: Point,
-    count: u32,
-}
-
-impl Default for LogMean {
-    fn default() -> Self {
-        Self {
-            max: f64::NEG_INFINITY,
-            total: 0.0,
-            sum: [0.0; 2],
-            count: 0,
-        }
-    }
-}
-
-impl LogMean {
-    #[inline]
-    pub fn add(&mut self, score: f64, point: Point) {
-        self.count += 1;
-        if score > self.max {
-            let keep = (self.max - score).exp();
-            self.total *= keep;
-            self.sum = self.sum.map(|v| v * keep);
-            self.max = score;
-        }
-        // A score that is not a number spoils the sums, and so is seen.
-        let weight = (score - self.max).exp();
-        self.total += weight;
-        self.sum = [self.sum[0] + weight * point[0], self.sum[1] + weight * point[1]];
-    }
-
-    pub fn value(&self) -> f64 {
-        self.max + (self.total / f64::from(self.count)).ln()
-    }
-
-    pub fn mean(&self) -> Point {
-        self.sum.map(|v| v / self.total)
-    }
 }

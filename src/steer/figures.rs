@@ -17,7 +17,7 @@ pub(super) struct Case {
 }
 
 impl Case {
-    fn of(name: &'static str, world: Mixture, reward: &str) -> Self {
+    pub fn of(name: &'static str, world: Mixture, reward: &str) -> Self {
         let reward: Reward = reward.parse().unwrap();
         let target = TargetSample::new(&world, &reward, 4096, 77).unwrap();
         Self {
@@ -46,7 +46,7 @@ impl Case {
         SCENES.iter().map(|name| Self::named(name))
     }
 
-    fn run(&self, plan: &SteerPlan) -> (SteerRun, SteerScore) {
+    pub fn run(&self, plan: &SteerPlan) -> (SteerRun, SteerScore) {
         self.run_with(plan, None)
     }
 
@@ -73,7 +73,7 @@ impl Case {
         (done, score)
     }
 
-    fn score(&self, plan: &SteerPlan) -> SteerScore {
+    pub fn score(&self, plan: &SteerPlan) -> SteerScore {
         self.run(plan).1
     }
 }
@@ -97,7 +97,12 @@ pub(super) fn plan(method: Method, flow: Flow, steps: u32, draws: u32) -> SteerP
 
 #[track_caller]
 fn within(case: &Case, score: &SteerScore, mmd_squared: f64, tv: f64) {
-    assert!(score.mmd_squared <= mmd_squared, "{}: MMD^2 {:.2e}", case.name, score.mmd_squared);
+    assert!(
+        score.mmd_squared <= mmd_squared,
+        "{}: MMD^2 {:.2e}",
+        case.name,
+        score.mmd_squared
+    );
     assert!(score.tv <= tv, "{}: tv {:.3}", case.name, score.tv);
     assert_eq!(score.non_finite, 0);
 }
@@ -105,10 +110,20 @@ fn within(case: &Case, score: &SteerScore, mmd_squared: f64, tv: f64) {
 #[test]
 fn the_exact_value_reaches_the_target_under_both_dynamics() {
     for case in Case::all() {
-        within(&case, &case.score(&plan(Method::Exact, Flow::Sde, 100, 1)), 5e-4, 0.025);
+        within(
+            &case,
+            &case.score(&plan(Method::Exact, Flow::Sde, 100, 1)),
+            5e-4,
+            0.025,
+        );
         let uncapped = plan(Method::Exact, Flow::Ode, 250, 1).with_preset(Preset::Exact);
         within(&case, &case.score(&uncapped), 5e-4, 0.025);
-        within(&case, &case.score(&plan(Method::Exact, Flow::Ode, 250, 1)), 1e-3, 0.04);
+        within(
+            &case,
+            &case.score(&plan(Method::Exact, Flow::Ode, 250, 1)),
+            1e-3,
+            0.04,
+        );
     }
 }
 
@@ -123,7 +138,11 @@ fn gradient_free_draws_reach_the_target_as_their_number_grows() {
         let flow = [Flow::Ode, Flow::Sde][i % 2];
         let (four, sixteen) = (at(flow, 4), at(flow, 16));
         within(&case, &sixteen, 1e-2, 0.12);
-        assert!(four.mmd_squared > 4.0 * sixteen.mmd_squared.max(0.0), "{}", case.name);
+        assert!(
+            four.mmd_squared > 4.0 * sixteen.mmd_squared.max(0.0),
+            "{}",
+            case.name
+        );
     }
 }
 
@@ -148,7 +167,10 @@ fn dps_fails_as_its_mathematics_says() {
     ] {
         let case = Case::named(name);
         let score = case.score(&plan(Method::Dps, flow, 250, 1));
-        assert!(score.mmd_squared >= mmd_squared && score.tv >= tv, "{name} {flow:?}");
+        assert!(
+            score.mmd_squared >= mmd_squared && score.tv >= tv,
+            "{name} {flow:?}"
+        );
     }
 }
 
@@ -213,7 +235,10 @@ fn particle_methods_follow_their_figures() {
         let case = Case::named(name);
         let score = case.score(&plan(method, Flow::Sde, steps, draws));
         let found = score.sliced_w2;
-        assert!((least..=most).contains(&found), "{method} on {name}: {found}");
+        assert!(
+            (least..=most).contains(&found),
+            "{method} on {name}: {found}"
+        );
     };
     // Figures of methods.md 6 at 4,096 particles times 1.3, or the floor's maximum.
     check(Method::Tds, "bimodal lik", 250, 1, 1.3 * 0.12, 0.0);
@@ -231,8 +256,15 @@ fn particle_methods_follow_their_figures() {
 fn the_best_of_many_over_optimises_and_the_soft_choice_does_not() {
     for (name, best) in [("bimodal lik", 0.98), ("bimodal quad", 0.61)] {
         let case = Case::named(name);
-        let found = case.score(&plan(Method::BestOfN, Flow::Ode, 50, 64)).sliced_w2;
+        let found = case
+            .score(&plan(Method::BestOfN, Flow::Ode, 50, 64))
+            .sliced_w2;
         assert!((0.7 * best..1.3 * best).contains(&found), "{found}");
-        within(&case, &case.score(&plan(Method::SoftBestOfN, Flow::Ode, 50, 64)), 5e-4, 0.025);
+        within(
+            &case,
+            &case.score(&plan(Method::SoftBestOfN, Flow::Ode, 50, 64)),
+            5e-4,
+            0.025,
+        );
     }
 }

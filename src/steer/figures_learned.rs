@@ -32,7 +32,11 @@ fn check_gradient_free(case: &Case, steps: u32, particles: u32) {
         let mut gradient_free = plan(Method::MfmGf, flow, steps, 64);
         gradient_free.particles = particles;
         let (learned, exact, floor) = compare(case, &gradient_free);
-        assert!(learned <= 1.5 * exact.max(floor), "{}: {learned}, {exact}, {floor}", case.name);
+        assert!(
+            learned <= 1.5 * exact.max(floor),
+            "{}: {learned}, {exact}, {floor}",
+            case.name
+        );
         if !case.name.ends_with("linear") {
             let mut dps = plan(Method::Dps, flow, steps, 1);
             dps.particles = particles;
@@ -47,7 +51,11 @@ fn check_gradient(case: &Case, flow: Flow, steps: u32, draws: u32, particles: u3
     let mut gradient = plan(Method::MfmG, flow, steps, draws);
     gradient.particles = particles;
     let (learned, exact, floor) = compare(case, &gradient);
-    assert!(learned <= 1.5 * exact.max(floor), "{}: {learned}, {exact}, {floor}", case.name);
+    assert!(
+        learned <= 1.5 * exact.max(floor),
+        "{}: {learned}, {exact}, {floor}",
+        case.name
+    );
 }
 
 #[test]

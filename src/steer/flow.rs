@@ -8,7 +8,10 @@ use crate::model::{GuidedMlp, Rows};
 
 /// `M' v`.
 pub(super) fn transposed(m: &Matrix2, v: Point) -> Point {
-    [m[0][0] * v[0] + m[1][0] * v[1], m[0][1] * v[0] + m[1][1] * v[1]]
+    [
+        m[0][0] * v[0] + m[1][0] * v[1],
+        m[0][1] * v[0] + m[1][1] * v[1],
+    ]
 }
 
 pub(super) fn to_f32(x: Point) -> [f32; 2] {
@@ -186,7 +189,12 @@ impl ExactFlow {
     }
 
     /// The end and its derivative: by `x_t` when `d_start` is 0, by the start when it is the identity.
-    pub fn run_with_jacobian(&self, start: Point, x_t: Point, d_start: Matrix2) -> (Point, Matrix2) {
+    pub fn run_with_jacobian(
+        &self,
+        start: Point,
+        x_t: Point,
+        d_start: Matrix2,
+    ) -> (Point, Matrix2) {
         let (mut x, mut d) = (start, d_start);
         let along = |d: &Matrix2, h: f64, k: &Matrix2| -> Matrix2 {
             std::array::from_fn(|i| std::array::from_fn(|j| d[i][j] + h * k[i][j]))
@@ -276,7 +284,11 @@ impl<'a> MapAt<'a> {
                     |i, v, [by_x, _]| {
                         let end = end(i, v);
                         let c = cotangent(i, end);
-                        take(i, end, std::array::from_fn(|d| c[d] + h * f64::from(by_x[d])));
+                        take(
+                            i,
+                            end,
+                            std::array::from_fn(|d| c[d] + h * f64::from(by_x[d])),
+                        );
                     },
                 );
             }

@@ -6,9 +6,11 @@
 //! [`TargetSample`] compares the result with the tilted target. Noise is addressed by particle, step and draw, so a run is the same numbers
 //! whatever the threads, and a person who changes one option keeps the rest of the noise.
 
+mod diamond;
 mod draws;
 mod estimate;
 mod flow;
+mod log_mean;
 mod particles;
 mod plan;
 mod registry;
@@ -20,6 +22,8 @@ mod search;
 mod figures;
 #[cfg(test)]
 mod figures_learned;
+#[cfg(test)]
+mod figures_more;
 
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};

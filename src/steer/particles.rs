@@ -22,7 +22,13 @@ pub(super) fn run_weighted(
     // At the first time the target is p_t exp V_t, or p_t exp(t r) under flow-map tilting.
     let mut log_weights: Vec<f64> = estimates
         .iter()
-        .map(|e| if scheme == Scheme::Tilting { runner.grid[0] * e.value } else { e.value })
+        .map(|e| {
+            if scheme == Scheme::Tilting {
+                runner.grid[0] * e.value
+            } else {
+                e.value
+            }
+        })
         .collect();
     for k in 0..last {
         let (t, next) = (runner.grid[k], runner.grid[k + 1]);
@@ -50,8 +56,18 @@ pub(super) fn run_weighted(
                 *weight = f64::NEG_INFINITY;
             }
         }
-        let share = if k + 1 == last { f64::INFINITY } else { plan.resample_below };
-        let (ess, ancestors) = resample(plan, &mut log_weights, share, k as u32, &mut runner.resamplings);
+        let share = if k + 1 == last {
+            f64::INFINITY
+        } else {
+            plan.resample_below
+        };
+        let (ess, ancestors) = resample(
+            plan,
+            &mut log_weights,
+            share,
+            k as u32,
+            &mut runner.resamplings,
+        );
         // Lost particles are counted before they are replaced.
         runner.show(k + 1, Some(ess))?;
         if let Some(ancestors) = ancestors {
@@ -116,7 +132,10 @@ fn resample(
     step: u32,
     resamplings: &mut u32,
 ) -> (f64, Option<Vec<u32>>) {
-    let size = plan.population.unwrap_or(plan.particles).clamp(1, plan.particles) as usize;
+    let size = plan
+        .population
+        .unwrap_or(plan.particles)
+        .clamp(1, plan.particles) as usize;
     let populations = log_weights.len().div_ceil(size);
     let mut ancestors: Vec<u32> = (0..log_weights.len() as u32).collect();
     let (mut total_ess, mut any) = (0.0, false);
@@ -143,7 +162,10 @@ fn resample(
 
 /// Softmax; even where every weight is 0.
 pub(super) fn softmax(log_weights: &[f64]) -> Vec<f64> {
-    let max = log_weights.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let max = log_weights
+        .iter()
+        .copied()
+        .fold(f64::NEG_INFINITY, f64::max);
     if max == f64::NEG_INFINITY {
         return vec![1.0 / log_weights.len() as f64; log_weights.len()];
     }
@@ -153,8 +175,20 @@ pub(super) fn softmax(log_weights: &[f64]) -> Vec<f64> {
 }
 
 /// `count` indices, index `i` appearing `count w_i` times on average; in rising order unless multinomial.
-pub(super) fn choose(weights: &[f64], count: usize, how: Resampling, address: Address) -> Vec<usize> {
-    let mut u = vec![0.0_f32; if how == Resampling::Systematic { 1 } else { count }];
+pub(super) fn choose(
+    weights: &[f64],
+    count: usize,
+    how: Resampling,
+    address: Address,
+) -> Vec<usize> {
+    let mut u = vec![
+        0.0_f32;
+        if how == Resampling::Systematic {
+            1
+        } else {
+            count
+        }
+    ];
     uniforms(address, 0, &mut u);
     let at = |i: usize| match how {
         Resampling::Systematic => (i as f64 + f64::from(u[0])) / count as f64,
@@ -172,7 +206,9 @@ pub(super) fn choose(weights: &[f64], count: usize, how: Resampling, address: Ad
     (0..count)
         .map(|i| {
             let target = at(i) * sum;
-            cumulated.partition_point(|c| *c <= target).min(weights.len() - 1)
+            cumulated
+                .partition_point(|c| *c <= target)
+                .min(weights.len() - 1)
         })
         .collect()
 }
@@ -184,7 +220,11 @@ mod tests {
     #[test]
     fn resampling_keeps_expectations_and_leaves_out_what_weighs_nothing() {
         let weights = softmax(&[0.0, f64::NEG_INFINITY, 1.0, 2.0]);
-        for how in [Resampling::Systematic, Resampling::Stratified, Resampling::Multinomial] {
+        for how in [
+            Resampling::Systematic,
+            Resampling::Stratified,
+            Resampling::Multinomial,
+        ] {
             let n = 100_000;
             let chosen = choose(&weights, n, how, Address::new(3, Purpose::Test, 0));
             for (i, w) in weights.iter().enumerate() {

@@ -225,7 +225,9 @@ impl SteerPlan {
             );
         }
         if self.renormalise != Renormalise::Off && card.scheme == Scheme::Guided {
-            return Some("renormalised steering is not the tilt: the strength of the reward cancels");
+            return Some(
+                "renormalised steering is not the tilt: the strength of the reward cancels",
+            );
         }
         None
     }

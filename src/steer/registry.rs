@@ -75,7 +75,10 @@ pub enum Scheme {
 impl Scheme {
     /// Whether particles carry weights and are resampled.
     pub fn is_weighted(self) -> bool {
-        matches!(self, Self::Twisted | Self::Potential | Self::ValueSmc | Self::Tilting)
+        matches!(
+            self,
+            Self::Twisted | Self::Potential | Self::ValueSmc | Self::Tilting
+        )
     }
 }
 
@@ -182,7 +185,12 @@ pub static METHODS: [MethodCard; 18] = {
     [
         card(
             Method::Base,
-            ["base", "Base", "The unguided process: samples of the world itself.", "Flow matching"],
+            [
+                "base",
+                "Base",
+                "The unguided process: samples of the world itself.",
+                "Flow matching",
+            ],
             (L::Nothing, E::None, S::Guided),
             BOTH,
             false,
@@ -446,6 +454,12 @@ mod tests {
             let serialised = serde_json::to_string(&card.method).unwrap();
             assert_eq!(serialised, format!("\"{}\"", card.name));
         }
-        assert!("sps".parse::<Method>().unwrap_err().to_string().contains("mfm-gf"));
+        assert!(
+            "sps"
+                .parse::<Method>()
+                .unwrap_err()
+                .to_string()
+                .contains("mfm-gf")
+        );
     }
 }

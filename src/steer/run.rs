@@ -36,7 +36,9 @@ pub enum SteerError {
     )]
     NoModel(Source),
     /// The draws cannot be differentiated.
-    #[error("MFM-G needs draws it can differentiate: one-step, k-step, or glass of the exact velocity")]
+    #[error(
+        "MFM-G needs draws it can differentiate: one-step, k-step, or glass of the exact velocity"
+    )]
     NoGradient,
     /// The reward has no closed form, or no normaliser.
     #[error(transparent)]
@@ -186,7 +188,10 @@ impl<'a, 'w> Runner<'a, 'w> {
         let count = self.ids.iter().max().map_or(0, |last| *last as usize + 1);
         let mut noise = vec![[0.0; 2]; count];
         normal_pairs(address, 0, &mut noise);
-        self.ids.iter().map(|id| to_f64(noise[*id as usize])).collect()
+        self.ids
+            .iter()
+            .map(|id| to_f64(noise[*id as usize]))
+            .collect()
     }
 
     /// Looks ahead from all particles at grid point `k`.
@@ -267,7 +272,11 @@ impl<'a, 'w> Runner<'a, 'w> {
 ///
 /// # Errors
 /// A plan that cannot be run, a missing model or closed form, or when `watch` says no.
-pub fn run(plan: &SteerPlan, scene: SteerScene<'_>, watch: &mut dyn Watch) -> Result<SteerRun, SteerError> {
+pub fn run(
+    plan: &SteerPlan,
+    scene: SteerScene<'_>,
+    watch: &mut dyn Watch,
+) -> Result<SteerRun, SteerError> {
     plan.validate()?;
     match plan.method.card().scheme {
         Scheme::Guided | Scheme::Control => {
@@ -298,7 +307,12 @@ pub(super) fn run_guided(mut runner: Runner<'_, '_>) -> Result<SteerRun, SteerEr
 }
 
 /// One Euler (-Maruyama) step of all particles.
-fn guided_step(runner: &mut Runner<'_, '_>, estimates: &[Estimate], (t, next): (f64, f64), k: usize) {
+fn guided_step(
+    runner: &mut Runner<'_, '_>,
+    estimates: &[Estimate],
+    (t, next): (f64, f64),
+    k: usize,
+) {
     let dt = next - t;
     let plan = runner.plan;
     match plan.flow {
@@ -325,7 +339,13 @@ fn guided_step(runner: &mut Runner<'_, '_>, estimates: &[Estimate], (t, next): (
 }
 
 /// `share sigma^2/2 grad V`, renormalised where the plan says so.
-pub(super) fn steering(plan: &SteerPlan, t: f64, estimate: &Estimate, base: Point, share: f64) -> Point {
+pub(super) fn steering(
+    plan: &SteerPlan,
+    t: f64,
+    estimate: &Estimate,
+    base: Point,
+    share: f64,
+) -> Point {
     let factor = share * plan.guidance * plan.schedule.half_sigma_sq(t);
     let steering = estimate.gradient.map(|g| factor * g);
     let (size, of_base) = (steering[0].hypot(steering[1]), base[0].hypot(base[1]));
@@ -334,7 +354,11 @@ pub(super) fn steering(plan: &SteerPlan, t: f64, estimate: &Estimate, base: Poin
         Renormalise::Rescale(scale) => scale * of_base,
         Renormalise::Clip(scale) => (scale * of_base).min(size),
     };
-    if size > 0.0 { steering.map(|v| v * wanted / size) } else { steering }
+    if size > 0.0 {
+        steering.map(|v| v * wanted / size)
+    } else {
+        steering
+    }
 }
 
 /// Flow-map reward guidance: `X_{t,t'}(x) + dt grad_x r(X_{t,1}(x))`, or without the Jacobian

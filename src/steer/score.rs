@@ -5,7 +5,9 @@ use serde::Serialize;
 use super::particles::{choose, softmax};
 use super::plan::Resampling;
 use super::run::SteerError;
-use crate::metrics::{PROJECTIONS, mmd_squared_unbiased, mode_occupancy, sliced_w2, total_variation};
+use crate::metrics::{
+    PROJECTIONS, mmd_squared_unbiased, mode_occupancy, sliced_w2, total_variation,
+};
 use crate::mixture::Mixture;
 use crate::process::{Address, Purpose};
 use crate::reward::{Reward, RewardError};
@@ -82,8 +84,10 @@ impl TargetSample {
             Err(RewardError::NoClosedForm(_)) => {
                 let mut base = vec![[0.0; 2]; 4 * count];
                 world.sample_into(address, 0, &mut base);
-                let scores: Vec<f64> =
-                    base.iter().map(|x| reward.score(x.map(f64::from))).collect();
+                let scores: Vec<f64> = base
+                    .iter()
+                    .map(|x| reward.score(x.map(f64::from)))
+                    .collect();
                 let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let mean = scores.iter().map(|s| (s - max).exp()).sum::<f64>() / base.len() as f64;
                 let weights = softmax(&scores);
@@ -118,10 +122,15 @@ impl TargetSample {
         let share = n as f64 / samples.len().max(1) as f64;
         // As many target samples as there are samples, so that the floor of that size applies.
         let target = &self.points[..n.min(self.points.len())];
-        let occupancy: Vec<f64> =
-            mode_occupancy(&finite, world).into_iter().map(|v| v * share).collect();
+        let occupancy: Vec<f64> = mode_occupancy(&finite, world)
+            .into_iter()
+            .map(|v| v * share)
+            .collect();
         let tv = total_variation(&occupancy, &self.occupancy) + 0.5 * (1.0 - share);
-        let scores: Vec<f64> = finite.iter().map(|x| reward.score(x.map(f64::from))).collect();
+        let scores: Vec<f64> = finite
+            .iter()
+            .map(|x| reward.score(x.map(f64::from)))
+            .collect();
         let mean = scores.iter().sum::<f64>() / n as f64;
         let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n as f64 - 1.0);
         SteerScore {
@@ -154,7 +163,9 @@ impl TargetSample {
             let distance = sliced_w2(pair[0], pair[1], PROJECTIONS);
             floor.sliced_w2 += distance / pairs as f64;
             floor.sliced_w2_max = floor.sliced_w2_max.max(distance);
-            floor.mmd_squared_max = floor.mmd_squared_max.max(mmd_squared_unbiased(pair[0], pair[1]));
+            floor.mmd_squared_max = floor
+                .mmd_squared_max
+                .max(mmd_squared_unbiased(pair[0], pair[1]));
             let tv = total_variation(&mode_occupancy(pair[0], world), &self.occupancy);
             floor.tv_max = floor.tv_max.max(tv);
         }

@@ -34,13 +34,20 @@ pub(super) fn run_best_of(
                 .iter()
                 .map(|x| scene.reward.score(x.map(f64::from)))
                 // What is lost is never the best.
-                .map(|score| if score.is_finite() { score } else { f64::NEG_INFINITY })
+                .map(|score| {
+                    if score.is_finite() {
+                        score
+                    } else {
+                        f64::NEG_INFINITY
+                    }
+                })
                 .collect();
             let pick = if soft {
                 let address = Address::new(plan.seed, Purpose::Resample, p as u32);
                 choose(&softmax(&scores), 1, Resampling::Multinomial, address)[0]
             } else {
-                let better = |best: usize, i: usize| if scores[i] > scores[best] { i } else { best };
+                let better =
+                    |best: usize, i: usize| if scores[i] > scores[best] { i } else { best };
                 (0..n).fold(0, better)
             };
             (p * n + pick) as u32
@@ -71,7 +78,11 @@ pub(super) fn run_search(
         let noise = runner.noise(Purpose::SamplerStep, k as u32);
         let overall = plan.search_overall.then(|| {
             let better = |best: usize, i: usize| {
-                if estimates[i].value > estimates[best].value { i } else { best }
+                if estimates[i].value > estimates[best].value {
+                    i
+                } else {
+                    best
+                }
             };
             (0..estimates.len()).fold(0, better)
         });

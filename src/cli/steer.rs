@@ -1,5 +1,6 @@
 //! `foresight steer`: steered samples, scored against the tilted target and charged for every evaluation.
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -425,10 +426,12 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
 pub fn methods_help() -> String {
     let mut text = String::from("Methods:\n");
     for card in &METHODS {
-        text.push_str(&format!(
-            "  {:<15} {} [{}]\n",
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "  {:<15} {} [{}]",
             card.name, card.summary, card.source
-        ));
+        );
     }
     text
 }

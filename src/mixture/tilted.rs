@@ -324,7 +324,7 @@ impl TiltedAt {
 struct Sum {
     max: f64,
     total: f64,
-    sum: Point,
+    moment: Point,
 }
 
 impl Default for Sum {
@@ -332,7 +332,7 @@ impl Default for Sum {
         Self {
             max: f64::NEG_INFINITY,
             total: 0.0,
-            sum: [0.0; 2],
+            moment: [0.0; 2],
         }
     }
 }
@@ -343,14 +343,17 @@ impl Sum {
         if log_weight > self.max {
             let keep = (self.max - log_weight).exp();
             self.total = self.total * keep + 1.0;
-            self.sum = [self.sum[0] * keep + value[0], self.sum[1] * keep + value[1]];
+            self.moment = [
+                self.moment[0] * keep + value[0],
+                self.moment[1] * keep + value[1],
+            ];
             self.max = log_weight;
         } else {
             let weight = (log_weight - self.max).exp();
             self.total += weight;
-            self.sum = [
-                self.sum[0] + weight * value[0],
-                self.sum[1] + weight * value[1],
+            self.moment = [
+                self.moment[0] + weight * value[0],
+                self.moment[1] + weight * value[1],
             ];
         }
     }
@@ -360,7 +363,7 @@ impl Sum {
     }
 
     fn mean(&self) -> Point {
-        self.sum.map(|v| v / self.total)
+        self.moment.map(|v| v / self.total)
     }
 }
 

@@ -173,10 +173,10 @@ fn the_target_matches_importance_weighted_samples() {
         }
         let target = tilted.target();
         let error = target.standard_deviation() * (squares / (total * total)).sqrt();
-        for d in 0..2 {
+        for (d, mean) in mean.into_iter().enumerate() {
             // Five standard errors of the self-normalised estimate.
             assert!(
-                (mean[d] / total - target.mean()[d]).abs() < 5.0 * error,
+                (mean / total - target.mean()[d]).abs() < 5.0 * error,
                 "{tilt:?}"
             );
         }

@@ -85,8 +85,8 @@ fn exact_targets_agree_with_importance_weighted_samples() {
         }
         let target = tilted.target();
         let error = target.standard_deviation() * squares.sqrt() / total;
-        for d in 0..2 {
-            let apart = (mean[d] / total - target.mean()[d]).abs();
+        for (d, mean) in mean.into_iter().enumerate() {
+            let apart = (mean / total - target.mean()[d]).abs();
             assert!(apart < 5.0 * error, "{reward}: {apart}, error {error}");
         }
     }

@@ -76,7 +76,7 @@ impl<'a> Look<'a> {
             // A map that must be differentiated, of a world whose own closed form was asked for.
             let model = scene
                 .model
-                .filter(|_| !(differentiated && !source.needs_model()));
+                .filter(|_| !differentiated || source.needs_model());
             Some(DrawsAt::new(
                 source,
                 scene.world,
@@ -144,6 +144,24 @@ impl<'a> Look<'a> {
         Ok((out, counters))
     }
 
+    /// Looks ahead from one particle alone.
+    pub fn one(&self, id: u32, x: Point) -> Result<Estimate, SteerError> {
+        let mut out = [Estimate::default()];
+        self.chunk(&[id], &[x], &mut out)?;
+        Ok(out[0])
+    }
+
+    /// The posterior draws that particle `id` sees at `x`; empty for lookaheads without draws.
+    pub fn futures(&self, id: u32, x: Point) -> Vec<[f32; 2]> {
+        let Some(draws) = &self.draws else {
+            return Vec::new();
+        };
+        let n = self.plan.draws as usize;
+        let mut futures = vec![[0.0; 2]; n];
+        draws.draw(&[id], &[x], n, &mut futures, &mut Counters::default());
+        futures
+    }
+
     fn draws_per_state(&self) -> usize {
         match self.lookahead {
             Lookahead::Nothing
@@ -181,7 +199,7 @@ impl<'a> Look<'a> {
                     for (x, out) in x.iter().zip(&mut *out) {
                         let state = tilted.eval(*x);
                         out.value = state.value;
-                        out.gradient = self.from_means(state.tilted_mean, state.mean);
+                        out.gradient = self.gradient_of_means(state.tilted_mean, state.mean);
                     }
                 }
             }
@@ -198,7 +216,7 @@ impl<'a> Look<'a> {
     }
 
     /// `grad V = t / (1 - t)^2 (tilted mean - mean)`.
-    fn from_means(&self, tilted: Point, mean: Point) -> Point {
+    fn gradient_of_means(&self, tilted: Point, mean: Point) -> Point {
         let scale = self.t / ((1.0 - self.t) * (1.0 - self.t));
         std::array::from_fn(|i| scale * (tilted[i] - mean[i]))
     }
@@ -348,7 +366,7 @@ impl<'a> Look<'a> {
             };
             if n > 1 {
                 let mean = plain.map(|v| v / n as f64);
-                out.gradient = self.from_means(weighted.mean(), mean);
+                out.gradient = self.gradient_of_means(weighted.mean(), mean);
             }
         }
         Ok(())

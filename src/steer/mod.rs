@@ -13,6 +13,7 @@ mod flow;
 mod log_mean;
 mod particles;
 mod plan;
+mod probe;
 mod registry;
 mod run;
 mod score;
@@ -26,6 +27,7 @@ mod figures_learned;
 mod figures_more;
 
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
+pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};
 pub use run::{Frame, KeptFrame, SteerError, SteerRun, SteerScene, Watch, run};
 pub use score::{Floor, SteerScore, TargetSample};

@@ -376,10 +376,12 @@ fn control_step(runner: &mut Runner<'_, '_>, estimates: &[Estimate], (t, next): 
         }
         ControlForm::Euclidean => {
             for (x, estimate) in runner.x.iter_mut().zip(estimates) {
-                for d in 0..2 {
+                // As published, the push is not multiplied by dt: this form is for few steps.
+                let push = (1.0 - t) * next * scale;
+                *x = std::array::from_fn(|d| {
                     let v = (estimate.pick[d] - x[d]) / (1.0 - t);
-                    x[d] += dt * v + dt * (1.0 - t) * next * scale * estimate.gradient[d];
-                }
+                    x[d] + dt * v + push * estimate.gradient[d]
+                });
             }
         }
     }

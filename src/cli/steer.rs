@@ -173,7 +173,10 @@ struct Report<'a> {
     non_finite: u64,
     resamplings: u32,
     ess: &'a [f64],
+    /// Where it ran.
+    device: &'static str,
     seconds: f64,
+    particle_steps_per_second: f64,
 }
 
 /// Runs the command; prints what was done.
@@ -182,9 +185,7 @@ struct Report<'a> {
 /// With a message for the person: an impossible plan, a missing model, an unreadable file, a full disk.
 pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if device == Some(DeviceArg::Shared) {
-        return Err(
-            "steering in 2D runs on the processor: leave --device out, or give --device cpu".into(),
-        );
+        eprintln!("note: steering in 2D runs on the processor, also with --device shared");
     }
     if let Some(path) = &args.out {
         ExportFormat::check(path).map_err(|e| e.to_string())?;
@@ -240,7 +241,10 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
         non_finite: done.non_finite,
         resamplings: done.resamplings,
         ess: &done.ess,
+        device: "cpu",
         seconds: elapsed.as_secs_f64(),
+        particle_steps_per_second: f64::from(plan.particles) * f64::from(plan.steps)
+            / elapsed.as_secs_f64(),
     };
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;

@@ -225,7 +225,9 @@ fn the_mix_does_better_than_either_half_between_modes() {
     let case = Case::named("bimodal quad");
     let score = case.score(&plan(Method::MfmMix, Flow::Ode, 100, 16));
     assert!(score.sliced_w2 <= 1.3 * 0.28, "{}", score.sliced_w2);
-    let score = case.score(&plan(Method::MfmG, Flow::Ode, 100, 16));
+    let mut gradient = plan(Method::MfmG, Flow::Ode, 100, 16);
+    gradient.particles = 1024;
+    let score = case.score(&gradient);
     assert!(score.sliced_w2 >= 0.4, "{}", score.sliced_w2);
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::engine::{Command, Compute, DrawRequest, Engine, LoadedModel, load_shipped};
 use crate::gpu::SharedDevice;
 use crate::lookahead::Source;
+use crate::metrics::WindowTimings;
 use crate::mixture::{Preset, World};
 use crate::session::ComputeChoice;
 
@@ -37,29 +38,6 @@ pub struct DrawRow {
     pub draws_per_second: f64,
     /// Repetitions.
     pub repeats: usize,
-}
-
-/// What the rendered window measures; filled in by the program, which knows the panels.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct WindowTimings {
-    /// Adapter that rendered.
-    pub adapter: String,
-    /// Where the draws were computed.
-    pub compute: String,
-    /// From starting the app to the first frame that shows draws, first time in this process.
-    pub first_draw_cold_ms: f64,
-    /// The same for a second app in this process.
-    pub first_draw_warm_ms: f64,
-    /// From moving the clock to pixels that show the new draws, median.
-    pub scrub_to_pixels_median_ms: f64,
-    /// The same, 99th percentile.
-    pub scrub_to_pixels_p99_ms: f64,
-    /// Frame time while the engine is idle, median.
-    pub frame_idle_ms: f64,
-    /// Frame time while the engine draws 65,536 futures in a loop, median.
-    pub frame_busy_ms: f64,
-    /// Size of the window in pixels.
-    pub size: [u32; 2],
 }
 
 /// `foresight bench posterior`, whole.

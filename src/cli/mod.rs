@@ -12,7 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::session::ComputeChoice;
 
-pub use bench::{BenchReport, WindowTimings, bench_posterior};
+pub use bench::{BenchReport, bench_posterior};
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use steer::{SteerArgs, run_steer};
 

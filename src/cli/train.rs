@@ -170,6 +170,7 @@ pub fn part_path(out: &Path) -> PathBuf {
 
 fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
     let mut recipe = match &args.recipe {
+        None if args.loss == LossArg::Psd => Recipe::semigroup(),
         None => Recipe::default(),
         Some(path) => {
             let say = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());

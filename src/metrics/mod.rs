@@ -6,6 +6,7 @@
 pub mod counters;
 mod distance;
 mod diversity;
+mod timings;
 
 pub use counters::Counters;
 pub use distance::{
@@ -14,3 +15,4 @@ pub use distance::{
 pub use diversity::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, total_variation,
 };
+pub use timings::WindowTimings;

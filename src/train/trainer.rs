@@ -212,3 +212,148 @@ fn smoothed(old: StepLoss, new: StepLoss, step: u64) -> StepLoss {
         consistency: mix(old.consistency, new.consistency),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::batch::Teacher;
+    use super::super::native::Consistency;
+    use super::*;
+    use crate::mixture::Preset;
+    use crate::model::MlpConfig;
+
+    fn small() -> Recipe {
+        let model = MlpConfig {
+            hidden: 48,
+            layers: 2,
+            frequencies: 4,
+            frequency_max: 6.0,
+            ..MlpConfig::default()
+        };
+        Recipe {
+            model,
+            steps: 1000,
+            batch: 128,
+            rate: 3e-3,
+            warm_up: 20,
+            ..Recipe::default()
+        }
+    }
+
+    #[test]
+    fn every_loss_teaches_the_velocity_from_either_teacher() {
+        for (consistency, teacher) in [
+            (Consistency::Eulerian, Teacher::Exact),
+            (Consistency::Eulerian, Teacher::Data),
+            (Consistency::Semigroup, Teacher::Exact),
+            (Consistency::Semigroup, Teacher::Data),
+        ] {
+            let base = match consistency {
+                Consistency::Eulerian => Recipe::default(),
+                Consistency::Semigroup => Recipe::semigroup(),
+            };
+            let recipe = Recipe {
+                consistency,
+                teacher,
+                diagonal_share: base.diagonal_share,
+                ..small()
+            };
+            let world = World::preset(Preset::Two);
+            let mut trainer = Trainer::new(world.clone(), recipe).unwrap();
+            trainer.run(|_, _| true).unwrap();
+            assert!(trainer.finished());
+            // Against the exact velocity at items that the run has not seen.
+            let fresh = BatchPlan {
+                world: &world.mixture,
+                seed: 99,
+                size: 200,
+                diagonal: 200,
+                times: recipe.times,
+                teacher: Teacher::Exact,
+            }
+            .at(0);
+            let network = trainer.fused().unwrap();
+            let (mut error, mut size) = (0.0, 0.0);
+            for i in 0..200 {
+                let (s, t) = (fresh.s[i], fresh.t[i]);
+                let mut v = [[0.0; 2]];
+                network.velocity_into(s, s, t, fresh.x_t[i], &fresh.x[i..=i], &mut v);
+                for d in 0..2 {
+                    error += (v[0][d] - fresh.velocity[i][d]).powi(2);
+                    size += fresh.velocity[i][d].powi(2);
+                }
+            }
+            // An untrained network is off by the whole size.
+            assert!(
+                error < 0.25 * size,
+                "{consistency:?} {teacher:?}: {error} of {size}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_run_can_be_stopped_after_any_step() {
+        let mut trainer = Trainer::new(World::preset(Preset::Two), small()).unwrap();
+        trainer.run(|_, p| p.step < 3).unwrap();
+        assert_eq!((trainer.steps_done(), trainer.finished()), (3, false));
+    }
+
+    #[test]
+    fn a_rate_that_is_too_high_ends_in_a_message_and_not_in_broken_weights() {
+        let recipe = Recipe {
+            rate: 1.0,
+            warm_up: 0,
+            adam: super::super::AdamConfig {
+                clip: 1e30,
+                ..small().adam
+            },
+            ..small()
+        };
+        let mut trainer = Trainer::new(World::preset(Preset::Two), recipe).unwrap();
+        if let Err(error) = trainer.run(|_, _| true) {
+            assert!(
+                error.to_string().contains("lower the learning rate"),
+                "{error}"
+            );
+        }
+        trainer.fused().unwrap();
+    }
+
+    #[test]
+    fn a_recipe_that_cannot_be_run_is_refused_by_the_name_of_the_field() {
+        for (recipe, field) in [
+            (
+                Recipe {
+                    batch: 0,
+                    ..small()
+                },
+                "batch",
+            ),
+            (
+                Recipe {
+                    steps: 0,
+                    ..small()
+                },
+                "steps",
+            ),
+            (
+                Recipe {
+                    rate: f64::NAN,
+                    ..small()
+                },
+                "rate",
+            ),
+            (
+                Recipe {
+                    diagonal_share: 1.5,
+                    ..small()
+                },
+                "diagonal_share",
+            ),
+        ] {
+            let message = Trainer::new(World::preset(Preset::Two), recipe)
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains(field), "{message}");
+        }
+    }
+}

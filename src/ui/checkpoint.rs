@@ -9,7 +9,7 @@ use super::errands::Pick;
 use super::format;
 use super::state::State;
 use super::tokens::{self, size, space};
-use super::widgets::{link, section, value_row};
+use super::widgets::{link, section, section_with, value_row};
 
 /// Shows the card.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -43,7 +43,15 @@ fn card(ui: &mut Ui, state: &State, model: &LoadedModel) {
     let checkpoint = &model.checkpoint;
     let card = &checkpoint.card;
     let palette = tokens::palette(ui);
-    section(ui, "File", |ui| {
+    let copy = |ui: &mut Ui| {
+        if link(ui, "copy hash")
+            .on_hover_text(&checkpoint.hash)
+            .clicked()
+        {
+            ui.ctx().copy_text(checkpoint.hash.clone());
+        }
+    };
+    section_with(ui, "File", copy, |ui| {
         ui.label(
             RichText::new(&model.name)
                 .font(tokens::strong_font())
@@ -54,16 +62,8 @@ fn card(ui: &mut Ui, state: &State, model: &LoadedModel) {
             None => value_row(ui, "path", "shipped with the program"),
         }
         value_row(ui, "size", format::bytes(checkpoint.bytes));
-        ui.horizontal(|ui| {
-            value_row(
-                ui,
-                "sha256",
-                RichText::new(format!("{}…", first(&checkpoint.hash, 16))).monospace(),
-            );
-            if link(ui, "copy").on_hover_text(&checkpoint.hash).clicked() {
-                ui.ctx().copy_text(checkpoint.hash.clone());
-            }
-        });
+        let hash = format!("{}…", first(&checkpoint.hash, 16));
+        value_row(ui, "sha256", RichText::new(hash).monospace());
     });
     section(ui, "World it was trained on", |ui| {
         value_row(
@@ -114,28 +114,46 @@ fn card(ui: &mut Ui, state: &State, model: &LoadedModel) {
         value_row(ui, "steps", format::count(card.steps));
         value_row(ui, "seed", card.seed.to_string());
         value_row(ui, "code version", card.code_version.clone());
-        recipe(ui, &card.recipe);
+        recipe(ui, "", &card.recipe);
     });
 }
 
-/// Field by field where it is a table, else as it is.
-fn recipe(ui: &mut Ui, recipe: &serde_json::Value) {
-    match recipe.as_object() {
-        Some(fields) => {
-            for (name, value) in fields {
-                let text = match value {
-                    serde_json::Value::String(text) => text.clone(),
-                    other => other.to_string(),
-                };
-                value_row(
-                    ui,
-                    &name.replace('_', " "),
-                    RichText::new(text).size(size::SMALL),
-                );
-            }
+/// Field by field where it is a table, the inner ones as `outer inner`; else as it is.
+fn recipe(ui: &mut Ui, prefix: &str, recipe: &serde_json::Value) {
+    let Some(fields) = recipe.as_object() else {
+        if !recipe.is_null() {
+            value_row(ui, "recipe", recipe.to_string());
         }
-        None if recipe.is_null() => {}
-        None => value_row(ui, "recipe", recipe.to_string()),
+        return;
+    };
+    for (name, value) in fields {
+        let name = format!("{prefix}{}", name.replace('_', " "));
+        let text = match value {
+            serde_json::Value::Object(_) => {
+                recipe_inner(ui, &name, value);
+                continue;
+            }
+            serde_json::Value::String(text) => text.clone(),
+            serde_json::Value::Number(number) => short_number(number),
+            other => other.to_string(),
+        };
+        // The card says these itself.
+        if prefix.is_empty() && (name == "steps" || name == "seed") {
+            continue;
+        }
+        value_row(ui, &name, RichText::new(text).size(size::SMALL));
+    }
+}
+
+fn recipe_inner(ui: &mut Ui, name: &str, value: &serde_json::Value) {
+    recipe(ui, &format!("{name} "), value);
+}
+
+/// Without the digits that a conversion from f32 adds.
+fn short_number(number: &serde_json::Number) -> String {
+    match number.as_f64() {
+        Some(value) if number.is_f64() => (value as f32).to_string(),
+        _ => number.to_string(),
     }
 }
 

@@ -9,8 +9,8 @@ use eframe::egui::{
 use super::tokens;
 
 const INTER: &[u8] = include_bytes!("../../assets/fonts/Inter.ttf");
-const REGULAR: f32 = 450.0;
-const STRONG: f32 = 620.0;
+const REGULAR: f32 = 410.0;
+const STRONG: f32 = 610.0;
 
 /// Installs the fonts; what Inter lacks comes from egui's own.
 pub fn install(ctx: &egui::Context) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use egui_kittest::Harness;
 
-use crate::cli::WindowTimings;
+use crate::metrics::WindowTimings;
 use crate::engine::Compute;
 use crate::gpu::SharedDevice;
 use crate::session::{ComputeChoice, Session};
@@ -83,7 +83,7 @@ fn open(
         .with_render_cursor(false)
         .with_max_steps(16)
         .with_os(egui::os::OperatingSystem::from_target_os())
-        .wgpu_setup(existing_setup(&shared))
+        .wgpu_setup(shared.existing_setup())
         .build_eframe(|cc| App::new(cc, options)))
 }
 
@@ -187,14 +187,4 @@ fn frame_time(harness: &mut Harness<'static, App>, busy: bool) -> Result<f64, St
 
 fn ms(begun: Instant) -> f64 {
     begun.elapsed().as_secs_f64() * 1e3
-}
-
-/// The shared device's handles as egui takes them.
-fn existing_setup(shared: &SharedDevice) -> eframe::egui_wgpu::WgpuSetup {
-    eframe::egui_wgpu::WgpuSetup::Existing(eframe::egui_wgpu::WgpuSetupExisting {
-        instance: shared.instance.clone(),
-        adapter: shared.adapter.clone(),
-        device: shared.device.clone(),
-        queue: shared.queue.clone(),
-    })
 }

@@ -59,9 +59,6 @@ pub enum Group {
 }
 
 impl Group {
-    /// In the help's order.
-    pub const ALL: [Self; 4] = [Self::Time, Self::Draws, Self::Canvas, Self::Program];
-
     /// Heading.
     pub fn title(self) -> &'static str {
         match self {
@@ -369,7 +366,7 @@ mod tests {
     #[test]
     fn every_shortcut_is_in_the_help_with_words() {
         for shortcut in SHORTCUTS {
-            assert!(Group::ALL.contains(&shortcut.group));
+            assert!(!shortcut.group.title().is_empty());
             assert!(!shortcut.does.is_empty());
         }
     }

@@ -68,7 +68,7 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
         );
     };
     let name = shortened(&adapter.name);
-    let place = format!("{name}, {}", adapter.backend);
+    let place = format!("{name}, {}", capitalised(&adapter.backend));
     let mut hover = format!("{}\n{}", adapter.name, adapter.driver);
     if let Some(report) = &state.answers.compute {
         for (what, time) in [("processor", report.cpu), ("shared device", report.shared)] {
@@ -111,6 +111,14 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
 /// Without what stands in brackets at the end.
 fn shortened(name: &str) -> String {
     name.split(" (").next().unwrap_or(name).to_owned()
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
 }
 
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {

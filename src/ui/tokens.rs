@@ -95,7 +95,7 @@ pub const DARK: Palette = Palette {
     exact: rgb(0x00E6_9F00),
     overlay: rgb(0x005F_E3A1),
     mean: rgb(0x00F0_E442),
-    heat: rgb(0x0078_7D86),
+    heat: rgb(0x006E_7177),
     floor: rgb(0x003C_4049),
     state: rgb(0x00FF_FFFF),
     halo: rgb(0x000B_0C0F),
@@ -127,7 +127,7 @@ pub const LIGHT: Palette = Palette {
     exact: rgb(0x00C2_6A00),
     overlay: rgb(0x0000_6B4C),
     mean: rgb(0x0080_6400),
-    heat: rgb(0x00A9_A8A4),
+    heat: rgb(0x00B4_B3AF),
     floor: rgb(0x00D8_D6D0),
     state: rgb(0x0014_161A),
     halo: rgb(0x00FF_FFFF),
@@ -175,7 +175,7 @@ pub mod space {
     /// Between a section's heading and its content.
     pub const HEADING: f32 = 6.0;
     /// Between sections.
-    pub const SECTION: f32 = 18.0;
+    pub const SECTION: f32 = 15.0;
     /// Between rows.
     pub const ROW: f32 = 6.0;
     /// Between things on a row.
@@ -209,7 +209,7 @@ pub mod size {
     /// The left panel.
     pub const SIDE: f32 = 264.0;
     /// Thumbnail of the world.
-    pub const THUMBNAIL: f32 = 112.0;
+    pub const THUMBNAIL: f32 = 96.0;
     /// Each plot against time.
     pub const PLOT: f32 = 118.0;
     /// Left of each plot, for the numbers.
@@ -227,9 +227,7 @@ pub mod size {
     /// Radius of a mode's handle.
     pub const HANDLE: f32 = 6.0;
     /// Radius of a dot for one draw.
-    pub const DRAW_RADIUS: f32 = 1.6;
-    /// Standard deviation of the smoothing of a density of draws.
-    pub const DENSITY_SD: f32 = 6.0;
+    pub const DRAW_RADIUS: f32 = 1.45;
     /// Lines of curves and contours.
     pub const LINE: f32 = 1.5;
     /// Radius of the timeline's handle.
@@ -252,8 +250,6 @@ pub mod duration {
     pub const PREVIEW: Duration = Duration::from_millis(50);
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
-    /// How long a job runs before the window says so.
-    pub const BUSY_AFTER: Duration = Duration::from_millis(200);
     /// Fades.
     pub const FADE_SECS: f32 = 0.1;
 }

@@ -21,13 +21,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.label(name);
         ui.add_space(18.0);
         // The one workspace there is: the others come with their own work.
-        let tab = egui::Frame::new()
-            .fill(palette.control_hovered)
-            .corner_radius(egui::CornerRadius::same(size::RADIUS))
-            .inner_margin(egui::Margin::symmetric(14, 5));
-        tab.show(ui, |ui| {
-            ui.label(RichText::new("Posterior").color(palette.text_strong));
-        });
+        let tab = RichText::new("Posterior").color(palette.text_strong);
+        ui.add(
+            egui::Button::selectable(true, tab)
+                .fill(palette.control_hovered)
+                .min_size(vec2(96.0, 30.0)),
+        );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             let help = format!("{}  help", keys_of(ui.ctx(), Action::Help));
@@ -35,8 +34,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 state.perform(Action::Help);
             }
             theme_toggle(ui, state);
-            ui.menu_button(quiet_text(ui, "View"), |ui| view_menu(ui, state));
-            ui.menu_button(quiet_text(ui, "Session"), |ui| session_menu(ui, state));
+            menu(ui, "View", |ui| view_menu(ui, state));
+            menu(ui, "Session", |ui| session_menu(ui, state));
         });
     });
 }
@@ -49,6 +48,12 @@ fn quiet_button(ui: &mut Ui, text: &str, hover: &str) -> egui::Response {
     let text = quiet_text(ui, text);
     ui.add(egui::Button::new(text).frame_when_inactive(false))
         .on_hover_text(hover)
+}
+
+fn menu(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
+    let text = quiet_text(ui, name);
+    let button = egui::Button::new(text).frame_when_inactive(false);
+    egui::containers::menu::MenuButton::from_button(button).ui(ui, contents);
 }
 
 /// A half-filled circle: light and dark.

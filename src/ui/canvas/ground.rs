@@ -1,6 +1,10 @@
 //! What the picture stands on: grid, ticks, scale bar, coordinates.
 
-use eframe::egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2};
+use std::sync::Arc;
+
+use eframe::egui::{
+    Align2, Color32, FontId, Galley, Painter, Pos2, Rect, Stroke, StrokeKind, pos2, vec2,
+};
 
 use crate::ui::format;
 use crate::ui::tokens::{self, Palette};
@@ -24,20 +28,24 @@ pub fn outlined_text(
 ) -> Rect {
     let galley = painter.layout_no_wrap(text.to_owned(), font, color);
     let rect = anchor.anchor_size(place, galley.size());
-    for (dx, dy) in [
-        (-1.0, 0.0),
-        (1.0, 0.0),
-        (0.0, -1.0),
-        (0.0, 1.0),
-        (-1.0, -1.0),
-        (1.0, 1.0),
-        (-1.0, 1.0),
-        (1.0, -1.0),
-    ] {
-        painter.galley_with_override_text_color(rect.min + vec2(dx, dy), galley.clone(), halo);
-    }
-    painter.galley(rect.min, galley, color);
+    outlined(painter, rect.min, galley, color, halo);
     rect
+}
+
+/// The same for text that is laid out already.
+pub fn outlined(
+    painter: &Painter,
+    place: Pos2,
+    galley: Arc<Galley>,
+    color: Color32,
+    halo: Color32,
+) {
+    for dx in [-1.0, 0.0, 1.0] {
+        for dy in [-1.0, 0.0, 1.0] {
+            painter.galley_with_override_text_color(place + vec2(dx, dy), galley.clone(), halo);
+        }
+    }
+    painter.galley(place, galley, color);
 }
 
 /// Ground and faint grid.

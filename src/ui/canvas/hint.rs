@@ -1,9 +1,12 @@
 //! The one hint. Once put away it does not come back.
 
-use eframe::egui::{Align, Layout, Margin, Rect, Ui, UiBuilder, vec2};
+use eframe::egui::{
+    Align, Align2, CornerRadius, Layout, Rect, Role, Sense, Stroke, StrokeKind, Ui, UiBuilder,
+    WidgetInfo, vec2,
+};
 
 use crate::ui::state::State;
-use crate::ui::tokens;
+use crate::ui::tokens::{self, size};
 use crate::ui::widgets::close_button;
 
 use super::projection::Projection;
@@ -28,24 +31,33 @@ pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
         projection.rect.center_top() + vec2(0.0, 14.0 + height / 2.0),
         vec2(width, height),
     );
-    let builder = UiBuilder::new()
-        .max_rect(area)
-        .id_salt("hint")
-        .layout(Layout::top_down(Align::Center));
-    let mut ui = ui.new_child(builder);
-    tokens::card(palette)
-        .fill(palette.control)
-        .inner_margin(Margin::symmetric(14, 8))
-        .show(&mut ui, |ui| {
-            ui.horizontal(|ui| {
-                ui.set_max_width(width - 28.0);
-                let room = width - 28.0 - 30.0;
-                ui.allocate_ui(vec2(room, 0.0), |ui| {
-                    ui.add(eframe::egui::Label::new(TEXT).wrap());
-                });
-                if close_button(ui, "Dismiss the hint") {
-                    state.hint_dismissed = true;
-                }
-            });
-        });
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(area).id_salt("hint"));
+    ui.painter().rect(
+        area,
+        CornerRadius::same(size::RADIUS + 1),
+        palette.control,
+        Stroke::new(1.0, palette.control_outline),
+        StrokeKind::Inside,
+    );
+    let inner = area.shrink2(vec2(14.0, 4.0));
+    let (words, cross) = inner.split_left_right_at_x(inner.right() - 26.0);
+    let galley = ui.painter().layout(
+        TEXT.to_owned(),
+        tokens::body_font(),
+        palette.text,
+        words.width(),
+    );
+    let place = Align2::LEFT_CENTER.align_size_within_rect(galley.size(), words);
+    let response = ui.allocate_rect(words, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, TEXT));
+    ui.painter().galley(place.min, galley, palette.text);
+    let button = UiBuilder::new()
+        .max_rect(cross)
+        .layout(Layout::right_to_left(Align::Center));
+    if ui
+        .scope_builder(button, |ui| close_button(ui, "Dismiss the hint"))
+        .inner
+    {
+        state.hint_dismissed = true;
+    }
 }

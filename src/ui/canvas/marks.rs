@@ -1,11 +1,11 @@
 //! Marks that egui paints over the device's layers: flow, path, denoised mean.
 
-use eframe::egui::{Align2, Color32, Painter, Pos2, Shape, Stroke, Vec2, vec2};
+use eframe::egui::{Align2, Color32, Painter, Pos2, Rect, Shape, Stroke, Vec2, vec2};
 
 use crate::engine::SceneAnswer;
-use crate::ui::tokens::{self, Palette, size};
+use crate::ui::tokens::{self, Palette};
 
-use super::ground::outlined_text;
+use super::ground::outlined;
 use super::projection::Projection;
 
 /// Longest arrow of the velocity field, in points of the screen.
@@ -96,31 +96,49 @@ pub fn denoised_mean(
         painter.line_segment([place - one, place + one], stroke);
         painter.line_segment([place - other, place + other], stroke);
     }
-    let rect = projection.rect;
-    // On the side away from x_t, inside the canvas.
+    label_mean(painter, projection, scene, palette);
+}
+
+/// Beside the cross, where the fewest draws are.
+fn label_mean(painter: &Painter, projection: &Projection, scene: &SceneAnswer, palette: &Palette) {
+    let place = projection.to_screen(scene.denoised);
     let state = projection.to_screen(scene.x_t);
-    let right = if state.x > place.x {
-        place.x - rect.left() < 150.0
-    } else {
-        rect.right() - place.x > 150.0
+    let text = "denoised mean\nwhat DPS sees".to_owned();
+    let galley = painter.layout_no_wrap(text, tokens::small_font(), palette.mean);
+    let sides = [
+        (Align2::LEFT_TOP, vec2(12.0, 4.0)),
+        (Align2::LEFT_BOTTOM, vec2(12.0, -4.0)),
+        (Align2::RIGHT_TOP, vec2(-12.0, 4.0)),
+        (Align2::RIGHT_BOTTOM, vec2(-12.0, -4.0)),
+    ];
+    let cost = |rect: Rect| {
+        let hidden = if projection.rect.shrink(6.0).contains_rect(rect) {
+            0.0
+        } else {
+            1e3
+        };
+        let on_state = if rect.expand(22.0).contains(state) {
+            10.0
+        } else {
+            0.0
+        };
+        let crowd: f64 = [
+            rect.left_top(),
+            rect.right_top(),
+            rect.left_bottom(),
+            rect.right_bottom(),
+            rect.center(),
+        ]
+        .into_iter()
+        .map(|p| scene.posterior.log_density(projection.to_world(p)).exp())
+        .sum();
+        hidden + on_state + crowd
     };
-    let below = place.y + 40.0 < rect.bottom();
-    let side = if right { 1.0 } else { -1.0 };
-    let anchor = if right {
-        Align2::LEFT_CENTER
-    } else {
-        Align2::RIGHT_CENTER
-    };
-    let start = place + vec2(side * 14.0, if below { 4.0 } else { -20.0 });
-    for (line, text) in ["denoised mean", "what DPS sees"].into_iter().enumerate() {
-        outlined_text(
-            painter,
-            start + vec2(0.0, line as f32 * (size::SMALL + 3.0)),
-            anchor,
-            text,
-            tokens::small_font(),
-            palette.mean,
-            palette.halo,
-        );
+    let best = sides
+        .map(|(anchor, offset)| anchor.anchor_size(place + offset, galley.size()))
+        .into_iter()
+        .min_by(|a, b| cost(*a).total_cmp(&cost(*b)));
+    if let Some(rect) = best {
+        outlined(painter, rect.min, galley, palette.mean, palette.halo);
     }
 }

@@ -5,6 +5,7 @@ mod handle;
 mod hint;
 mod legend;
 mod marks;
+mod mode_tools;
 mod modes;
 pub mod paint;
 mod projection;
@@ -22,6 +23,7 @@ use super::state::{Place, State};
 use super::tokens::{self, size};
 use super::widgets;
 
+pub use ground::outlined_text;
 pub use legend::{color_of, short_name};
 
 use projection::Projection;
@@ -104,7 +106,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     }
     handle::show(ui, state, &projection);
     if state.session.show.edit {
-        modes::toolbar(ui, state, &projection);
+        mode_tools::show(ui, state, &projection);
     }
     hint::show(ui, state, &projection);
 
@@ -235,7 +237,7 @@ fn layers(
     }
 }
 
-/// What takes long, at the upper right.
+/// What takes long, at the bottom.
 fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
     let palette = if painter.ctx().theme() == egui::Theme::Dark {
         &tokens::DARK
@@ -261,8 +263,8 @@ fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
     };
     ground::outlined_text(
         painter,
-        rect.right_top() + vec2(-12.0, 12.0),
-        Align2::RIGHT_TOP,
+        rect.center_bottom() - vec2(0.0, 14.0),
+        Align2::CENTER_CENTER,
         &text,
         tokens::small_font(),
         palette.text_quiet,

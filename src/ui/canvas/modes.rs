@@ -1,13 +1,12 @@
 //! Editing the world's modes on the canvas: drag, stretch, turn, weigh, add, delete.
 
 use eframe::egui::{
-    Align2, CursorIcon, EventFilter, Id, Key, Painter, Pos2, Rect, Role, Sense, Shape, Slider,
-    Stroke, Ui, UiBuilder, Vec2, WidgetInfo, vec2,
+    Align2, CursorIcon, EventFilter, Id, Key, Painter, Pos2, Rect, Role, Sense, Shape, Stroke, Ui,
+    Vec2, WidgetInfo, vec2,
 };
 
 use crate::mixture::{Cov2, Mode, Point};
 use crate::ui::format;
-use crate::ui::shortcuts::Action;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
 
@@ -189,7 +188,7 @@ fn wheel_weight(ui: &Ui, state: &mut State, index: usize) {
 }
 
 /// One step of undo for a run of small changes.
-fn remember_gesture(ui: &Ui, state: &mut State) {
+pub(super) fn remember_gesture(ui: &Ui, state: &mut State) {
     let id = Id::unique("last small edit");
     let now = ui.input(|i| i.time);
     let last: Option<f64> = ui.data(|d| d.get_temp(id));
@@ -292,7 +291,10 @@ fn axis(
     let palette = tokens::palette(ui);
     let painter = ui.painter_at(projection.rect);
     let stroke = Stroke::new(1.2, palette.text_strong);
-    painter.line_segment([middle, place], tokens_stroke_faded(stroke));
+    painter.line_segment(
+        [middle, place],
+        Stroke::new(stroke.width, tokens::faded(stroke.color, 0.5)),
+    );
     let half = Vec2::splat(if response.hovered() || response.dragged() {
         5.5
     } else {
@@ -308,10 +310,6 @@ fn axis(
     if response.has_focus() {
         painter.circle_stroke(place, 10.0, Stroke::new(1.5, palette.focus));
     }
-}
-
-fn tokens_stroke_faded(stroke: Stroke) -> Stroke {
-    Stroke::new(stroke.width, tokens::faded(stroke.color, 0.5))
 }
 
 /// Up and down stretch, left and right turn.
@@ -360,70 +358,4 @@ fn set_cov(state: &mut State, index: usize, cov: Cov2) {
         .mixture
         .with_mode_replaced(index, Mode { cov, ..*mode });
     state.try_edit(edited);
-}
-
-/// What editing is about, at the upper left of the canvas: the selected mode's weight, or a hint.
-pub fn toolbar(ui: &mut Ui, state: &mut State, projection: &Projection) {
-    let area = Rect::from_min_size(
-        projection.rect.min + vec2(10.0, 10.0),
-        vec2((projection.rect.width() - 20.0).clamp(120.0, 420.0), 40.0),
-    );
-    let mut ui = ui.new_child(UiBuilder::new().max_rect(area).id_salt("edit toolbar"));
-    let palette = tokens::palette(&ui);
-    tokens::card(palette)
-        .inner_margin(eframe::egui::Margin::symmetric(12, 7))
-        .show(&mut ui, |ui| {
-            ui.horizontal(|ui| contents(ui, state));
-        });
-}
-
-fn contents(ui: &mut Ui, state: &mut State) {
-    let count = state.world.mixture.modes().len();
-    if count > MOST_HANDLES {
-        ui.label(format!(
-            "{} modes are too many for handles; change the bandwidth at the left",
-            format::count(count as u64)
-        ));
-        return;
-    }
-    let Some((index, mode)) = state
-        .selected_mode
-        .and_then(|i| Some((i, *state.world.mixture.modes().get(i)?)))
-    else {
-        ui.label("Drag a mode. Double click adds one.");
-        if ui.button("Add").clicked() {
-            let center = state.session.view.center;
-            state.add_mode(center);
-        }
-        return;
-    };
-    ui.label(format!("Mode {}", index + 1));
-    let mut weight = mode.weight;
-    ui.spacing_mut().slider_width = 120.0;
-    let slider = ui.add_enabled(
-        count > 1,
-        Slider::new(&mut weight, 0.001..=0.999).show_value(false),
-    );
-    slider.widget_info(|| WidgetInfo::slider(count > 1, weight, "Weight of the mode"));
-    if slider.has_focus() {
-        state.arrows_taken = true;
-    }
-    if slider.drag_started() {
-        state.remember_world();
-    }
-    if slider.changed() {
-        if !slider.dragged() {
-            remember_gesture(ui, state);
-        }
-        state.dragging |= slider.dragged();
-        let edited = state.world.mixture.with_mode_weight(index, weight);
-        state.try_edit(edited);
-    }
-    ui.label(format::percent(mode.weight));
-    if ui
-        .add_enabled(count > 1, eframe::egui::Button::new("Delete"))
-        .clicked()
-    {
-        state.perform(Action::DeleteMode);
-    }
 }

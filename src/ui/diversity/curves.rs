@@ -8,6 +8,7 @@ use crate::ui::canvas::color_of;
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
+use crate::ui::widgets::section_with;
 
 use super::names::mode_names;
 use super::plot::plot;
@@ -55,10 +56,29 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &DiversityAnswer) {
     }
     let palette = tokens::palette(ui);
     let drawn = color_of(state, answer.request.source, false, palette);
-    for figure in figures(state, answer, drawn, palette) {
-        plot(ui, state, answer, &figure, palette);
-    }
-    caption(ui, state, answer, palette);
+    let right = |ui: &mut Ui| {
+        let text = format!(
+            "{} draws each",
+            format::count(u64::from(answer.request.draws))
+        );
+        ui.label(
+            RichText::new(text)
+                .size(size::TICK)
+                .color(palette.text_faint),
+        );
+    };
+    let moved = if answer.request.carry {
+        "Against t, along the path of x_t"
+    } else {
+        "Against t, x_t held still"
+    };
+    section_with(ui, moved, right, |ui| {
+        ui.add_space(2.0);
+        for figure in figures(state, answer, drawn, palette) {
+            plot(ui, state, answer, &figure, palette);
+        }
+        caption(ui, answer, palette);
+    });
 }
 
 fn figures(
@@ -87,14 +107,14 @@ fn figures(
     name_pairs(&mut axes, ["long axis", "short axis"]);
     vec![
         Figure {
-            title: "Spread of the future (pairwise distance) against t",
+            title: "Spread: mean pairwise distance",
             hover: "Mean distance between two draws.",
             curves: pair(|s| s.pairwise, |s| s.pairwise_exact),
             floor: None,
             from_zero: true,
         },
         Figure {
-            title: "Mode entropy against t (nats)",
+            title: "Mode entropy (nats)",
             hover: "Entropy of the shares of the modes.",
             curves: pair(|s| s.entropy, |s| s.entropy_exact),
             floor: None,
@@ -108,21 +128,21 @@ fn figures(
             from_zero: true,
         },
         Figure {
-            title: "Share of each mode against t",
+            title: "Share of each mode",
             hover: "Share of the draws nearest to each mode.",
             curves: shares(state, answer, drawn, palette),
             floor: None,
             from_zero: true,
         },
         Figure {
-            title: "Mean of the future against t",
+            title: "Mean, both coordinates",
             hover: "The two coordinates of the mean of the draws.",
             curves: mean,
             floor: None,
             from_zero: false,
         },
         Figure {
-            title: "Axes of the covariance ellipse against t (sd)",
+            title: "Axes of the covariance ellipse (sd)",
             hover: "Standard deviations along the long and the short axis.",
             curves: axes,
             floor: None,
@@ -194,26 +214,16 @@ fn shares(
         .collect()
 }
 
-fn caption(ui: &mut Ui, state: &State, answer: &DiversityAnswer, palette: &Palette) {
-    let source = answer.request.source;
-    let who = if source == crate::lookahead::Source::Exact {
-        "exact draws"
+fn caption(ui: &mut Ui, answer: &DiversityAnswer, palette: &Palette) {
+    let who = if answer.request.source == crate::lookahead::Source::Exact {
+        "orange exact"
     } else if answer.request.model.is_some() {
-        "blue learned"
+        "blue learned · orange exact"
     } else {
-        "blue drawn"
+        "blue drawn · orange exact"
     };
-    let text = format!(
-        "{who} · orange exact · grey floor of two exact sets; {} draws at each of {} times",
-        format::count(u64::from(answer.request.draws)),
-        answer.points.len(),
-    );
-    let moved = if state.session.carry {
-        "along the path of x_t"
-    } else {
-        "x_t held still"
-    };
-    let text = RichText::new(format!("{text}, {moved}."))
+    let text = format!("{who} · grey floor of two exact samples");
+    let text = RichText::new(text)
         .size(size::TICK)
         .color(palette.text_faint);
     ui.add(eframe::egui::Label::new(text).wrap());

@@ -1,6 +1,6 @@
 //! The figures of the draws beside those of the closed form.
 
-use eframe::egui::{Align, Color32, Grid, Layout, RichText, Ui};
+use eframe::egui::{Align2, Color32, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::engine::DrawStats;
 use crate::mixture::Cov2;
@@ -9,6 +9,8 @@ use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::section_with;
+
+const NAME_WIDTH: f32 = 92.0;
 
 struct Line {
     name: &'static str,
@@ -84,47 +86,58 @@ pub fn show(ui: &mut Ui, state: &State, stats: &DrawStats) {
         );
     };
     section_with(ui, "Figures", right, |ui| {
-        let columns = if overlay.is_some() { 4 } else { 3 };
-        let name_width = 96.0;
-        let each = ((ui.available_width() - name_width) / (columns - 1) as f32 - 8.0).max(48.0);
-        Grid::new("figures")
-            .num_columns(columns)
-            .spacing([8.0, 5.0])
-            .min_col_width(each)
-            .show(ui, |ui| {
-                ui.label("");
-                let main = state.source();
-                cell(
-                    ui,
-                    each,
-                    &heading(state, main),
-                    color_of(state, main, false, palette),
-                );
-                if let Some((source, _)) = &overlay {
-                    cell(
-                        ui,
-                        each,
-                        &heading(state, *source),
-                        color_of(state, *source, true, palette),
-                    );
-                }
-                cell(ui, each, "exact", palette.exact);
-                ui.end_row();
-                for line in &LINES {
-                    let name = RichText::new(line.name)
-                        .size(size::SMALL)
-                        .color(palette.text_quiet);
-                    ui.label(name)
-                        .on_hover_text(format!("{} In {}.", line.hover, line.unit));
-                    cell(ui, each, &(line.drawn)(stats), palette.text);
-                    if let Some((_, stats)) = &overlay {
-                        cell(ui, each, &(line.drawn)(stats), palette.text);
-                    }
-                    cell(ui, each, &(line.exact)(stats), palette.text_quiet);
-                    ui.end_row();
-                }
-            });
+        ui.spacing_mut().item_spacing.y = 3.0;
+        let main = state.source();
+        let mut titles = vec![(heading(state, main), color_of(state, main, false, palette))];
+        if let Some((source, _)) = &overlay {
+            titles.push((
+                heading(state, *source),
+                color_of(state, *source, true, palette),
+            ));
+        }
+        titles.push(("exact".to_owned(), palette.exact));
+        row(ui, "", "", &titles);
+        for line in &LINES {
+            let mut cells = vec![((line.drawn)(stats), palette.text)];
+            if let Some((_, stats)) = &overlay {
+                cells.push(((line.drawn)(stats), palette.text));
+            }
+            cells.push(((line.exact)(stats), palette.text_quiet));
+            let hover = format!("{} In {}.", line.hover, line.unit);
+            row(ui, line.name, &hover, &cells);
+        }
     });
+}
+
+/// A name and right-aligned values in columns of equal width.
+fn row(ui: &mut Ui, name: &str, hover: &str, cells: &[(String, Color32)]) {
+    let palette = tokens::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(
+        vec2(ui.available_width(), size::SMALL + 7.0),
+        Sense::hover(),
+    );
+    let values: Vec<&str> = cells.iter().map(|(text, _)| text.as_str()).collect();
+    response.widget_info(|| {
+        WidgetInfo::labeled(Role::Label, true, format!("{name} {}", values.join("; ")))
+    });
+    let painter = ui.painter();
+    let font = tokens::small_font();
+    painter.text(
+        rect.left_center(),
+        Align2::LEFT_CENTER,
+        name,
+        font.clone(),
+        palette.text_quiet,
+    );
+    let names = NAME_WIDTH.min(rect.width() * 0.35);
+    let each = (rect.width() - names) / cells.len() as f32;
+    for (k, (text, color)) in cells.iter().enumerate() {
+        let right = pos2(rect.left() + names + each * (k + 1) as f32, rect.center().y);
+        painter.text(right, Align2::RIGHT_CENTER, text, font.clone(), *color);
+    }
+    if !hover.is_empty() {
+        response.on_hover_text(hover);
+    }
 }
 
 fn heading(state: &State, source: crate::lookahead::Source) -> String {
@@ -134,15 +147,4 @@ fn heading(state: &State, source: crate::lookahead::Source) -> String {
         _ if state.is_learned(source) => format!("{}, learned", short_name(source)),
         _ => short_name(source),
     }
-}
-
-fn cell(ui: &mut Ui, width: f32, text: &str, color: Color32) {
-    ui.allocate_ui_with_layout(
-        eframe::egui::vec2(width, size::SMALL + 5.0),
-        Layout::right_to_left(Align::Center),
-        |ui| {
-            ui.set_min_width(width);
-            ui.label(RichText::new(text).size(size::SMALL).color(color));
-        },
-    );
 }

@@ -105,7 +105,7 @@ fn bar_row(ui: &mut Ui, row: &Row, largest: f64) {
     let middle = rect.center().y;
     let name = painter.layout(
         row.name.clone(),
-        tokens::body_font(),
+        tokens::small_font(),
         palette.text,
         NAME_WIDTH,
     );

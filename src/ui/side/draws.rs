@@ -1,12 +1,14 @@
 //! How many draws, from which noise, and what is shown.
 
-use eframe::egui::{self, DragValue, RichText, Ui, WidgetInfo};
+use eframe::egui::{
+    self, Align, DragValue, Layout, Rect, RichText, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
 
 use crate::session::{DrawStyle, Session};
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
-use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{check_row, key_hint, link, log_slider, section, section_with};
+use crate::ui::tokens::{size, space};
+use crate::ui::widgets::{check_row, count_slider, key_hint, link, section, section_with};
 
 /// Shows the sections.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -15,33 +17,41 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         arrows_taken,
         ..
     } = state;
-    log_slider(
+    count_slider(
         ui,
         "Draws",
         &mut session.draws,
         1..=Session::MAX_DRAWS,
         arrows_taken,
     );
-    style(ui, state);
     ui.add_space(space::SECTION);
     visible(ui, state);
     noise(ui, state);
 }
 
-fn style(ui: &mut Ui, state: &mut State) {
-    ui.horizontal(|ui| {
+/// Points or density, at the right end of the row of draws.
+fn style(ui: &mut Ui, state: &mut State, row: Rect) {
+    let area = Rect::from_min_max(pos2(row.left() + 70.0, row.top()), row.max);
+    let builder = UiBuilder::new()
+        .max_rect(area)
+        .id_salt("style")
+        .layout(Layout::right_to_left(Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding = vec2(7.0, 1.0);
+        ui.spacing_mut().interact_size.y = 19.0;
+        key_hint(ui, &keys_of(ui.ctx(), Action::DrawStyle));
+        ui.add_space(4.0);
         for (style, name) in [
-            (DrawStyle::Points, "Points"),
-            (DrawStyle::Density, "Density"),
+            (DrawStyle::Density, "density"),
+            (DrawStyle::Points, "points"),
         ] {
             let chosen = state.session.style == style;
-            if ui.selectable_label(chosen, name).clicked() {
+            let text = RichText::new(name).size(size::SMALL);
+            if ui.selectable_label(chosen, text).clicked() {
                 state.session.style = style;
             }
         }
-        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
-            key_hint(ui, &keys_of(ui.ctx(), Action::DrawStyle));
-        });
     });
 }
 
@@ -51,7 +61,9 @@ fn visible(ui: &mut Ui, state: &mut State) {
         let ctx = ui.ctx().clone();
         let show = &mut state.session.show;
         check_row(ui, &mut show.density, "Density of p_t", "");
-        check_row(ui, &mut show.draws, "Draws", "");
+        let row = check_row(ui, &mut show.draws, "Draws", "").rect;
+        style(ui, state, row);
+        let show = &mut state.session.show;
         let keys = keys_of(&ctx, Action::Contours);
         check_row(ui, &mut show.contours, "Exact posterior contours", &keys);
         let keys = keys_of(&ctx, Action::Velocity);
@@ -74,11 +86,10 @@ fn noise(ui: &mut Ui, state: &mut State) {
     let right = |ui: &mut Ui| {
         key_hint(ui, &keys);
         redraw = link(ui, "redraw")
-            .on_hover_text("New noise: the next seed. While you scrub the noise is locked, so each draw moves continuously.")
+            .on_hover_text("New noise: the next seed. While you scrub the noise is locked, so each draw moves continuously. Draw i keeps its noise at any number of draws.")
             .clicked();
     };
     section_with(ui, "Noise", right, |ui| {
-        let palette = tokens::palette(ui);
         ui.horizontal(|ui| {
             ui.label("locked · seed");
             let seed = DragValue::new(&mut state.session.seed).speed(0.1);
@@ -102,8 +113,6 @@ fn noise(ui: &mut Ui, state: &mut State) {
                 }
             });
         });
-        let text = RichText::new("Draw i keeps its noise at any number of draws.");
-        ui.add(egui::Label::new(text.size(size::TICK).color(palette.text_faint)).wrap());
     });
     if redraw {
         state.perform(Action::Redraw);

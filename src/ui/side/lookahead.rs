@@ -1,13 +1,13 @@
 //! How to look from `x_t` to `x_1`.
 
-use eframe::egui::{self, RichText, Role, Slider, Ui, WidgetInfo};
+use eframe::egui::{self, RichText, Role, Ui, WidgetInfo};
 
 use crate::lookahead::Source;
 use crate::ui::canvas::{color_of, short_name};
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{SOURCES, State, same_kind};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{radio_row, section, slider_row};
+use crate::ui::widgets::{LogScale, Slid, radio_row, section, slider_row};
 
 /// Shows the section.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -63,19 +63,21 @@ fn steps(ui: &mut Ui, state: &mut State) {
         Source::Sde(_) => 1000,
         Source::OneStep | Source::Exact => return,
     };
-    let mut steps = source.steps();
+    let steps = source.steps();
+    let scale = LogScale::new(1.0, f64::from(most.max(steps)));
+    let mut slid = None;
     ui.horizontal(|ui| {
-        ui.add_space(23.0);
-        ui.vertical(|ui| {
-            let most = most.max(steps);
-            let slider = Slider::new(&mut steps, 1..=most).logarithmic(true);
-            let value = source.steps().to_string();
-            slider_row(ui, "Steps", slider, &value, &mut state.arrows_taken);
-        });
+        ui.add_space(14.0);
+        let text = steps.to_string();
+        let position = scale.position(f64::from(steps));
+        slid = slider_row(ui, "Steps", &text, position, &mut state.arrows_taken).1;
     });
-    if steps != source.steps() {
-        state.session.source = source.with_steps(steps);
-    }
+    let wanted = match slid {
+        Some(Slid::To(position)) => scale.value(position).round() as u32,
+        Some(Slid::Steps(by)) => steps.saturating_add_signed(by),
+        None => return,
+    };
+    state.session.source = source.with_steps(wanted);
 }
 
 fn overlay(ui: &mut Ui, state: &mut State) {

@@ -121,12 +121,13 @@ fn open_row(ui: &mut Ui, state: &mut State) {
     if ui.add(button).clicked() {
         state.pick(Pick::Checkpoint);
     }
+    let from_file = matches!(state.session.checkpoint, CheckpointRef::File(_));
+    if state.recent.is_empty() && !from_file {
+        return;
+    }
     ui.horizontal(|ui| {
         recent(ui, state);
-        if matches!(state.session.checkpoint, CheckpointRef::File(_))
-            && state.preset().is_some()
-            && link(ui, "use the shipped one").clicked()
-        {
+        if from_file && state.preset().is_some() && link(ui, "use the shipped one").clicked() {
             state.use_shipped_checkpoint();
         }
     });

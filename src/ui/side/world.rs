@@ -1,18 +1,18 @@
 //! Which world, and how it looks.
 
 use eframe::egui::{
-    self, CornerRadius, Rect, RichText, Role, Sense, Slider, Stroke, StrokeKind, Ui, WidgetInfo,
+    self, Align2, CornerRadius, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
     vec2,
 };
 
 use crate::mixture::{Preset, World};
-use crate::ui::canvas::paint;
+use crate::ui::canvas::{outlined_text, paint};
 use crate::ui::errands::Pick;
 use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{link, notice, section_with, slider_row};
+use crate::ui::widgets::{LogScale, Slid, link, notice, section_with, slider_row};
 
 /// Shows the section.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -30,7 +30,6 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     section_with(ui, "World", right, |ui| {
         picker(ui, state);
         thumbnail(ui, state);
-        caption(ui, state);
         bandwidth(ui, state);
         notice(ui, &mut state.notices, Place::World);
         if editing {
@@ -92,6 +91,15 @@ fn thumbnail(ui: &mut Ui, state: &State) {
         let inner = Rect::from_center_size(rect.center(), rect.size() - vec2(2.0, 2.0));
         paint::thumbnail(&ui.painter_at(inner), inner, &state.world.mixture);
     }
+    outlined_text(
+        ui.painter(),
+        rect.left_bottom() + vec2(8.0, -6.0),
+        Align2::LEFT_BOTTOM,
+        &caption(state),
+        tokens::tick_font(),
+        tokens::DARK.text,
+        tokens::MAGMA[0],
+    );
     ui.painter().rect_stroke(
         rect,
         radius,
@@ -100,44 +108,38 @@ fn thumbnail(ui: &mut Ui, state: &State) {
     );
 }
 
-fn caption(ui: &mut Ui, state: &State) {
+/// How many modes, and whether they are still the preset's.
+fn caption(state: &State) -> String {
     let modes = state.world.mixture.modes().len();
-    let mut parts = vec![match modes {
-        1 => "1 mode".to_owned(),
-        n => format!("{} modes", format::count(n as u64)),
-    }];
+    let count = match (&state.cloud, modes) {
+        (Some(cloud), _) => format!("{} points", format::count(cloud.points.len() as u64)),
+        (None, 1) => "1 mode".to_owned(),
+        (None, n) => format!("{} modes", format::count(n as u64)),
+    };
     if state.is_edited() {
-        parts.push("edited".to_owned());
+        format!("{count}, edited")
+    } else {
+        count
     }
-    if let Some(cloud) = &state.cloud {
-        parts = vec![format!(
-            "{} points",
-            format::count(cloud.points.len() as u64)
-        )];
-    }
-    let quiet = tokens::palette(ui).text_quiet;
-    ui.label(
-        RichText::new(parts.join(" · "))
-            .size(size::SMALL)
-            .color(quiet),
-    );
 }
 
 fn bandwidth(ui: &mut Ui, state: &mut State) {
     let Some(cloud) = &state.cloud else { return };
     let quiet = tokens::palette(ui).text_quiet;
-    let mut bandwidth = cloud.bandwidth;
-    let unit = state.world.mixture.standard_deviation().max(1e-3);
-    ui.label(RichText::new("Bandwidth").size(size::SMALL).color(quiet));
-    let slider = Slider::new(&mut bandwidth, 0.005 * unit..=unit).logarithmic(true);
-    let text = format::fixed(cloud.bandwidth, 3);
-    let response = slider_row(ui, "Bandwidth", slider, &text, &mut state.arrows_taken);
+    ui.label(RichText::new("Bandwidth").size(size::SMALL).color(quiet))
+        .on_hover_text("Standard deviation of the Gaussian around each point.");
+    let scale = LogScale::new(0.005 * cloud.unit, cloud.unit);
+    let (bandwidth, text) = (cloud.bandwidth, format::fixed(cloud.bandwidth, 3));
+    let position = scale.position(bandwidth);
+    let (response, slid) = slider_row(ui, "Bandwidth", &text, position, &mut state.arrows_taken);
     if response.drag_started() {
         state.remember_world();
     }
-    if response.changed() {
-        state.dragging |= response.dragged();
-        state.set_bandwidth(bandwidth);
+    state.dragging |= response.dragged();
+    match slid {
+        Some(Slid::To(position)) => state.set_bandwidth(scale.value(position)),
+        Some(Slid::Steps(steps)) => state.set_bandwidth(bandwidth * 1.1f64.powi(steps)),
+        None => {}
     }
 }
 

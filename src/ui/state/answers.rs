@@ -110,6 +110,8 @@ impl State {
                 let text = format!("{n} draws written to {}", path.display());
                 self.notices.done(Place::Program, text);
             }
+            // What still runs after a request's answer (a measurement) is nobody's wait.
+            Event::Progress(id, slot, _) if !self.asks.is_open(slot, id) => {}
             Event::Progress(_, slot, progress) => {
                 self.answers
                     .progress

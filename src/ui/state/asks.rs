@@ -48,6 +48,11 @@ impl Asks {
         }
     }
 
+    /// Whether somebody waits for a request. Files are not kept track of here: they always count.
+    pub fn is_open(&self, slot: Slot, id: RequestId) -> bool {
+        matches!(slot, Slot::Open | Slot::Export) || self.open.get(&slot) == Some(&id)
+    }
+
     /// Asks everything again.
     pub fn forget(&mut self) {
         self.scene = None;
@@ -254,12 +259,6 @@ impl State {
     /// Computes cancelled curves after all.
     pub fn ask_curves_again(&mut self) {
         self.asks.diversity = None;
-    }
-
-    /// Draws again what was cancelled, in the same noise.
-    pub fn ask_draws_again(&mut self) {
-        self.asks.draws = None;
-        self.asks.overlay = None;
     }
 
     pub(super) fn asks_are_answered(&self) -> bool {

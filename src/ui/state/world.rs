@@ -21,6 +21,8 @@ pub struct Cloud {
     pub name: String,
     /// Standard deviation around each point.
     pub bandwidth: f64,
+    /// Standard deviation of the points themselves: the scale of sensible bandwidths.
+    pub unit: f64,
 }
 
 /// The session with a world that exists; and what was wrong, if it had none.
@@ -92,13 +94,18 @@ impl State {
         let name = path
             .file_stem()
             .map_or_else(|| "points".to_owned(), |n| n.to_string_lossy().into_owned());
-        let cloud = Cloud {
+        let mut cloud = Cloud {
             points,
             name,
             bandwidth: DEFAULT_BANDWIDTH,
+            unit: 1.0,
         };
         match cloud_world(&cloud) {
             Ok(world) => {
+                cloud.unit = world
+                    .mixture
+                    .standard_deviation()
+                    .max(10.0 * DEFAULT_BANDWIDTH);
                 self.show_world(world);
                 self.cloud = Some(cloud);
                 self.notices.clear(Place::World);

@@ -1,13 +1,15 @@
 //! Small building blocks of the panels.
 
 mod badge;
-mod log_slider;
+mod choice;
+mod count;
 mod notice;
 mod rows;
+mod slider;
 
 pub use badge::{Badge, badge};
-pub use log_slider::log_slider;
+pub use choice::{check_row, radio_row};
+pub use count::count_slider;
 pub use notice::{close_button, notice};
-pub use rows::{
-    check_row, key_hint, link, radio_row, section, section_with, slider_row, value_row,
-};
+pub use rows::{key_hint, link, section, section_with, slider_row, value_row};
+pub use slider::{LogScale, Slid, slider};

@@ -1,19 +1,23 @@
-//! A logarithmic slider over a wide range of counts, with a number that can be typed.
+//! A count over a wide range: a logarithmic slider, and a number that can be typed.
 
-use eframe::egui::{self, Align, DragValue, Layout, Response, RichText, Slider, Ui, WidgetInfo};
+use std::ops::RangeInclusive;
+
+use eframe::egui::{Align, DragValue, Layout, RichText, Ui, WidgetInfo};
 
 use crate::ui::format;
 use crate::ui::tokens::{self, size};
 
-/// `name` at the left, the count at the right (drag it or type), and below them a slider whose
-/// steps are round: 1, 2, 4, ... and the ends.
-pub fn log_slider(
+use super::{LogScale, Slid, slider};
+
+/// `name` at the left, the count at the right (drag it or type), and a slider below whose handle
+/// rests on round counts; a key press doubles or halves.
+pub fn count_slider(
     ui: &mut Ui,
     name: &str,
     value: &mut u32,
-    range: std::ops::RangeInclusive<u32>,
+    range: RangeInclusive<u32>,
     arrows_taken: &mut bool,
-) -> Response {
+) {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
         ui.label(
@@ -36,43 +40,25 @@ pub fn log_slider(
             });
         });
     });
-    let mut exponent = f64::from(*value).log2();
-    let (low, high) = (
-        f64::from(*range.start()).log2(),
-        f64::from(*range.end()).log2(),
-    );
-    ui.spacing_mut().slider_width = ui.available_width();
-    let slider = Slider::new(&mut exponent, low..=high).show_value(false);
-    let mut response = ui.add(slider);
-    if response.has_focus() {
-        *arrows_taken = true;
-        let keys = ui.input(|i| {
-            i32::from(i.key_pressed(egui::Key::ArrowRight))
-                - i32::from(i.key_pressed(egui::Key::ArrowLeft))
-        });
-        if keys != 0 {
-            // One key press: twice as many, or half.
-            exponent = (f64::from(*value).log2() + f64::from(keys)).clamp(low, high);
-            response.mark_changed();
-        }
-    }
-    if response.changed() {
-        *value = round_count(exponent).clamp(*range.start(), *range.end());
-    }
-    response.widget_info(|| {
-        let mut info = WidgetInfo::slider(ui.is_enabled(), f64::from(*value), name);
-        info.current_text_value = Some(format::count(u64::from(*value)));
-        info
-    });
-    response
+    let (least, most) = (*range.start(), *range.end());
+    let scale = LogScale::new(f64::from(least), f64::from(most));
+    let spoken = format::count(u64::from(*value));
+    let position = scale.position(f64::from(*value));
+    let (_, slid) = slider(ui, name, &spoken, position, arrows_taken);
+    let wanted = match slid {
+        Some(Slid::To(position)) => round_count(scale.value(position)),
+        Some(Slid::Steps(steps)) => (f64::from(*value) * 2f64.powi(steps)).round() as u32,
+        None => return,
+    };
+    *value = wanted.clamp(least, most);
 }
 
 /// Near a power of two that power, else two leading digits.
-fn round_count(exponent: f64) -> u32 {
+fn round_count(n: f64) -> u32 {
+    let exponent = n.log2();
     if (exponent - exponent.round()).abs() < 0.12 {
         return 2f64.powf(exponent.round()).round() as u32;
     }
-    let n = 2f64.powf(exponent);
     let unit = 10f64.powf((n.log10().floor() - 1.0).max(0.0));
     ((n / unit).round() * unit) as u32
 }
@@ -111,9 +97,9 @@ mod tests {
     }
 
     #[test]
-    fn the_slider_stops_at_round_counts() {
-        assert_eq!(round_count(12.05), 4096);
-        assert_eq!(round_count(12.5), 5800);
-        assert_eq!(round_count(0.0), 1);
+    fn the_slider_rests_on_round_counts() {
+        assert_eq!(round_count(4200.0), 4096);
+        assert_eq!(round_count(5793.0), 5800);
+        assert_eq!(round_count(1.0), 1);
     }
 }

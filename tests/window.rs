@@ -1,0 +1,252 @@
+//! The window by role, label and key, without a graphics device: panels and shortcuts, no pictures.
+
+use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use foresight::lookahead::Source;
+use foresight::session::{Session, WorldRef};
+use foresight::ui::{App, AppOptions};
+
+type Window = Harness<'static, App>;
+
+fn window() -> Window {
+    window_of(Session::default())
+}
+
+fn window_of(session: Session) -> Window {
+    let mut window = Harness::builder()
+        .with_size(vec2(1280.0, 800.0))
+        .with_step_dt(1.0 / 60.0)
+        .build_eframe(|cc| App::new(cc, AppOptions::for_session(session)));
+    window.run_steps(4);
+    window
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.run_steps(3);
+}
+
+fn tap(window: &mut Window, key: Key) {
+    press(window, Modifiers::NONE, key);
+}
+
+fn time(window: &Window) -> f64 {
+    window.state().session().t
+}
+
+#[test]
+fn space_plays_and_pauses() {
+    let mut window = window();
+    let begin = time(&window);
+    tap(&mut window, Key::Space);
+    assert!(window.state().is_playing());
+    window.run_steps(30);
+    assert!(time(&window) > begin + 0.02, "{}", time(&window));
+    tap(&mut window, Key::Space);
+    assert!(!window.state().is_playing());
+    let stopped = time(&window);
+    window.run_steps(10);
+    assert_eq!(time(&window), stopped);
+}
+
+#[test]
+fn arrows_home_and_end_step_the_clock_also_while_a_button_has_the_focus() {
+    let mut window = window();
+    tap(&mut window, Key::ArrowRight);
+    assert!((time(&window) - 0.34).abs() < 1e-9);
+    press(&mut window, Modifiers::SHIFT, Key::ArrowLeft);
+    assert!((time(&window) - 0.24).abs() < 1e-9);
+    window.get_by_label("edit").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::ArrowRight);
+    assert!((time(&window) - 0.25).abs() < 1e-9);
+    assert!(window.get_by_label("edit").is_focused(), "the focus stays");
+    tap(&mut window, Key::End);
+    assert_eq!(time(&window), 1.0);
+    tap(&mut window, Key::Home);
+    assert_eq!(time(&window), 0.0);
+}
+
+#[test]
+fn dragging_the_timeline_moves_the_clock() {
+    let mut window = window();
+    let track = window.get_by_label("Time t, 0 noise, 1 data").rect();
+    let y = track.center().y;
+    window.drag_at(eframe::egui::pos2(track.lerp_inside(vec2(0.33, 0.5)).x, y));
+    window.run_steps(2);
+    let to = eframe::egui::pos2(track.lerp_inside(vec2(0.75, 0.5)).x, y);
+    window.hover_at(to);
+    window.run_steps(2);
+    window.drop_at(to);
+    window.run_steps(2);
+    assert!((time(&window) - 0.75).abs() < 0.02, "{}", time(&window));
+}
+
+#[test]
+fn a_screen_reader_can_set_the_clock() {
+    let mut window = window();
+    window
+        .get_by_label("Time t, 0 noise, 1 data")
+        .set_value_accesskit(0.6);
+    window.run_steps(3);
+    assert!((time(&window) - 0.6).abs() < 1e-9);
+}
+
+#[test]
+fn dragging_x_t_places_it_and_the_arrow_keys_move_it() {
+    let mut window = window();
+    let handle = window.get_by_label("State x_t").rect().center();
+    window.drag_at(handle);
+    window.run_steps(2);
+    let to = handle + vec2(60.0, -40.0);
+    window.hover_at(to);
+    window.run_steps(2);
+    window.drop_at(to);
+    window.run_steps(2);
+    let placed = window.state().session().anchor;
+    assert!(placed.x[0] > -0.6 && placed.x[1] > -0.8, "{placed:?}");
+    assert_eq!(placed.t, time(&window));
+    window.get_by_label("State x_t").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::ArrowRight);
+    let moved = window.state().session().anchor;
+    assert!(moved.x[0] > placed.x[0], "{moved:?}");
+    assert_eq!(moved.t, placed.t, "the clock stays while x_t has the focus");
+}
+
+#[test]
+fn a_question_mark_shows_the_shortcuts_and_esc_hides_them() {
+    let mut window = window();
+    press(&mut window, Modifiers::SHIFT, Key::Questionmark);
+    assert!(window.state().is_help_open());
+    window.get_by_label("redraw: new noise");
+    tap(&mut window, Key::Escape);
+    assert!(!window.state().is_help_open());
+}
+
+#[test]
+fn esc_never_quits() {
+    let mut window = window();
+    for _ in 0..5 {
+        tap(&mut window, Key::Escape);
+    }
+    let closing = window
+        .output()
+        .viewport_output
+        .values()
+        .flat_map(|viewport| &viewport.commands)
+        .any(|command| matches!(command, eframe::egui::ViewportCommand::Close));
+    assert!(!closing);
+    window.get_by_label("What x_t could still become");
+}
+
+#[test]
+fn a_preset_switches_the_world() {
+    let mut window = window();
+    window
+        .get_by_role_and_label(Role::ComboBox, "World")
+        .click_accesskit();
+    window.run_steps(4);
+    window.get_by_label("Ring of eight").click_accesskit();
+    window.run_steps(4);
+    assert_eq!(
+        window.state().session().world,
+        WorldRef::Preset("ring8".into())
+    );
+    window.get_by_label("Share of upper right");
+}
+
+#[test]
+fn keys_choose_sources_noise_and_layers() {
+    let mut window = window();
+    tap(&mut window, Key::Num5);
+    assert_eq!(window.state().session().source, Source::Exact);
+    tap(&mut window, Key::Num4);
+    assert!(matches!(window.state().session().source, Source::Sde(_)));
+    let before = window.state().session().clone();
+    tap(&mut window, Key::R);
+    assert_eq!(window.state().session().seed, before.seed + 1);
+    tap(&mut window, Key::V);
+    tap(&mut window, Key::C);
+    let show = window.state().session().show;
+    assert_eq!(show.velocity, !before.show.velocity);
+    assert_eq!(show.contours, !before.show.contours);
+    tap(&mut window, Key::O);
+    assert!(window.state().session().overlay.is_some());
+}
+
+#[test]
+fn a_mode_is_added_deleted_and_brought_back() {
+    let mut window = window();
+    let modes = |window: &Window| {
+        let world = window
+            .state()
+            .session()
+            .world
+            .resolve()
+            .expect("a valid world");
+        world.mixture.modes().len()
+    };
+    tap(&mut window, Key::E);
+    window.get_by_label("Add a mode").click_accesskit();
+    window.run_steps(4);
+    assert_eq!(modes(&window), 4);
+    tap(&mut window, Key::Delete);
+    assert_eq!(modes(&window), 3);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(modes(&window), 4);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(modes(&window), 3);
+    assert_eq!(
+        window.state().session().world,
+        WorldRef::Preset("three".into()),
+        "undo leads back to the preset itself"
+    );
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(modes(&window), 4);
+}
+
+#[test]
+fn the_hint_is_shown_until_it_is_dismissed() {
+    let mut window = window();
+    let hint =
+        "Drag the point. Drag the time bar. Each dot is a clean sample it could still become.";
+    window.get_by_label(hint);
+    window.get_by_label("Dismiss the hint").click_accesskit();
+    window.run_steps(3);
+    assert!(window.query_by_label(hint).is_none());
+}
+
+#[test]
+fn every_control_has_a_name() {
+    let mut window = window_of(Session {
+        overlay: Some(Source::Exact),
+        ..Session::default()
+    });
+    tap(&mut window, Key::E);
+    window.get_by_label("Checkpoint").click_accesskit();
+    window.run_steps(3);
+    window.check_accessibility();
+    press(&mut window, Modifiers::SHIFT, Key::Questionmark);
+    window.check_accessibility();
+}
+
+#[test]
+fn tab_reaches_the_clock_and_x_t() {
+    let mut window = window();
+    let mut reached = Vec::new();
+    for _ in 0..120 {
+        tap(&mut window, Key::Tab);
+        for name in ["State x_t", "Time t, 0 noise, 1 data", "Play", "Draws"] {
+            let focused = window
+                .query_all_by_label(name)
+                .any(|node| node.accesskit_node().is_focused());
+            if focused && !reached.contains(&name) {
+                reached.push(name);
+            }
+        }
+    }
+    assert_eq!(reached.len(), 4, "{reached:?}");
+}

@@ -192,7 +192,11 @@ fn gradients_through_the_map_reach_the_target_where_the_text_says_so() {
 fn one_gradient_draw_steers_and_more_steer_better() {
     // bimodal lik, ODE: N = 1 0.66, 4 0.22, 16 0.17 against 1.13 untilted.
     let case = Case::named("bimodal lik");
-    let at = |n| case.score(&plan(Method::MfmG, Flow::Ode, 100, n)).sliced_w2;
+    let at = |n| {
+        let mut plan = plan(Method::MfmG, Flow::Ode, 100, n);
+        plan.particles = 2048;
+        case.score(&plan).sliced_w2
+    };
     let (one, four, sixteen) = (at(1), at(4), at(16));
     assert!((0.45..0.9).contains(&one), "{one}");
     assert!(four < 0.6 * one && four < 1.3 * 0.25, "{four}");

@@ -27,6 +27,7 @@ pub struct CheckpointCard {
     /// The world that it was trained on.
     pub world: World,
     /// How it was trained.
+    #[serde(deserialize_with = "super::recipe::bounded")]
     pub recipe: serde_json::Value,
     /// Root seed of the training.
     pub seed: u64,

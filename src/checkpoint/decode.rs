@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 
 use super::header::{Header, TensorEntry};
+use crate::mixture::shortened;
 
 /// The numbers of a tensor, which must have `shape`, be of type F32, F16 or BF16, and be finite.
 /// Halves are converted; `file` is what `header` was parsed from.
@@ -32,7 +33,8 @@ pub fn floats(
         "BF16" => chunks(data, |b| bf16::from_le_bytes(b).to_f32()),
         other => {
             return Err(format!(
-                "has the type {other}; F32, F16 and BF16 are possible"
+                "has the type {}; F32, F16 and BF16 are possible",
+                shortened(other, 20)
             ));
         }
     };

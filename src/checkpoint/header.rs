@@ -9,6 +9,8 @@ use std::io::{self, Read};
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
+use crate::mixture::shortened;
+
 /// The longest header that is read, in bytes.
 pub const MAX_HEADER_BYTES: u64 = 16 << 20;
 /// The most tensors in a file.
@@ -114,8 +116,8 @@ impl Header {
         // At most MAX_HEADER_BYTES, and not more than the file.
         let mut text = vec![0; claimed as usize];
         file.read_exact(&mut text)?;
-        let raw: RawHeader =
-            serde_json::from_slice(&text).map_err(|e| HeaderError::Json(e.to_string()))?;
+        let raw: RawHeader = serde_json::from_slice(&text)
+            .map_err(|e| HeaderError::Json(shortened(&e.to_string(), 200)))?;
         let mut header = Self {
             tensors: raw.tensors,
             metadata: raw.metadata,
@@ -156,7 +158,7 @@ impl Header {
         for entry in &self.tensors {
             let fail = |reason: String| {
                 Err(HeaderError::Tensor {
-                    tensor: entry.name.clone(),
+                    tensor: shortened(&entry.name, 80),
                     reason,
                 })
             };
@@ -181,7 +183,7 @@ impl Header {
             if needed != Some(end - begin) {
                 return fail(format!(
                     "{} {:?} does not fit its {} bytes",
-                    entry.dtype,
+                    shortened(&entry.dtype, 20),
                     entry.shape,
                     end - begin
                 ));
@@ -193,7 +195,7 @@ impl Header {
         for entry in &self.tensors {
             if entry.range[0] != needed {
                 return Err(HeaderError::Tensor {
-                    tensor: entry.name.clone(),
+                    tensor: shortened(&entry.name, 80),
                     reason: format!(
                         "its data start at {} where {needed} was expected (overlap or gap)",
                         entry.range[0]

@@ -11,6 +11,7 @@ mod inspect;
 mod limits;
 mod open;
 mod ours;
+mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 pub use error::CheckpointError;

@@ -8,6 +8,7 @@ use super::decode::floats;
 use super::header::Header;
 use super::limits::{MAX_CARD_BYTES, MAX_FILE_BYTES, layer_shapes};
 use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
+use crate::mixture::shortened;
 use crate::model::DenseLayer;
 
 /// The key of the header's metadata that holds the card.
@@ -108,7 +109,7 @@ fn parse_card(text: &str, name: &str) -> Result<CheckpointCard, CheckpointError>
     }
     let damaged = |reason: String| CheckpointError::Card {
         path: name.to_owned(),
-        reason,
+        reason: shortened(&reason, 400),
     };
     if text.len() > MAX_CARD_BYTES {
         return Err(damaged(format!(
@@ -180,7 +181,7 @@ fn read_layers(
 ) -> Result<Vec<DenseLayer>, CheckpointError> {
     let fail = |tensor: &str, reason: String| CheckpointError::Tensor {
         path: name.to_owned(),
-        tensor: tensor.to_owned(),
+        tensor: shortened(tensor, 80),
         reason,
     };
     let read = |tensor: &str, shape: &[usize]| {

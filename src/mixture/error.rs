@@ -50,7 +50,7 @@ pub enum MixtureError {
         presets: String,
     },
     /// Not RON, or not a world.
-    #[error("line and column {}: {}{}", .0.span, .0.code, layout_hint(&.0.code))]
+    #[error("line and column {}: {}{}", .0.span, shortened(&.0.code.to_string(), 400), layout_hint(&.0.code))]
     Ron(Box<ron::error::SpannedError>),
     /// The operating system refused.
     #[error("cannot read it: {0}")]
@@ -178,4 +178,18 @@ pub enum RowProblem {
     /// The reader lost track of the lines.
     #[error("it cannot be read as comma-separated values: {0}")]
     Csv(String),
+}
+
+/// Messages show what was found, not a megabyte of it: the beginning and the end of a text of more than `most` letters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let letters = text.chars().count();
+    if letters <= most {
+        return text.to_owned();
+    }
+    let (start, end) = (most - most / 4, most / 4);
+    text.chars()
+        .take(start)
+        .chain(['…'])
+        .chain(text.chars().skip(letters - end))
+        .collect()
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use csv::{ByteRecord, ReaderBuilder, Trim};
 
+use super::error::shortened;
 use super::world::open_bounded;
 use super::{Mixture, MixtureError, Mode, Point, RowProblem};
 
@@ -150,7 +151,7 @@ fn check_header(record: &ByteRecord) -> Result<(), RowProblem> {
         .collect();
     match names.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["x", "y"] | ["x", "y", "w"] => Ok(()),
-        _ => Err(RowProblem::Header(shortened(&names.join(",")))),
+        _ => Err(RowProblem::Header(shortened(&names.join(","), 40))),
     }
 }
 
@@ -192,16 +193,7 @@ fn number(field: &[u8]) -> Result<f64, RowProblem> {
 }
 
 fn shown(field: &[u8]) -> String {
-    shortened(&String::from_utf8_lossy(&field[..field.len().min(256)]))
-}
-
-/// Messages show the beginning of what was found, not a megabyte of it.
-fn shortened(text: &str) -> String {
-    let mut start: String = text.chars().take(40).collect();
-    if start.len() < text.len() {
-        start.push('…');
-    }
-    start
+    shortened(&String::from_utf8_lossy(&field[..field.len().min(256)]), 40)
 }
 
 #[cfg(test)]

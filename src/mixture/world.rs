@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::error::shortened;
 use super::import::{DEFAULT_BANDWIDTH, PointCloud};
 use super::{Mixture, MixtureError, Preset};
 
@@ -99,7 +100,7 @@ impl World {
             return Self::load(path);
         }
         Err(MixtureError::UnknownWorld {
-            given: name_or_path.to_owned(),
+            given: shortened(name_or_path, 200),
             presets: Preset::names(),
         })
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::lookahead::Source;
-use crate::mixture::{MixtureError, Preset, World};
+use crate::mixture::{MixtureError, Preset, World, shortened};
 
 /// The largest session file that is read, in bytes.
 const MAX_SESSION_BYTES: u64 = 8 << 20;
@@ -32,7 +32,9 @@ pub enum SessionError {
         bytes: u64,
     },
     /// The text is not a session.
-    #[error("{path}: not a Foresight session: {reason}. Compare with a session that Foresight saved")]
+    #[error(
+        "{path}: not a Foresight session: {reason}. Compare with a session that Foresight saved"
+    )]
     Syntax {
         /// The file.
         path: PathBuf,
@@ -69,7 +71,14 @@ impl WorldRef {
     /// When the name is no preset's.
     pub fn resolve(&self) -> Result<World, MixtureError> {
         match self {
-            Self::Preset(name) => World::resolve(name),
+            // A name only: a session of somebody else must not open files.
+            Self::Preset(name) => match Preset::from_name(name) {
+                Some(preset) => Ok(World::preset(preset)),
+                None => Err(MixtureError::UnknownWorld {
+                    given: shortened(name, 200),
+                    presets: Preset::names(),
+                }),
+            },
             Self::Custom(world) => Ok(world.clone()),
         }
     }
@@ -283,7 +292,7 @@ impl Session {
     pub fn from_ron(text: &str, path: &Path) -> Result<Self, SessionError> {
         let session: Self = ron::from_str(text).map_err(|e| SessionError::Syntax {
             path: path.to_owned(),
-            reason: e.to_string(),
+            reason: shortened(&e.to_string(), 400),
         })?;
         session.validate(path)?;
         Ok(session)
@@ -339,7 +348,11 @@ impl Session {
             })
         };
         if self.format != 1 {
-            return fail("format", self.format.to_string(), "this version reads format 1");
+            return fail(
+                "format",
+                self.format.to_string(),
+                "this version reads format 1",
+            );
         }
         for (field, t) in [("t", self.t), ("anchor.t", self.anchor.t)] {
             if !(0.0..=1.0).contains(&t) {
@@ -354,12 +367,20 @@ impl Session {
             );
         }
         if !(1..=Self::MAX_DRAWS).contains(&self.draws) {
-            return fail("draws", self.draws.to_string(), "1 to 1,000,000 are possible");
+            return fail(
+                "draws",
+                self.draws.to_string(),
+                "1 to 1,000,000 are possible",
+            );
         }
         let view = self.view;
         if !(view.center.iter().all(|v| v.is_finite()) && (1e-3..=1e6).contains(&view.half_extent))
         {
-            return fail("view", format!("{view:?}"), "it must be finite and not empty");
+            return fail(
+                "view",
+                format!("{view:?}"),
+                "it must be finite and not empty",
+            );
         }
         if !(0.01..=100.0).contains(&self.playback.speed) {
             return fail(
@@ -369,7 +390,11 @@ impl Session {
             );
         }
         if let Err(e) = self.world.resolve() {
-            return fail("world", e.to_string(), "it must be a preset or a valid mixture");
+            return fail(
+                "world",
+                e.to_string(),
+                "it must be a preset or a valid mixture",
+            );
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use foresight::checkpoint::Checkpoint;
+use foresight::checkpoint::{Checkpoint, inspect};
 use foresight::mixture::{PointCloud, Preset, World};
 use foresight::session::Session;
 use rand::SeedableRng;
@@ -24,6 +24,18 @@ fn read_checkpoint(bytes: &[u8]) -> Result<(), String> {
     let mut out = [[0.0; 2]];
     network.velocity_into(0.0, 1.0, 0.3, [0.5, -0.5], &[[0.1, 0.2]], &mut out);
     Ok(())
+}
+
+fn read_and_list(bytes: &[u8]) -> Result<(), String> {
+    let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
+    std::fs::write(file.path(), bytes).map_err(|e| e.to_string())?;
+    let found = inspect(file.path()).map_err(|e| e.to_string())?;
+    assert!(found.to_string().contains(&found.hash));
+    if found.warnings.is_empty() {
+        Ok(())
+    } else {
+        Err(found.warnings[0].clone())
+    }
 }
 
 fn read_world(bytes: &[u8]) -> Result<(), String> {
@@ -79,7 +91,7 @@ fn survives(kind: &str, number: usize, bytes: &[u8], read: Reader) -> bool {
         Ok(Err(message)) => {
             assert!(
                 message.len() < 4_000,
-                "a message of {} bytes",
+                "{kind} {number}: a message of {} bytes",
                 message.len()
             );
             false
@@ -97,8 +109,9 @@ fn thirteen_thousand_damaged_files_cause_no_panic_and_no_great_allocation() {
     let world = World::preset(Preset::Two).to_ron().into_bytes();
     let session = session().into_bytes();
     let cloud = cloud().into_bytes();
+    // A generator of damage: a sound file and another to take pieces from.
     type Damage = fn(&[u8], &[u8], &mut ChaCha8Rng) -> Vec<u8>;
-    let kinds: [(&str, &[u8], &[u8], Damage, Reader, usize); 4] = [
+    let kinds: [(&str, &[u8], &[u8], Damage, Reader, usize); 5] = [
         (
             "checkpoint",
             &model,
@@ -106,6 +119,14 @@ fn thirteen_thousand_damaged_files_cause_no_panic_and_no_great_allocation() {
             damaged_checkpoint,
             read_checkpoint,
             5_000,
+        ),
+        (
+            "inspected",
+            &model,
+            &world,
+            damaged_checkpoint,
+            read_and_list,
+            500,
         ),
         ("world", &world, &session, damage, read_world, 3_000),
         ("session", &session, &world, damage, read_session, 2_500),

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use foresight::checkpoint::{Checkpoint, inspect};
+use foresight::lookahead::{NoiseKey, Source};
+use foresight::metrics::Counters;
 use foresight::mixture::{Preset, World};
 use foresight::session::Session;
 use rand::{Rng, SeedableRng};
@@ -151,6 +153,12 @@ fn a_checkpoint_filled_with_nan_is_refused_by_tensor() {
 fn an_oversized_checkpoint_is_refused_before_it_is_read() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("huge.safetensors");
+    let header = |bytes: u64| {
+        format!(r#"{{"w":{{"dtype":"U8","shape":[{bytes}],"data_offsets":[0,{bytes}]}}}}"#)
+    };
+    let length = (1 << 40) - 8;
+    // Its own length changes nothing: the number has as many digits either way.
+    let foreign = header(length - header(length).len() as u64);
     for (start, hints) in [
         // A sound model, then a terabyte of nothing.
         (checkpoint(), &["bytes of data"][..]),
@@ -158,14 +166,7 @@ fn an_oversized_checkpoint_is_refused_before_it_is_read() {
         (vec![], &["even an empty one has 2"][..]),
         // Another program's model, of that size indeed.
         (
-            joined(
-                format!(
-                    r#"{{"w":{{"dtype":"U8","shape":[{0}],"data_offsets":[0,{0}]}}}}"#,
-                    (1_u64 << 40) - 8 - 74
-                )
-                .as_bytes(),
-                b"",
-            ),
+            joined(foreign.as_bytes(), b""),
             &["1099511627776 bytes", "Is this the right file?"][..],
         ),
     ] {
@@ -393,5 +394,27 @@ fn oversized_text_files_are_refused_before_they_are_read() {
             open_session,
             &["1099511627776 bytes", "Is this the right file?"],
         );
+    }
+}
+
+#[test]
+fn a_time_outside_the_unit_interval_is_refused_before_anything_is_drawn() {
+    let world = World::preset(Preset::Two).mixture;
+    for t in [-0.1, 1.5, f64::NAN, f64::INFINITY] {
+        let mut out = [[0.0; 2]; 4];
+        let refused = foresight::lookahead::draw(
+            Source::Exact,
+            &world,
+            None,
+            (t, [0.0, 0.0]),
+            NoiseKey { seed: 3, state: 0 },
+            0,
+            &mut out,
+            &mut Counters::default(),
+            &mut |_| true,
+        );
+        let message = refused.unwrap_err().to_string();
+        assert!(message.contains("must lie in [0, 1]"), "{message}");
+        assert_eq!(out, [[0.0; 2]; 4]);
     }
 }

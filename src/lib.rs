@@ -11,6 +11,8 @@ pub mod mixture;
 pub mod model;
 pub mod process;
 pub mod render;
+pub mod reward;
 pub mod session;
+pub mod steer;
 pub mod train;
 pub mod ui;

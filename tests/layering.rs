@@ -14,6 +14,18 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["process", "mixture", "model"]),
     ("checkpoint", &["process", "mixture", "model"]),
     ("lookahead", &["process", "mixture", "model", "metrics"]),
+    ("reward", &["process", "mixture"]),
+    (
+        "steer",
+        &[
+            "process",
+            "mixture",
+            "model",
+            "metrics",
+            "lookahead",
+            "reward",
+        ],
+    ),
     ("session", &["mixture", "lookahead"]),
     (
         "train",
@@ -36,6 +48,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
         ],
@@ -51,6 +65,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
             "engine",
@@ -67,6 +83,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
             "engine",
@@ -86,6 +104,8 @@ const FORBIDDEN_CRATES: &[(&[&str], &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
+            "steer",
             "session",
             "train",
             "engine",
@@ -93,7 +113,7 @@ const FORBIDDEN_CRATES: &[(&[&str], &[&str])] = &[
     ),
     (
         &["burn", "cubecl"],
-        &["process", "mixture", "metrics", "session", "ui"],
+        &["process", "mixture", "metrics", "reward", "session", "ui"],
     ),
 ];
 

@@ -32,6 +32,16 @@ fn tap(window: &mut Window, key: Key) {
     press(window, Modifiers::NONE, key);
 }
 
+/// Steps until a label is there: figures come from the engine's own thread.
+fn wait_for(window: &mut Window, label: &str) {
+    let begun = std::time::Instant::now();
+    while window.query_by_label(label).is_none() {
+        assert!(begun.elapsed().as_secs() < 60, "'{label}' did not come");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.step();
+    }
+}
+
 fn time(window: &Window) -> f64 {
     window.state().session().t
 }
@@ -121,7 +131,7 @@ fn a_question_mark_shows_the_shortcuts_and_esc_hides_them() {
     let mut window = window();
     press(&mut window, Modifiers::SHIFT, Key::Questionmark);
     assert!(window.state().is_help_open());
-    window.get_by_label("redraw: new noise");
+    window.get_by_label("R: redraw with new noise");
     tap(&mut window, Key::Escape);
     assert!(!window.state().is_help_open());
 }
@@ -155,7 +165,7 @@ fn a_preset_switches_the_world() {
         window.state().session().world,
         WorldRef::Preset("ring8".into())
     );
-    window.get_by_label("Share of upper right");
+    wait_for(&mut window, "Share of upper right");
 }
 
 #[test]

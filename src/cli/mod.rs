@@ -3,6 +3,7 @@
 mod bench;
 pub mod eval;
 mod posterior;
+mod steer;
 pub mod train;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
 pub use posterior::{PosteriorArgs, run_posterior};
+pub use steer::{SteerArgs, run_steer};
 
 /// See what a noisy state could still become.
 ///
@@ -60,6 +62,8 @@ impl From<DeviceArg> for ComputeChoice {
 pub enum Command {
     /// Draw from p(x_1 | x_t) and write the draws to a file.
     Posterior(PosteriorArgs),
+    /// Sample toward a reward and score the samples against the tilted target.
+    Steer(Box<SteerArgs>),
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
     /// Compare a checkpoint's draws with the exact posterior.
@@ -164,6 +168,7 @@ fn parse_time(text: &str) -> Result<f64, String> {
 pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
+        Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => {

@@ -2,8 +2,8 @@
 //!
 //! A [`Mixture`] is a clean-data distribution `p_1 = sum_k w_k N(mu_k, S_k)` in the plane, and everything the app
 //! calls *exact* is computed here in f64 (methods.md 2 and 3): density of `p_t`, posterior, velocity, score, denoiser,
-//! the GLASS velocity and exact samples. A [`World`] is a mixture with a name; worlds come from [`Preset`]s, RON files
-//! and point clouds. A tilted target is a mixture again and will be made from the same parts.
+//! the GLASS velocity, tilted targets and values, and exact samples. A [`World`] is a mixture with a name; worlds come from [`Preset`]s, RON files
+//! and point clouds. A tilted target is a mixture again, made from the same parts.
 
 mod cov;
 mod distribution;
@@ -11,8 +11,10 @@ mod error;
 mod exact;
 mod glass;
 mod import;
+mod posterior_at;
 mod presets;
 mod sample;
+mod tilted;
 mod velocity;
 mod world;
 
@@ -28,6 +30,8 @@ pub(crate) use error::shortened;
 pub use error::{MixtureError, ModeProblem, RowProblem};
 pub use glass::{GlassCoefficients, GlassField, glass_coefficients};
 pub use import::{DEFAULT_BANDWIDTH, PointCloud};
+pub use posterior_at::{Matrix2, PosteriorAt, PosteriorScratch, VelocityJacobianAt};
 pub use presets::Preset;
+pub use tilted::{Bump, Tilt, TiltError, TiltedAt, TiltedMixture, TiltedState};
 pub use velocity::VelocityAt;
 pub use world::World;

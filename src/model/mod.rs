@@ -5,11 +5,13 @@
 
 mod config;
 mod fused;
+mod fused_vjp;
 mod map;
 mod mlp;
 pub(crate) mod simd;
 
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use fused::FusedMlp;
+pub use fused_vjp::{GuidedMlp, Rows};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;

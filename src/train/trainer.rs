@@ -277,9 +277,9 @@ mod tests {
                 let (s, t) = (fresh.s[i], fresh.t[i]);
                 let mut v = [[0.0; 2]];
                 network.velocity_into(s, s, t, fresh.x_t[i], &fresh.x[i..=i], &mut v);
-                for d in 0..2 {
-                    error += (v[0][d] - fresh.velocity[i][d]).powi(2);
-                    size += fresh.velocity[i][d].powi(2);
+                for (ours, exact) in v[0].iter().zip(fresh.velocity[i]) {
+                    error += (ours - exact).powi(2);
+                    size += exact.powi(2);
                 }
             }
             // An untrained network is off by the whole size.

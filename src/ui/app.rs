@@ -1,6 +1,7 @@
 //! The window: panels around one state.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Ui};
 use egui_tiles::Tree;
@@ -20,6 +21,8 @@ use super::{canvas, help, shortcuts, side, status, timeline, top_bar, widgets};
 pub struct App {
     state: State,
     tree: Tree<Pane>,
+    /// Whether eframe tells how long a frame took, painting included.
+    frame_time_is_told: bool,
 }
 
 impl App {
@@ -64,11 +67,13 @@ impl App {
         Self {
             state,
             tree: remembered.tree,
+            frame_time_is_told: false,
         }
     }
 
     /// The whole window in a root [`Ui`].
     pub fn show(&mut self, ui: &mut Ui) {
+        let begun = Instant::now();
         let ctx = ui.ctx().clone();
         let state = &mut self.state;
         ctx.set_theme(state.theme());
@@ -77,6 +82,7 @@ impl App {
         state.dragging = false;
 
         let palette = tokens::palette(ui);
+        ui.painter().rect_filled(ui.max_rect(), 0.0, palette.window);
         let bar = |left: i8, right: i8| {
             Frame::new().fill(palette.window).inner_margin(Margin {
                 left,
@@ -145,6 +151,9 @@ impl App {
         drop_veil(&ctx);
         help::show(&ctx, state);
         state.end_frame(&ctx);
+        if !self.frame_time_is_told {
+            self.state.frame_ms = begun.elapsed().as_secs_f32() * 1e3;
+        }
     }
 
     /// The session as it is now.
@@ -186,11 +195,6 @@ impl App {
     /// Sets the number of draws.
     pub fn set_draws(&mut self, draws: u32) {
         self.state.session.draws = draws.clamp(1, Session::MAX_DRAWS);
-    }
-
-    /// Sets how long the last frame took, where the caller knows.
-    pub fn set_frame_time(&mut self, secs: f32) {
-        self.state.frame_ms = secs * 1e3;
     }
 }
 
@@ -265,7 +269,8 @@ fn drop_veil(ctx: &egui::Context) {
 impl eframe::App for App {
     fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
         if let Some(secs) = frame.info().cpu_usage {
-            self.set_frame_time(secs);
+            self.frame_time_is_told = true;
+            self.state.frame_ms = secs * 1e3;
         }
         self.show(ui);
     }

@@ -1,10 +1,17 @@
 //! All shortcuts, from the table that also makes them work.
 
-use eframe::egui::{self, Align2, Context, Grid, Margin, RichText, Ui};
+use eframe::egui::{
+    self, Align, Align2, Context, Layout, Margin, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2,
+};
 
 use super::shortcuts::{GESTURES, Group, SHORTCUTS, written};
 use super::state::State;
 use super::tokens::{self, size};
+
+const COLUMN: f32 = 340.0;
+const KEYS: f32 = 124.0;
+const ROW: f32 = 21.0;
+const GUTTER: f32 = 28.0;
 
 /// Shows the shortcuts while [`State::help_open`].
 pub fn show(ctx: &Context, state: &mut State) {
@@ -12,87 +19,97 @@ pub fn show(ctx: &Context, state: &mut State) {
         return;
     }
     let mut open = true;
+    let room = ctx.content_rect().size() - vec2(80.0, 120.0);
+    let wide = room.x > 2.0 * COLUMN + GUTTER;
     egui::Window::new("Keyboard and pointer")
         .open(&mut open)
         .collapsible(false)
         .resizable(false)
         .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
         .order(egui::Order::Foreground)
-        .max_height(ctx.content_rect().height() - 96.0)
+        .default_height(room.y)
+        .max_height(room.y)
         .vscroll(true)
         .show(ctx, |ui| {
+            let margin = Margin {
+                left: 8,
+                right: 20,
+                top: 0,
+                bottom: 4,
+            };
             egui::Frame::new()
-                .inner_margin(Margin {
-                    left: 4,
-                    right: 16,
-                    top: 8,
-                    bottom: 4,
-                })
-                .show(ui, content);
+                .inner_margin(margin)
+                .show(ui, |ui| content(ui, wide));
         });
     state.help_open = open;
 }
 
-fn content(ui: &mut Ui) {
-    ui.horizontal_top(|ui| {
-        ui.vertical(|ui| {
-            group(ui, Group::Time);
-            group(ui, Group::Canvas);
+fn content(ui: &mut Ui, wide: bool) {
+    ui.spacing_mut().item_spacing = vec2(0.0, 1.0);
+    if wide {
+        ui.horizontal_top(|ui| {
+            column(ui, &[Group::Time, Group::Canvas]);
+            ui.add_space(GUTTER);
+            column(ui, &[Group::Draws, Group::Program]);
         });
-        ui.add_space(40.0);
-        ui.vertical(|ui| {
-            group(ui, Group::Draws);
-            group(ui, Group::Program);
-        });
-    });
+    } else {
+        column(
+            ui,
+            &[Group::Time, Group::Draws, Group::Canvas, Group::Program],
+        );
+    }
+    let width = if wide { 2.0 * COLUMN + GUTTER } else { COLUMN };
     heading(ui, "Pointer");
-    Grid::new("gestures")
-        .num_columns(2)
-        .spacing([24.0, 7.0])
-        .show(ui, |ui| {
-            for (gesture, does) in GESTURES {
-                keys(ui, gesture);
-                ui.label(*does);
-                ui.end_row();
-            }
-        });
+    for (gesture, does) in GESTURES {
+        row(ui, width, gesture, does);
+    }
     ui.add_space(10.0);
     let faint = tokens::palette(ui).text_faint;
-    ui.label(
-        RichText::new("Tab walks through every control. Esc closes this or cancels what runs; it never quits.")
-            .size(size::SMALL)
-            .color(faint),
-    );
+    let text =
+        "Tab walks through every control. Esc closes this or cancels what runs; it never quits.";
+    ui.label(RichText::new(text).size(size::SMALL).color(faint));
 }
 
 fn heading(ui: &mut Ui, title: &str) {
     let quiet = tokens::palette(ui).text_quiet;
-    ui.add_space(10.0);
+    ui.add_space(12.0);
     ui.label(RichText::new(title).size(size::SMALL).color(quiet));
-    ui.add_space(2.0);
+    ui.add_space(3.0);
 }
 
-fn keys(ui: &mut Ui, text: &str) {
-    let strong = tokens::palette(ui).text_strong;
-    ui.label(
-        RichText::new(text)
-            .font(tokens::strong_font())
-            .color(strong),
-    );
-}
-
-fn group(ui: &mut Ui, group: Group) {
-    heading(ui, group.title());
+fn column(ui: &mut Ui, groups: &[Group]) {
     let ctx = ui.ctx().clone();
-    Grid::new(group.title())
-        .num_columns(2)
-        .spacing([24.0, 7.0])
-        .show(ui, |ui| {
-            for shortcut in SHORTCUTS.iter().filter(|s| s.group == group) {
-                let names: Vec<String> = shortcut.keys.iter().map(|k| written(&ctx, k)).collect();
-                keys(ui, &names.join("  or  "));
-                ui.label(shortcut.does);
-                ui.end_row();
+    ui.allocate_ui_with_layout(vec2(COLUMN, 0.0), Layout::top_down(Align::Min), |ui| {
+        ui.set_width(COLUMN);
+        for group in groups {
+            heading(ui, group.title());
+            for shortcut in SHORTCUTS.iter().filter(|s| s.group == *group) {
+                let keys: Vec<String> = shortcut.keys.iter().map(|k| written(&ctx, k)).collect();
+                row(ui, COLUMN, &keys.join(", "), shortcut.does);
             }
-        });
+        }
+    });
+}
+
+fn row(ui: &mut Ui, width: f32, keys: &str, does: &str) {
+    let palette = tokens::palette(ui);
+    let (rect, response) = ui.allocate_exact_size(vec2(width, ROW), Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{keys}: {does}")));
+    let painter = ui.painter();
+    let left = rect.left_center();
+    painter.text(
+        left,
+        Align2::LEFT_CENTER,
+        keys,
+        tokens::strong_font(),
+        palette.text_strong,
+    );
+    let place = pos2(rect.left() + KEYS, rect.center().y);
+    painter.text(
+        place,
+        Align2::LEFT_CENTER,
+        does,
+        tokens::body_font(),
+        palette.text,
+    );
 }

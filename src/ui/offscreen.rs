@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use eframe::egui;
 use egui_kittest::Harness;
 
-use crate::metrics::WindowTimings;
 use crate::engine::Compute;
 use crate::gpu::SharedDevice;
+use crate::metrics::WindowTimings;
 use crate::session::{ComputeChoice, Session};
 
 use super::{App, AppOptions};

@@ -160,7 +160,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::R)],
         Action::Redraw,
         Group::Draws,
-        "redraw: new noise",
+        "redraw with new noise",
     ),
     entry(
         &[key(Key::D)],

@@ -193,7 +193,7 @@ fn ticks(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), y: f32, p
     }
     let source = state.source();
     let steps = source.steps();
-    if steps == 0 {
+    if steps < 2 {
         return;
     }
     let start = if matches!(source, Source::Sde(_)) {

@@ -59,7 +59,7 @@ pub fn badges(ui: &mut Ui, state: &State) {
     if let Some(overlay) = state.overlay() {
         badge(ui, &badge_of(state, overlay, true, palette));
         ui.label(
-            RichText::new("over")
+            RichText::new("and")
                 .size(size::SMALL)
                 .color(palette.text_faint),
         );
@@ -97,21 +97,23 @@ pub fn show(ui: &mut Ui, state: &State) {
     let mut entries: Vec<(Sign, String)> = Vec::new();
     if show.draws {
         let source = state.source();
-        let kind = |source| {
-            if state.is_learned(source) {
-                "learned"
-            } else {
-                "exact"
-            }
+        let kind = |source: Source| match source {
+            Source::Exact => "exact draws".to_owned(),
+            _ if state.is_learned(source) => "learned draws".to_owned(),
+            other => format!("{} draws, exact velocity", short_name(other)),
         };
         entries.push((
             Sign::Dot(color_of(state, source, false, palette)),
-            format!("{} draws", kind(source)),
+            kind(source),
         ));
         if let Some(overlay) = state.overlay() {
             entries.push((
                 Sign::Dot(color_of(state, overlay, true, palette)),
-                format!("{}, {}", kind(overlay), short_name(overlay)),
+                if state.is_learned(overlay) {
+                    format!("{}, {}", kind(overlay), short_name(overlay))
+                } else {
+                    kind(overlay)
+                },
             ));
         }
     }

@@ -106,6 +106,8 @@ fn label_mean(painter: &Painter, projection: &Projection, scene: &SceneAnswer, p
     let text = "denoised mean\nwhat DPS sees".to_owned();
     let galley = painter.layout_no_wrap(text, tokens::small_font(), palette.mean);
     let sides = [
+        (Align2::CENTER_TOP, vec2(0.0, 13.0)),
+        (Align2::CENTER_BOTTOM, vec2(0.0, -13.0)),
         (Align2::LEFT_TOP, vec2(12.0, 4.0)),
         (Align2::LEFT_BOTTOM, vec2(12.0, -4.0)),
         (Align2::RIGHT_TOP, vec2(-12.0, 4.0)),

@@ -171,7 +171,7 @@ pub fn points(
     layer: Layer,
 ) {
     let crowd = (f64::from(count.max(1)) / 4096.0) as f32;
-    let opacity = (0.72 * crowd.powf(-0.42)).clamp(0.05, 0.92);
+    let opacity = (0.72 * crowd.powf(-0.52)).clamp(0.025, 0.92);
     let radius = (tokens::size::DRAW_RADIUS * crowd.powf(-0.13)).clamp(0.7, 3.2);
     let dots = Points {
         view: layer.view("canvas draws"),

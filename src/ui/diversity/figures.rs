@@ -3,6 +3,7 @@
 use eframe::egui::{Align2, Color32, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::engine::DrawStats;
+use crate::lookahead::Source;
 use crate::mixture::Cov2;
 use crate::ui::canvas::{color_of, short_name};
 use crate::ui::format;
@@ -88,12 +89,9 @@ pub fn show(ui: &mut Ui, state: &State, stats: &DrawStats) {
     section_with(ui, "Figures", right, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         let main = state.source();
-        let mut titles = vec![(heading(state, main), color_of(state, main, false, palette))];
+        let mut titles = vec![(heading(state, main, overlay.is_some()), color_of(state, main, false, palette))];
         if let Some((source, _)) = &overlay {
-            titles.push((
-                heading(state, *source),
-                color_of(state, *source, true, palette),
-            ));
+            titles.push((heading(state, *source, true), color_of(state, *source, true, palette)));
         }
         titles.push(("exact".to_owned(), palette.exact));
         row(ui, "", "", &titles);
@@ -121,7 +119,14 @@ fn row(ui: &mut Ui, name: &str, hover: &str, cells: &[(String, Color32)]) {
         WidgetInfo::labeled(Role::Label, true, format!("{name} {}", values.join("; ")))
     });
     let painter = ui.painter();
-    let font = tokens::small_font();
+    let names = NAME_WIDTH.min(rect.width() * 0.29);
+    let each = (rect.width() - names) / cells.len() as f32;
+    // Two numbers must fit into a column.
+    let font = if each < 84.0 {
+        tokens::tick_font()
+    } else {
+        tokens::small_font()
+    };
     painter.text(
         rect.left_center(),
         Align2::LEFT_CENTER,
@@ -129,8 +134,6 @@ fn row(ui: &mut Ui, name: &str, hover: &str, cells: &[(String, Color32)]) {
         font.clone(),
         palette.text_quiet,
     );
-    let names = NAME_WIDTH.min(rect.width() * 0.35);
-    let each = (rect.width() - names) / cells.len() as f32;
     for (k, (text, color)) in cells.iter().enumerate() {
         let right = pos2(rect.left() + names + each * (k + 1) as f32, rect.center().y);
         painter.text(right, Align2::RIGHT_CENTER, text, font.clone(), *color);
@@ -140,11 +143,12 @@ fn row(ui: &mut Ui, name: &str, hover: &str, cells: &[(String, Color32)]) {
     }
 }
 
-fn heading(state: &State, source: crate::lookahead::Source) -> String {
+/// Who the figures of a column are about; shorter where there are several columns of draws.
+fn heading(state: &State, source: Source, brief: bool) -> String {
     match source {
-        crate::lookahead::Source::Exact => "exact draws".to_owned(),
-        crate::lookahead::Source::OneStep => "learned".to_owned(),
-        _ if state.is_learned(source) => format!("{}, learned", short_name(source)),
-        _ => short_name(source),
+        Source::Exact => "exact draws".to_owned(),
+        _ if brief || !state.is_learned(source) => short_name(source),
+        Source::OneStep => "learned".to_owned(),
+        _ => format!("{}, learned", short_name(source)),
     }
 }

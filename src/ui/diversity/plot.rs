@@ -77,6 +77,7 @@ pub(super) fn plot(
     let t = state.session.t;
     let spoken = spoken(figure, &lines, t);
 
+    let height = size::PLOT.max(0.11 * ui.ctx().content_rect().height());
     let step = format::round_step((high - low) / 4.0);
     let decimals = format::decimals(step);
     let axis = |hints: AxisHints<'static>| {
@@ -92,7 +93,7 @@ pub(super) fn plot(
         .min_thickness(size::PLOT_AXIS)
         .label_spacing(12.0..=16.0);
     let response = Plot::new(figure.title)
-        .height(size::PLOT)
+        .height(height)
         .width(ui.available_width())
         .allow_drag(false)
         .allow_zoom(false)
@@ -130,17 +131,17 @@ pub(super) fn plot(
             if let Some(floor) = floor.filter(|f| f.len() > 1) {
                 area(plot, &floor, low, palette);
             }
-            let mut labels = Vec::new();
+            let labels = labels(figure, &lines, (low, high));
             for (curve, points) in figure.curves.iter().zip(lines) {
-                if let Some(label) = &curve.label {
-                    let highest = points.iter().copied().max_by(|a, b| a[1].total_cmp(&b[1]));
-                    labels.extend(highest.map(|at| (label.clone(), at)));
-                }
                 let line = Line::new(curve.name.clone(), PlotPoints::from(points));
                 plot.line(line.color(curve.color).width(curve.width));
             }
-            for (label, at) in labels {
-                text(plot, &label, at, palette);
+            for (label, at, anchor) in labels {
+                let label = RichText::new(label)
+                    .size(size::TICK)
+                    .color(palette.text_quiet);
+                let text = Text::new("label", PlotPoint::new(at[0], at[1]), label);
+                plot.text(text.anchor(anchor).allow_hover(false));
             }
             let clock = VLine::new("clock", t).color(palette.text).width(1.2);
             plot.vline(clock.allow_hover(false));
@@ -173,20 +174,46 @@ fn area(plot: &mut PlotUi<'_>, floor: &Series, low: f64, palette: &Palette) {
     plot.add(area.fill_color(palette.floor));
 }
 
-fn text(plot: &mut PlotUi<'_>, label: &str, at: [f64; 2], palette: &Palette) {
-    let anchor = if at[0] < 0.2 {
-        Align2::LEFT_TOP
-    } else if at[0] > 0.8 {
-        Align2::RIGHT_TOP
-    } else {
-        Align2::CENTER_TOP
-    };
-    let x = at[0].clamp(0.02, 0.98);
-    let label = RichText::new(label)
-        .size(size::TICK)
-        .color(palette.text_quiet);
-    let text = Text::new("label", PlotPoint::new(x, at[1]), label);
-    plot.text(text.anchor(anchor).allow_hover(false));
+/// Each labelled curve's name where it is farthest from the other labelled ones.
+fn labels(
+    figure: &Figure,
+    lines: &[Series],
+    (low, high): (f64, f64),
+) -> Vec<(String, [f64; 2], Align2)> {
+    let labelled: Vec<(&String, &Series)> = figure
+        .curves
+        .iter()
+        .zip(lines)
+        .filter_map(|(curve, points)| Some((curve.label.as_ref()?, points)))
+        .collect();
+    let mut labels = Vec::new();
+    for (k, (label, points)) in labelled.iter().enumerate() {
+        let away = |i: usize| {
+            let nearest = labelled
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != k)
+                .filter_map(|(_, (_, series))| Some((series.get(i)?[1] - points[i][1]).abs()))
+                .fold(f64::INFINITY, f64::min);
+            // Of equal distances the one nearer to the middle of the plot.
+            nearest.min(high - low) - 0.05 * (high - low) * (points[i][0] - 0.5).abs()
+        };
+        let best = (0..points.len()).max_by(|a, b| away(*a).total_cmp(&away(*b)));
+        let Some(at) = best.map(|i| points[i]) else {
+            continue;
+        };
+        let under = at[1] > f64::midpoint(low, high);
+        let anchor = match (at[0], under) {
+            (..0.15, true) => Align2::LEFT_TOP,
+            (..0.15, false) => Align2::LEFT_BOTTOM,
+            (0.85.., true) => Align2::RIGHT_TOP,
+            (0.85.., false) => Align2::RIGHT_BOTTOM,
+            (_, true) => Align2::CENTER_TOP,
+            (_, false) => Align2::CENTER_BOTTOM,
+        };
+        labels.push(((*label).clone(), [at[0].clamp(0.02, 0.98), at[1]], anchor));
+    }
+    labels
 }
 
 /// The values at the clock, for a screen reader.

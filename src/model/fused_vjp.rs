@@ -1,0 +1,444 @@
+//! The 2D network for steering, on the CPU: rows under different `x_t` in one call, and gradients through it.
+//!
+//! Steering asks for the map at thousands of states that share `(s, u, t)`: what the times add to the first layer is
+//! folded into its bias once, `x` and `x_t` enter row by row. The gradient is one backward pass a row, a
+//! vector-Jacobian product with the row's own cotangent; nothing is kept between calls.
+
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+
+use std::sync::Arc;
+
+use pulp::{Arch, Simd, WithSimd};
+
+use super::config::STATE;
+use super::fused::FusedMlp;
+use super::simd::{BLOCK, Buffer, Finish, Packed, Plain, TILE, affine, linear, silu_and_slope};
+
+/// Columns of the first layer that rows own: `x` (2), `x_t` (2).
+const OWN: usize = 2 * STATE;
+
+/// The network with derivatives by `x` and `x_t`. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct GuidedMlp(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    net: FusedMlp,
+    hidden: usize,
+    /// First-layer columns of `x` and `x_t` times `input_scale`: `[hidden]` each.
+    own: [Vec<f32>; OWN],
+    /// The other layers.
+    forward: Vec<Packed>,
+    /// The same, transposed.
+    backward: Vec<Packed>,
+    /// `own` as a matrix `[OWN][hidden]`, from the first layer's units to the rows' inputs.
+    to_inputs: Packed,
+}
+
+/// Times and conditioning states of a call: row `i` stands under `x_t[i / group]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'a> {
+    /// Start of the jump.
+    pub s: f32,
+    /// End of the jump.
+    pub u: f32,
+    /// Time of the conditioning states.
+    pub t: f32,
+    /// The conditioning states, `[ceil(rows / group)]`.
+    pub x_t: &'a [[f32; 2]],
+    /// Neighbouring rows that share one of them.
+    pub group: usize,
+}
+
+impl Rows<'_> {
+    /// `v(t, t, x; 0, 0)`: the marginal velocity `b_t`.
+    pub fn marginal(t: f32) -> Rows<'static> {
+        Self::unconditional(t, t)
+    }
+
+    /// `v(s, u, x; 0, 0)`: the average velocity of the deterministic flow map.
+    pub fn unconditional(s: f32, u: f32) -> Rows<'static> {
+        Rows {
+            s,
+            u,
+            t: 0.0,
+            x_t: &[[0.0; 2]],
+            group: usize::MAX,
+        }
+    }
+
+    /// The same conditioning states for another jump.
+    #[must_use]
+    pub fn jump(self, s: f32, u: f32) -> Self {
+        Self { s, u, ..self }
+    }
+
+    fn under(&self, row: usize) -> [f32; 2] {
+        self.x_t[row / self.group]
+    }
+}
+
+impl GuidedMlp {
+    /// Lays the weights out for both directions.
+    pub fn new(net: &FusedMlp) -> Self {
+        let layers = net.layers();
+        let (first, scale) = (&layers[0], net.config().input_scale);
+        let own: [Vec<f32>; OWN] = std::array::from_fn(|d| {
+            let column = |j: usize| first.weight[j * first.inputs + d] * scale;
+            (0..first.outputs).map(column).collect()
+        });
+        let packed = |transposed: bool| {
+            layers[1..]
+                .iter()
+                .map(|layer| {
+                    let weight = |j: usize, k: usize| layer.weight[j * layer.inputs + k];
+                    if transposed {
+                        let mut packed = Packed::zeroed(layer.inputs, layer.outputs);
+                        packed.fill(|k, j| weight(j, k), None);
+                        packed
+                    } else {
+                        let mut packed = Packed::zeroed(layer.outputs, layer.inputs);
+                        packed.fill(weight, Some(&layer.bias));
+                        packed
+                    }
+                })
+                .collect()
+        };
+        let mut to_inputs = Packed::zeroed(OWN, first.outputs);
+        to_inputs.fill(|d, j| own[d][j], None);
+        Self(Arc::new(Inner {
+            net: net.clone(),
+            hidden: first.outputs,
+            forward: packed(false),
+            backward: packed(true),
+            to_inputs,
+            own,
+        }))
+    }
+
+    /// The network itself.
+    pub fn network(&self) -> &FusedMlp {
+        &self.0.net
+    }
+
+    /// Replaces each row of `x` `[rows, 2]` by `v(s, u, x; t, x_t)`, on the calling thread.
+    pub fn velocity(&self, rows: Rows<'_>, x: &mut [[f32; 2]]) {
+        self.each(rows, x, None, |row, v, _| *row = v);
+    }
+
+    /// `x <- X_{s,u}(x; t, x_t)`, on the calling thread.
+    pub fn flow_map(&self, rows: Rows<'_>, x: &mut [[f32; 2]]) {
+        let step = rows.u - rows.s;
+        self.each(rows, x, None, |row, v, _| {
+            *row = [row[0] + step * v[0], row[1] + step * v[1]];
+        });
+    }
+
+    /// For each row asks `cotangent(row number, v)` for `c` and hands `take(row number, v, [c' dv/dx, c' dv/dx_t])`
+    /// the products: one forward and one backward pass.
+    pub fn velocity_with_pullback(
+        &self,
+        rows: Rows<'_>,
+        x: &[[f32; 2]],
+        cotangent: &dyn Fn(usize, [f32; 2]) -> [f32; 2],
+        mut take: impl FnMut(usize, [f32; 2], [[f32; 2]; 2]),
+    ) {
+        // `each` hands rows over in order; their numbers are counted here.
+        let mut at = 0;
+        let mut rows_of_x = x.to_vec();
+        self.each(rows, &mut rows_of_x, Some(cotangent), |_, v, pulled| {
+            take(at, v, pulled);
+            at += 1;
+        });
+    }
+
+    fn each(
+        &self,
+        rows: Rows<'_>,
+        x: &mut [[f32; 2]],
+        cotangent: Option<&dyn Fn(usize, [f32; 2]) -> [f32; 2]>,
+        mut put: impl FnMut(&mut [f32; 2], [f32; 2], [[f32; 2]; 2]),
+    ) {
+        let inner = &*self.0;
+        let bias = inner.net.conditioned_bias(rows.s, rows.u, rows.t, [0.0; 2]);
+        let mut scratch = Scratch::new(inner, cotangent.is_some());
+        let arch = Arch::new();
+        for (index, x) in x.chunks_mut(TILE).enumerate() {
+            arch.dispatch(Pass {
+                net: inner,
+                bias: &bias,
+                rows,
+                first: index * TILE,
+                x,
+                cotangent,
+                scratch: &mut scratch,
+                put: &mut put,
+            });
+        }
+    }
+}
+
+/// Room for one tile.
+struct Scratch {
+    /// Slopes of the activations, layer by layer; empty without a backward pass.
+    slope: Vec<Buffer>,
+    ping: Buffer,
+    pong: Buffer,
+}
+
+impl Scratch {
+    fn new(net: &Inner, backward: bool) -> Self {
+        let wide = net.hidden.max(BLOCK);
+        let slopes = if backward { net.forward.len() } else { 0 };
+        Self {
+            slope: (0..slopes).map(|_| Buffer::zeroed(wide * TILE)).collect(),
+            ping: Buffer::zeroed(wide * TILE),
+            pong: Buffer::zeroed(wide * TILE),
+        }
+    }
+}
+
+/// One tile through the network and, where asked, back.
+struct Pass<'a, P> {
+    net: &'a Inner,
+    bias: &'a [f32],
+    rows: Rows<'a>,
+    first: usize,
+    x: &'a mut [[f32; 2]],
+    cotangent: Option<&'a dyn Fn(usize, [f32; 2]) -> [f32; 2]>,
+    scratch: &'a mut Scratch,
+    put: &'a mut P,
+}
+
+/// The activation; its slope is kept where there is room for it.
+struct Activate<'a, S: Simd>(Option<&'a mut [S::f32s]>);
+
+impl<S: Simd> Finish<S> for Activate<'_, S> {
+    #[inline(always)]
+    fn take(&mut self, simd: S, at: usize, values: &mut [S::f32s]) {
+        match &mut self.0 {
+            Some(slopes) => {
+                for (value, slope) in values.iter_mut().zip(&mut slopes[at..]) {
+                    (*value, *slope) = silu_and_slope(simd, *value);
+                }
+            }
+            None => {
+                for value in values {
+                    *value = silu_and_slope(simd, *value).0;
+                }
+            }
+        }
+    }
+}
+
+/// Multiplies by the slopes of the activation.
+struct TimesSlope<'a, S: Simd>(&'a [S::f32s]);
+
+impl<S: Simd> Finish<S> for TimesSlope<'_, S> {
+    #[inline(always)]
+    fn take(&mut self, simd: S, at: usize, values: &mut [S::f32s]) {
+        for (value, slope) in values.iter_mut().zip(&self.0[at..]) {
+            *value = simd.mul_f32s(*value, *slope);
+        }
+    }
+}
+
+impl<P: FnMut(&mut [f32; 2], [f32; 2], [[f32; 2]; 2])> WithSimd for Pass<'_, P> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            net,
+            bias,
+            rows,
+            first,
+            x,
+            cotangent,
+            scratch,
+            put,
+        } = self;
+        let Scratch { slope, ping, pong } = scratch;
+        // Rows beyond the last are zeros; nothing of theirs is read.
+        let mut own = [[0.0_f32; TILE]; OWN];
+        for (i, x) in x.iter().enumerate() {
+            let x_t = rows.under(first + i);
+            own[0][i] = x[0];
+            own[1][i] = x[1];
+            own[2][i] = x_t[0];
+            own[3][i] = x_t[1];
+        }
+        let (mut from, mut to) = (ping.as_mut_slice(), pong.as_mut_slice());
+        first_layer(simd, net, bias, &own, from);
+        let keep = |slope: &mut [Buffer], layer: usize, from: &mut [f32]| {
+            let values = &mut S::as_mut_simd_f32s(from).0[..net.hidden * TILE / S::F32_LANES];
+            let slopes = slope
+                .get_mut(layer)
+                .map(|s| S::as_mut_simd_f32s(s.as_mut_slice()).0);
+            Activate::<S>(slopes).take(simd, 0, values);
+        };
+        keep(slope, 0, from);
+        let last = net.forward.len() - 1;
+        for (i, matrix) in net.forward.iter().enumerate() {
+            if i < last {
+                let slopes = slope
+                    .get_mut(i + 1)
+                    .map(|s| S::as_mut_simd_f32s(s.as_mut_slice()).0);
+                affine(simd, matrix, from, to, &mut Activate::<S>(slopes));
+            } else {
+                affine(simd, matrix, from, to, &mut Plain);
+            }
+            std::mem::swap(&mut from, &mut to);
+        }
+        let v: [[f32; 2]; TILE] = std::array::from_fn(|i| [from[i], from[TILE + i]]);
+        let Some(cotangent) = cotangent else {
+            for (row, v) in x.iter_mut().zip(v) {
+                put(row, v, [[0.0; 2]; 2]);
+            }
+            return;
+        };
+        from[..STATE * TILE].fill(0.0);
+        for i in 0..x.len() {
+            let c = cotangent(first + i, v[i]);
+            from[i] = c[0];
+            from[TILE + i] = c[1];
+        }
+        for (matrix, slope) in net.backward.iter().zip(&*slope).rev() {
+            let mut finish = TimesSlope::<S>(S::as_simd_f32s(slope.as_slice()).0);
+            linear(simd, matrix, from, to, &mut finish);
+            std::mem::swap(&mut from, &mut to);
+        }
+        linear(simd, &net.to_inputs, from, to, &mut Plain);
+        for (i, row) in x.iter_mut().enumerate() {
+            let pulled = std::array::from_fn(|d| to[d * TILE + i]);
+            let [a, b, c, d]: [f32; OWN] = pulled;
+            put(row, v[i], [[a, b], [c, d]]);
+        }
+    }
+}
+
+/// `bias + W_x x + W_{x_t} x_t`, before the activation.
+#[inline(always)]
+fn first_layer<S: Simd>(
+    simd: S,
+    net: &Inner,
+    bias: &[f32],
+    own: &[[f32; TILE]; OWN],
+    out: &mut [f32],
+) {
+    let own: [&[S::f32s]; OWN] = std::array::from_fn(|d| S::as_simd_f32s(&own[d]).0);
+    let width = own[0].len();
+    let out = S::as_mut_simd_f32s(out).0;
+    for (j, (out, bias)) in out.chunks_exact_mut(width).zip(bias).enumerate() {
+        let weights: [S::f32s; OWN] = std::array::from_fn(|d| simd.splat_f32s(net.own[d][j]));
+        for (i, out) in out.iter_mut().enumerate() {
+            let mut z = simd.splat_f32s(*bias);
+            for d in 0..OWN {
+                z = simd.mul_add_f32s(weights[d], own[d][i], z);
+            }
+            *out = z;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DenseLayer, MlpConfig};
+    use crate::process::{Address, Purpose, normal_pairs};
+
+    fn network() -> GuidedMlp {
+        let config = MlpConfig {
+            hidden: 24,
+            layers: 3,
+            ..MlpConfig::default()
+        };
+        let layers = config
+            .shapes()
+            .into_iter()
+            .enumerate()
+            .map(|(l, (inputs, outputs))| {
+                let mut noise = vec![[0.0; 2]; inputs * outputs];
+                normal_pairs(Address::new(1, Purpose::Test, l as u32), 0, &mut noise);
+                let scale = 1.0 / (inputs as f32).sqrt();
+                DenseLayer {
+                    inputs,
+                    outputs,
+                    weight: noise.iter().map(|n| n[0] * scale).collect(),
+                    bias: noise[..outputs].iter().map(|n| 0.1 * n[1]).collect(),
+                }
+            })
+            .collect();
+        GuidedMlp::new(&FusedMlp::new(&config, layers).unwrap())
+    }
+
+    fn points(count: usize, state: u32) -> Vec<[f32; 2]> {
+        let mut out = vec![[0.0; 2]; count];
+        normal_pairs(Address::new(2, Purpose::Test, state), 0, &mut out);
+        out
+    }
+
+    #[test]
+    fn rows_under_their_own_states_are_the_fused_networks() {
+        let net = network();
+        let (x, x_t) = (points(150, 0), points(30, 1));
+        let rows = Rows {
+            s: 0.1,
+            u: 0.9,
+            t: 0.4,
+            x_t: &x_t,
+            group: 5,
+        };
+        let mut v = x.clone();
+        net.velocity(rows, &mut v);
+        for (i, x) in x.iter().enumerate() {
+            let mut expected = [[0.0; 2]];
+            net.network()
+                .velocity_into(0.1, 0.9, 0.4, x_t[i / 5], &[*x], &mut expected);
+            for d in 0..2 {
+                assert!((v[i][d] - expected[0][d]).abs() < 2e-6, "row {i}");
+            }
+        }
+    }
+
+    #[test]
+    fn pulled_back_gradients_match_finite_differences() {
+        let net = network();
+        let (x, x_t) = (points(70, 0), points(70, 1));
+        let rows = Rows {
+            s: 0.1,
+            u: 0.9,
+            t: 0.4,
+            x_t: &x_t,
+            group: 1,
+        };
+        let cotangent = |i: usize, v: [f32; 2]| [1.0 + v[1], 0.5 - 0.01 * i as f32];
+        let mut got = vec![([0.0; 2], [[0.0; 2]; 2]); x.len()];
+        net.velocity_with_pullback(rows, &x, &cotangent, |i, v, pulled| got[i] = (v, pulled));
+        let h = 2e-2_f32;
+        for (i, (v, pulled)) in got.into_iter().enumerate() {
+            let c = cotangent(i, v);
+            for (which, pulled) in pulled.into_iter().enumerate() {
+                for (d, pulled) in pulled.into_iter().enumerate() {
+                    let moved = |by: f32| {
+                        let (mut a, mut b) = (x[i], x_t[i]);
+                        if which == 0 {
+                            a[d] += by;
+                        } else {
+                            b[d] += by;
+                        }
+                        let mut out = [a];
+                        net.velocity(Rows { x_t: &[b], ..rows }, &mut out);
+                        c[0] * out[0][0] + c[1] * out[0][1]
+                    };
+                    let slope = (8.0 * (moved(h) - moved(-h)) - (moved(2.0 * h) - moved(-2.0 * h)))
+                        / (12.0 * h);
+                    // f32: rounding 1e-7 over h.
+                    let apart = (pulled - slope).abs();
+                    assert!(apart < 1e-4 * (1.0 + slope.abs()), "row {i}: {apart}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Rewards of clean samples: score and gradient. Must not know steering or screens.
+//!
+//! A [`Reward`] is a shape and a strength `lambda`; what every formula calls `r` has `lambda` inside. Where the closed
+//! forms of methods.md 2 hold, [`Reward::tilt`] gives the factor `exp r` that the mixtures understand.
+
+mod shape;
+mod spec;
+
+pub use shape::{Reward, RewardError, Shape};

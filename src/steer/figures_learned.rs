@@ -1,0 +1,80 @@
+//! The shipped checkpoints against exact draws: the same plans, once with the network and once with the closed forms.
+
+use super::figures::{Case, plan};
+use super::*;
+use crate::checkpoint::Checkpoint;
+use crate::mixture::Preset as WorldPreset;
+use crate::model::GuidedMlp;
+
+fn shipped(case: &Case) -> GuidedMlp {
+    let preset = match case.name.split(' ').next() {
+        Some("ring8") => WorldPreset::Ring8,
+        Some("bimodal") => WorldPreset::Two,
+        _ => WorldPreset::Three,
+    };
+    let bytes = Checkpoint::shipped(preset).expect("a checkpoint is shipped for this world");
+    let checkpoint = Checkpoint::from_bytes(bytes, preset.name()).unwrap();
+    GuidedMlp::new(&checkpoint.fused().unwrap())
+}
+
+/// Learned draws, exact draws and the floor's maximum in sliced W2, at the same settings and noise.
+fn compare(case: &Case, plan: &SteerPlan) -> (f64, f64, f64) {
+    let network = shipped(case);
+    let learned = case.run_with(plan, Some(&network)).1.sliced_w2;
+    let exact = case.run_with(plan, None).1.sliced_w2;
+    let floor = case.target.floor(&case.world, plan.particles as usize, 8);
+    (learned, exact, floor.sliced_w2_max)
+}
+
+/// Learned MFM-GF near its exact twin, and better than learned DPS where the reward is not linear.
+fn check_gradient_free(case: &Case, steps: u32, particles: u32) {
+    for flow in [Flow::Ode, Flow::Sde] {
+        let mut gradient_free = plan(Method::MfmGf, flow, steps, 64);
+        gradient_free.particles = particles;
+        let (learned, exact, floor) = compare(case, &gradient_free);
+        assert!(
+            learned <= 1.5 * exact.max(floor),
+            "{}: {learned}, {exact}, {floor}",
+            case.name
+        );
+        if !case.name.ends_with("linear") {
+            let mut dps = plan(Method::Dps, flow, steps, 1);
+            dps.particles = particles;
+            let dps = case.run_with(&dps, Some(&shipped(case))).1.sliced_w2;
+            assert!(learned < dps, "{}: {learned} is not below {dps}", case.name);
+        }
+    }
+}
+
+/// Learned MFM-G near the same estimator on GLASS draws of the exact velocity.
+fn check_gradient(case: &Case, flow: Flow, steps: u32, draws: u32, particles: u32) {
+    let mut gradient = plan(Method::MfmG, flow, steps, draws);
+    gradient.particles = particles;
+    let (learned, exact, floor) = compare(case, &gradient);
+    assert!(
+        learned <= 1.5 * exact.max(floor),
+        "{}: {learned}, {exact}, {floor}",
+        case.name
+    );
+}
+
+#[test]
+fn the_shipped_networks_steer_almost_as_well_as_exact_draws() {
+    // Fewer steps and particles than the figures, on both sides alike: a network takes its time.
+    for name in ["bimodal lik", "paper3 lik"] {
+        check_gradient_free(&Case::named(name), 25, 512);
+    }
+    check_gradient(&Case::named("bimodal lik"), Flow::Sde, 50, 4, 1024);
+}
+
+#[test]
+#[ignore = "every scene, both dynamics: some minutes of network calls"]
+fn the_shipped_networks_steer_almost_as_well_as_exact_draws_on_every_scene() {
+    for case in Case::all() {
+        check_gradient_free(&case, 50, 1024);
+    }
+    for name in ["bimodal lik", "bimodal linear"] {
+        check_gradient(&Case::named(name), Flow::Ode, 50, 16, 1024);
+        check_gradient(&Case::named(name), Flow::Sde, 50, 16, 1024);
+    }
+}

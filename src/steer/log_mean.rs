@@ -1,0 +1,51 @@
+//! Log-mean-exp with weighted means: what every self-normalised estimate is made of.
+
+use crate::mixture::Point;
+
+/// Log-mean-exp of scores and the mean of points under their softmax, in one pass.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LogMean {
+    max: f64,
+    total: f64,
+    sum: Point,
+    count: u32,
+}
+
+impl Default for LogMean {
+    fn default() -> Self {
+        Self {
+            max: f64::NEG_INFINITY,
+            total: 0.0,
+            sum: [0.0; 2],
+            count: 0,
+        }
+    }
+}
+
+impl LogMean {
+    #[inline]
+    pub fn add(&mut self, score: f64, point: Point) {
+        self.count += 1;
+        if score > self.max {
+            let keep = (self.max - score).exp();
+            self.total *= keep;
+            self.sum = self.sum.map(|v| v * keep);
+            self.max = score;
+        }
+        // A score that is not a number spoils the sums, and so is seen.
+        let weight = (score - self.max).exp();
+        self.total += weight;
+        self.sum = [
+            self.sum[0] + weight * point[0],
+            self.sum[1] + weight * point[1],
+        ];
+    }
+
+    pub fn value(&self) -> f64 {
+        self.max + (self.total / f64::from(self.count)).ln()
+    }
+
+    pub fn mean(&self) -> Point {
+        self.sum.map(|v| v / self.total)
+    }
+}

@@ -1,0 +1,407 @@
+//! What a run is asked to do: every option with its safe default.
+
+use serde::{Deserialize, Serialize};
+
+use super::registry::{Estimator, Lookahead, Method, Scheme};
+use super::run::SteerError;
+use crate::lookahead::Source;
+use crate::process::{SigmaSchedule, uniform_grid};
+
+/// The base dynamics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Flow {
+    /// `dx = (b + sigma^2/2 grad V) dt`.
+    Ode,
+    /// `dx = (b + sigma^2/2 s + sigma^2 grad V) dt + sigma dW`.
+    Sde,
+}
+
+/// Start and diffusion that go together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Preset {
+    /// Start at 0.01, `(1 - t) / t` capped at 25.
+    AsPublished,
+    /// For the ODE: start at 0.001 without a cap, which leaves less of the early tilt out. The SDE does not mind the
+    /// cap and needs the later start for its step size, so it keeps the published values.
+    Exact,
+}
+
+/// What is done to the size of the steering part.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Renormalise {
+    /// Nothing: the tilt.
+    Off,
+    /// Always `scale` times the size of the base drift (published for images). Not the tilt: `lambda` cancels.
+    Rescale(f64),
+    /// At most `scale` times the size of the base drift. Not the tilt.
+    Clip(f64),
+}
+
+/// How particles are drawn anew from their weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Resampling {
+    /// One uniform for all, evenly spaced: least noise.
+    Systematic,
+    /// One uniform for each stratum.
+    Stratified,
+    /// Independent draws.
+    Multinomial,
+}
+
+/// Weights of Weighted Diamond Maps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiamondWeights {
+    /// All terms: consistent.
+    Full,
+    /// The reward alone, as in the released code: biased in 2D.
+    RewardOnly,
+}
+
+/// The two forms of flow-map reward guidance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ControlForm {
+    /// With the map's Jacobian.
+    Jacobian,
+    /// Without it.
+    Euclidean,
+}
+
+/// A steered run, whole: the same plan and scene give the same numbers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SteerPlan {
+    /// How to steer.
+    pub method: Method,
+    /// Base dynamics.
+    pub flow: Flow,
+    /// Steps `K`.
+    pub steps: u32,
+    /// Draws `N` per state; for Best-of-N the finished samples each choice is made from.
+    pub draws: u32,
+    /// Particles, which is the number of samples that come out.
+    pub particles: u32,
+    /// Root of the noise.
+    pub seed: u64,
+    /// First time.
+    pub start: f64,
+    /// Diffusion `sigma_t`.
+    pub schedule: SigmaSchedule,
+    /// Where posterior draws come from. `None`: one step of the checkpoint, or without one the closed form
+    /// (the GLASS ODE where gradients must pass through the draw).
+    pub source: Option<Source>,
+    /// Steps of an inner rollout or of the exact flow map.
+    pub rollout_steps: u32,
+    /// Factor on the steering part; 1 is the tilt.
+    pub guidance: f64,
+    /// Size of the steering part.
+    pub renormalise: Renormalise,
+    /// Standard deviation of the data in the damping formula ("Are we really tilting?"); `None`: undamped.
+    pub damping: Option<f64>,
+    /// Time at which the mix goes over from gradient-free to gradient.
+    pub mix_until: f64,
+    /// Particles are resampled when their effective number falls below this share.
+    pub resample_below: f64,
+    /// How they are.
+    pub resampling: Resampling,
+    /// Particles of one independent population; `None`: all are one.
+    pub population: Option<u32>,
+    /// Power of the search's time grid.
+    pub search_power: f64,
+    /// Whether the search keeps one future for all particles rather than one for each.
+    pub search_overall: bool,
+    /// Signal-to-noise factor of Weighted Diamond Maps.
+    pub diamond_snr: f64,
+    /// Their weights.
+    pub diamond_weights: DiamondWeights,
+    /// Form of flow-map reward guidance.
+    pub control: ControlForm,
+    /// Whether every step's particles are kept.
+    pub keep_trajectory: bool,
+}
+
+impl Default for SteerPlan {
+    fn default() -> Self {
+        Self::new(Method::MfmGf)
+    }
+}
+
+impl SteerPlan {
+    /// Most steps.
+    pub const MAX_STEPS: u32 = 10_000;
+    /// Most draws per state.
+    pub const MAX_DRAWS: u32 = 65_536;
+    /// Most particles.
+    pub const MAX_PARTICLES: u32 = 1 << 20;
+    /// Most draws of one step, particles times draws.
+    pub const MAX_BATCH: u64 = 1 << 28;
+    /// Most finished samples that Best-of-N chooses from.
+    pub const MAX_CANDIDATES: u64 = 1 << 23;
+
+    /// A method with every option at its default: the dynamics it is at home in, as published.
+    pub fn new(method: Method) -> Self {
+        Self {
+            method,
+            flow: method.card().flows[0],
+            steps: 150,
+            draws: 64,
+            particles: 2048,
+            seed: 11,
+            start: 0.01,
+            schedule: SigmaSchedule::PUBLISHED,
+            source: None,
+            rollout_steps: 16,
+            guidance: 1.0,
+            renormalise: Renormalise::Off,
+            damping: None,
+            mix_until: 0.6,
+            resample_below: 0.5,
+            resampling: Resampling::Systematic,
+            population: None,
+            search_power: 2.5,
+            search_overall: false,
+            diamond_snr: 20.0,
+            diamond_weights: DiamondWeights::Full,
+            control: ControlForm::Jacobian,
+            keep_trajectory: false,
+        }
+    }
+
+    /// The same plan with a start and a schedule that go together.
+    #[must_use]
+    pub fn with_preset(mut self, preset: Preset) -> Self {
+        (self.start, self.schedule) = match (preset, self.flow) {
+            (Preset::Exact, Flow::Ode) => (0.001, SigmaSchedule::UNCAPPED),
+            _ => (0.01, SigmaSchedule::PUBLISHED),
+        };
+        self
+    }
+
+    /// The times, `steps + 1` of them, from `start` to 1.
+    pub fn grid(&self) -> Vec<f64> {
+        let mut grid = uniform_grid(self.start, 1.0, self.steps as usize);
+        if self.method.card().scheme == Scheme::Search {
+            for t in &mut grid {
+                *t = t.powf(self.search_power);
+            }
+        }
+        grid
+    }
+
+    /// Where posterior draws come from, given whether there is a checkpoint and whether they are differentiated.
+    pub fn draws_source(&self, has_model: bool, differentiated: bool) -> Source {
+        match self.method.card().lookahead {
+            Lookahead::SdeRollout => Source::Sde(self.rollout_steps),
+            Lookahead::GlassRollout => Source::Glass(self.rollout_steps),
+            _ => match self.source {
+                // A component and its Gaussian are no map: their gradient would never move mass between modes.
+                Some(Source::Exact | Source::Sde(_)) if differentiated => {
+                    Source::Glass(self.rollout_steps)
+                }
+                Some(source) => source,
+                None if has_model => Source::OneStep,
+                None if differentiated => Source::Glass(self.rollout_steps),
+                None => Source::Exact,
+            },
+        }
+    }
+
+    /// What a person should know before they trust the result.
+    pub fn warning(&self) -> Option<&'static str> {
+        let card = self.method.card();
+        if card.estimator == Estimator::GradientFree && self.draws == 1 {
+            return Some(
+                "MFM-GF with one draw does not steer: its one weight is 1. Use MFM-G, or more draws",
+            );
+        }
+        if card.estimator == Estimator::Mix && self.draws == 1 {
+            return Some(
+                "with one draw the gradient-free part does not steer: only the late part, MFM-G, does",
+            );
+        }
+        if self.renormalise != Renormalise::Off && card.scheme == Scheme::Guided {
+            return Some(
+                "renormalised steering is not the tilt: the strength of the reward cancels",
+            );
+        }
+        None
+    }
+
+    /// Function evaluations a particle as the papers count them: MFM-GF `K + 2NK`, MFM-G `K + 4NK`, DPS `4NK`,
+    /// search `2MNK`, Best-of-N `K N + N`; `None` where none is published.
+    pub fn published_cost(&self) -> Option<u64> {
+        let (k, n) = (u64::from(self.steps), u64::from(self.draws));
+        Some(match self.method {
+            Method::Base => k,
+            Method::MfmGf => k + 2 * n * k,
+            Method::MfmG => k + 4 * n * k,
+            Method::Dps => 4 * k,
+            Method::Search => 2 * n * k,
+            Method::BestOfN | Method::SoftBestOfN => k * n + n,
+            _ => return None,
+        })
+    }
+
+    /// Refuses what cannot be run.
+    ///
+    /// # Errors
+    /// [`SteerError::Plan`] naming the option, its value and what it may be.
+    pub fn validate(&self) -> Result<(), SteerError> {
+        let card = self.method.card();
+        let check = |fine: bool, name: &'static str, value: String, want: &'static str| {
+            if fine {
+                Ok(())
+            } else {
+                Err(SteerError::Plan { name, value, want })
+            }
+        };
+        let between = |v: f64, low: f64, high: f64| (low..=high).contains(&v);
+        check(
+            card.flows.contains(&self.flow),
+            "dynamics",
+            format!("{:?} with {}", self.flow, card.name).to_lowercase(),
+            match card.flows {
+                [Flow::Sde] => "sde: this method needs its noise",
+                _ => "ode: this method has no noise",
+            },
+        )?;
+        check(
+            (1..=Self::MAX_STEPS).contains(&self.steps),
+            "steps",
+            self.steps.to_string(),
+            "1 to 10000",
+        )?;
+        check(
+            (1..=Self::MAX_DRAWS).contains(&self.draws),
+            "n",
+            self.draws.to_string(),
+            "1 to 65536",
+        )?;
+        check(
+            (1..=Self::MAX_PARTICLES).contains(&self.particles)
+                && u64::from(self.particles) * u64::from(self.draws) <= Self::MAX_BATCH,
+            "particles",
+            self.particles.to_string(),
+            "1 to 1048576, and at most 2^28 when multiplied by n",
+        )?;
+        check(
+            !matches!(card.scheme, Scheme::BestOf | Scheme::SoftBestOf)
+                || u64::from(self.particles) * u64::from(self.draws) <= Self::MAX_CANDIDATES,
+            "particles times n",
+            (u64::from(self.particles) * u64::from(self.draws)).to_string(),
+            "at most 8388608 when the best of n finished samples is kept",
+        )?;
+        check(
+            between(self.start, 1e-6, 0.5),
+            "start",
+            self.start.to_string(),
+            "a time from 0.000001 to 0.5",
+        )?;
+        check(
+            self.schedule.cap.is_none_or(|cap| between(cap, 0.0, 1e9)),
+            "cap",
+            format!("{:?}", self.schedule.cap),
+            "none, or a number from 0",
+        )?;
+        check(
+            (1..=1024).contains(&self.rollout_steps),
+            "rollout steps",
+            self.rollout_steps.to_string(),
+            "1 to 1024",
+        )?;
+        check(
+            between(self.guidance, 0.0, 1e6),
+            "guidance",
+            self.guidance.to_string(),
+            "a number from 0",
+        )?;
+        check(
+            match self.renormalise {
+                Renormalise::Off => true,
+                Renormalise::Rescale(scale) | Renormalise::Clip(scale) => between(scale, 0.0, 1e6),
+            },
+            "renormalisation",
+            format!("{:?}", self.renormalise),
+            "off, or a scale from 0",
+        )?;
+        check(
+            self.damping.is_none_or(|sd| between(sd, 0.0, 1e6)),
+            "damping",
+            format!("{:?}", self.damping),
+            "none, or a standard deviation from 0",
+        )?;
+        check(
+            between(self.mix_until, 0.0, 1.0),
+            "time of the mix",
+            self.mix_until.to_string(),
+            "a time from 0 to 1",
+        )?;
+        check(
+            between(self.resample_below, 0.0, 1.0),
+            "resampling threshold",
+            self.resample_below.to_string(),
+            "a share from 0 to 1",
+        )?;
+        check(
+            self.population.is_none_or(|size| size >= 1),
+            "population",
+            format!("{:?}", self.population),
+            "at least 1",
+        )?;
+        check(
+            between(self.search_power, 0.1, 10.0),
+            "search power",
+            self.search_power.to_string(),
+            "a number from 0.1 to 10",
+        )?;
+        check(
+            between(self.diamond_snr, 1.0, 1e6),
+            "snr",
+            self.diamond_snr.to_string(),
+            "a number from 1",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_free_run_with_one_draw_says_that_it_does_not_steer() {
+        let mut plan = SteerPlan::new(Method::MfmGf);
+        assert_eq!(plan.warning(), None);
+        plan.draws = 1;
+        let warning = plan.warning().unwrap();
+        assert!(warning.contains("does not steer") && warning.contains("MFM-G"));
+    }
+
+    #[test]
+    fn an_impossible_plan_is_refused_by_the_option_at_fault() {
+        let wrong = |edit: fn(&mut SteerPlan), method| {
+            let mut plan = SteerPlan::new(method);
+            edit(&mut plan);
+            plan.validate().unwrap_err().to_string()
+        };
+        assert!(wrong(|p| p.steps = 0, Method::Dps).contains("steps"));
+        assert!(wrong(|p| p.draws = 0, Method::Dps).contains("n is 0"));
+        assert!(wrong(|p| p.start = f64::NAN, Method::Dps).contains("start"));
+        assert!(wrong(|p| p.flow = Flow::Ode, Method::Tds).contains("needs its noise"));
+        assert!(wrong(|p| p.guidance = -1.0, Method::MfmG).contains("guidance"));
+        assert!(SteerPlan::default().validate().is_ok());
+    }
+
+    #[test]
+    fn a_plan_reads_back_from_its_text() {
+        let mut plan = SteerPlan::new(Method::Search).with_preset(Preset::Exact);
+        plan.renormalise = Renormalise::Clip(0.5);
+        plan.source = Some(Source::Glass(8));
+        let text = ron::to_string(&plan).unwrap();
+        assert_eq!(ron::from_str::<SteerPlan>(&text).unwrap(), plan);
+    }
+}

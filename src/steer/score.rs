@@ -1,0 +1,174 @@
+//! Samples against the tilted target: distances, modes, rewards, and the floor that two exact samples leave.
+
+use serde::Serialize;
+
+use super::particles::{choose, softmax};
+use super::plan::Resampling;
+use super::run::SteerError;
+use crate::metrics::{
+    PROJECTIONS, mmd_squared_unbiased, mode_occupancy, sliced_w2, total_variation,
+};
+use crate::mixture::Mixture;
+use crate::process::{Address, Purpose};
+use crate::reward::{Reward, RewardError};
+
+/// Draws from which the target's mode shares and mean reward are known (standard errors below 0.001).
+const TARGET_DRAWS: usize = 1 << 18;
+
+/// The tilted target as samples.
+#[derive(Debug, Clone)]
+pub struct TargetSample {
+    /// Whether the samples come from the closed form; otherwise they are the world's own, resampled by `exp r`.
+    pub exact: bool,
+    /// `ln E exp r`, exact or estimated.
+    pub log_normaliser: f64,
+    points: Vec<[f32; 2]>,
+    occupancy: Vec<f64>,
+    mean_reward: f64,
+}
+
+/// How far samples are from the target.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SteerScore {
+    /// Samples that count; non-finite ones are left out of the distances and count as a mode of their own in `tv`.
+    pub samples: usize,
+    /// Samples that are not finite.
+    pub non_finite: usize,
+    /// Sliced Wasserstein-2 distance to as many samples of the target.
+    pub sliced_w2: f64,
+    /// Unbiased squared MMD to the same.
+    pub mmd_squared: f64,
+    /// Total variation of the shares of the world's modes.
+    pub tv: f64,
+    /// The samples' shares of the world's modes.
+    pub occupancy: Vec<f64>,
+    /// The target's.
+    pub target_occupancy: Vec<f64>,
+    /// Mean reward of the samples.
+    pub mean_reward: f64,
+    /// Its standard error.
+    pub mean_reward_error: f64,
+    /// Mean reward of the target.
+    pub target_mean_reward: f64,
+    /// Whether the target is exact or estimated.
+    pub exact_target: bool,
+}
+
+/// What two independent exact samples of one size already differ by.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Floor {
+    /// Mean sliced W2 of the repeats.
+    pub sliced_w2: f64,
+    /// Largest.
+    pub sliced_w2_max: f64,
+    /// Largest squared MMD.
+    pub mmd_squared_max: f64,
+    /// Largest total variation of mode shares.
+    pub tv_max: f64,
+}
+
+impl TargetSample {
+    /// Samples of the target, enough to score `n` points.
+    ///
+    /// # Errors
+    /// When the tilted density cannot be normalised.
+    pub fn new(world: &Mixture, reward: &Reward, n: usize, seed: u64) -> Result<Self, SteerError> {
+        let count = n.max(TARGET_DRAWS);
+        let address = Address::new(seed, Purpose::EvalDraw, 0);
+        let mut points = vec![[0.0; 2]; count];
+        let (exact, log_normaliser) = match reward.tilted(world) {
+            Ok(tilted) => {
+                tilted.target().sample_into(address, 0, &mut points);
+                (true, tilted.log_normaliser())
+            }
+            Err(RewardError::NoClosedForm(_)) => {
+                let mut base = vec![[0.0; 2]; 4 * count];
+                world.sample_into(address, 0, &mut base);
+                let scores: Vec<f64> = base
+                    .iter()
+                    .map(|x| reward.score(x.map(f64::from)))
+                    .collect();
+                let max = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+                let mean = scores.iter().map(|s| (s - max).exp()).sum::<f64>() / base.len() as f64;
+                let weights = softmax(&scores);
+                // Multinomial leaves the samples in no order: any first n of them are a sample.
+                let chosen = choose(&weights, count, Resampling::Multinomial, address.at_step(1));
+                for (point, from) in points.iter_mut().zip(chosen) {
+                    *point = base[from];
+                }
+                (false, max + mean.ln())
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let sum: f64 = points.iter().map(|x| reward.score(x.map(f64::from))).sum();
+        Ok(Self {
+            exact,
+            log_normaliser,
+            occupancy: mode_occupancy(&points, world),
+            mean_reward: sum / count as f64,
+            points,
+        })
+    }
+
+    /// Compares samples with the target.
+    pub fn score(&self, world: &Mixture, reward: &Reward, samples: &[[f32; 2]]) -> SteerScore {
+        let finite: Vec<[f32; 2]> = samples
+            .iter()
+            .copied()
+            .filter(|x| x.iter().all(|v| v.is_finite()))
+            .collect();
+        let lost = samples.len() - finite.len();
+        let n = finite.len();
+        let share = n as f64 / samples.len().max(1) as f64;
+        // As many target samples as there are samples, so that the floor of that size applies.
+        let target = &self.points[..n.min(self.points.len())];
+        let occupancy: Vec<f64> = mode_occupancy(&finite, world)
+            .into_iter()
+            .map(|v| v * share)
+            .collect();
+        let tv = total_variation(&occupancy, &self.occupancy) + 0.5 * (1.0 - share);
+        let scores: Vec<f64> = finite
+            .iter()
+            .map(|x| reward.score(x.map(f64::from)))
+            .collect();
+        let mean = scores.iter().sum::<f64>() / n as f64;
+        let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n as f64 - 1.0);
+        SteerScore {
+            samples: n,
+            non_finite: lost,
+            sliced_w2: sliced_w2(&finite, target, PROJECTIONS),
+            mmd_squared: mmd_squared_unbiased(&finite, target),
+            tv,
+            occupancy,
+            target_occupancy: self.occupancy.clone(),
+            mean_reward: mean,
+            mean_reward_error: (variance / n as f64).sqrt(),
+            target_mean_reward: self.mean_reward,
+            exact_target: self.exact,
+        }
+    }
+
+    /// The floor at `n` samples, from `repeats` pairs of disjoint parts of this sample.
+    pub fn floor(&self, world: &Mixture, n: usize, repeats: usize) -> Floor {
+        let mut floor = Floor {
+            sliced_w2: 0.0,
+            sliced_w2_max: 0.0,
+            mmd_squared_max: f64::NEG_INFINITY,
+            tv_max: 0.0,
+        };
+        let n = n.min(self.points.len() / 2);
+        let parts: Vec<&[[f32; 2]]> = self.points.chunks_exact(n.max(1)).collect();
+        let pairs = repeats.clamp(1, parts.len() / 2);
+        for pair in parts.chunks_exact(2).take(pairs) {
+            let distance = sliced_w2(pair[0], pair[1], PROJECTIONS);
+            floor.sliced_w2 += distance / pairs as f64;
+            floor.sliced_w2_max = floor.sliced_w2_max.max(distance);
+            floor.mmd_squared_max = floor
+                .mmd_squared_max
+                .max(mmd_squared_unbiased(pair[0], pair[1]));
+            let tv = total_variation(&mode_occupancy(pair[0], world), &self.occupancy);
+            floor.tv_max = floor.tv_max.max(tv);
+        }
+        floor
+    }
+}

@@ -148,46 +148,46 @@ impl Inspection {
         // Each was checked against the file's size.
         self.tensors.iter().map(TensorEntry::elements).sum()
     }
+}
 
-    fn write_card(&self, card: &CheckpointCard, f: &mut fmt::Formatter) -> fmt::Result {
-        let Architecture::Mlp(config) = &card.architecture;
-        let world = &card.world;
-        let modes = world.mixture.modes().len();
-        write!(
-            f,
-            "\n  kind          Foresight model, format {}",
-            card.format
-        )?;
-        write!(
-            f,
-            "\n  world         {} ({}), {modes} {}, {}",
-            plain(&world.title),
-            plain(&world.name),
-            if modes == 1 { "mode" } else { "modes" },
-            world.fingerprint()
-        )?;
-        write!(
-            f,
-            "\n  architecture  {} hidden layers of {}, {} frequencies from {} to {}, inputs times {}",
-            config.layers,
-            config.hidden,
-            config.frequencies,
-            config.frequency_min,
-            config.frequency_max,
-            config.input_scale
-        )?;
-        write!(f, "\n  steps         {}", grouped(card.steps))?;
-        write!(f, "\n  seed          {}", card.seed)?;
-        write!(f, "\n  code version  {}", plain(&card.code_version))?;
-        write!(f, "\n  recipe        {}", plain(&card.recipe.to_string()))
-    }
+fn write_card(card: &CheckpointCard, f: &mut fmt::Formatter) -> fmt::Result {
+    let Architecture::Mlp(config) = &card.architecture;
+    let world = &card.world;
+    let modes = world.mixture.modes().len();
+    write!(
+        f,
+        "\n  kind          Foresight model, format {}",
+        card.format
+    )?;
+    write!(
+        f,
+        "\n  world         {} ({}), {modes} {}, {}",
+        plain(&world.title),
+        plain(&world.name),
+        if modes == 1 { "mode" } else { "modes" },
+        world.fingerprint()
+    )?;
+    write!(
+        f,
+        "\n  architecture  {} hidden layers of {}, {} frequencies from {} to {}, inputs times {}",
+        config.layers,
+        config.hidden,
+        config.frequencies,
+        config.frequency_min,
+        config.frequency_max,
+        config.input_scale
+    )?;
+    write!(f, "\n  steps         {}", grouped(card.steps))?;
+    write!(f, "\n  seed          {}", card.seed)?;
+    write!(f, "\n  code version  {}", plain(&card.code_version))?;
+    write!(f, "\n  recipe        {}", plain(&card.recipe.to_string()))
 }
 
 impl fmt::Display for Inspection {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.path)?;
         match &self.card {
-            Some(card) => self.write_card(card, f)?,
+            Some(card) => write_card(card, f)?,
             None => write!(f, "\n  kind          safetensors")?,
         }
         write!(f, "\n  size          {} bytes", grouped(self.bytes))?;

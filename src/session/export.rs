@@ -147,6 +147,10 @@ impl DrawsExport<'_> {
             .try_for_each(|[x, y]| writeln!(file, "{x},{y}"))
     }
 
+    #[expect(
+        clippy::default_trait_access,
+        reason = "npyz does not let us name zip's types"
+    )]
     fn write_npz(&self, file: &mut BufWriter<File>) -> io::Result<()> {
         // zip stamps entries with the clock by default; its own default date keeps the bytes the same.
         let options = default_options(NpzWriter::<&mut BufWriter<File>>::array::<f32>)

@@ -14,6 +14,12 @@ use crate::files::{checkpoint, cloud, rebuilt, session};
 use crate::memory::peak_of;
 use crate::{MEMORY_BASE, MEMORY_FACTOR};
 
+/// Damages the first file, perhaps with pieces of the second.
+type Damage = fn(&[u8], &[u8], &mut ChaCha8Rng) -> Vec<u8>;
+
+/// What to damage, pieces to damage it with, how, and who reads it how many times.
+type Kind<'a> = (&'a str, &'a [u8], &'a [u8], Damage, Reader, usize);
+
 /// Reads a file of one kind as the program does, and uses what is read. `true` if it was accepted.
 type Reader = fn(&[u8]) -> Result<(), String>;
 
@@ -82,25 +88,24 @@ fn survives(kind: &str, number: usize, bytes: &[u8], read: Reader) -> bool {
     let limit = MEMORY_BASE + MEMORY_FACTOR * bytes.len();
     assert!(
         peak <= limit,
-        "{kind} {number}: {peak} bytes of memory for a file of {}, kept as {:?}",
+        "{kind} {number}: {peak} bytes of memory for a file of {}, kept as {}",
         bytes.len(),
-        keep()
+        keep().display()
     );
-    match result {
-        Ok(Ok(())) => true,
-        Ok(Err(message)) => {
-            assert!(
-                message.len() < 4_000,
-                "{kind} {number}: a message of {} bytes",
-                message.len()
-            );
-            false
-        }
-        Err(_) => panic!(
-            "{kind} {number}: a panic (above), the file is kept as {:?}",
-            keep()
-        ),
+    let read = result.unwrap_or_else(|_| {
+        panic!(
+            "{kind} {number}: a panic (above), the file is kept as {}",
+            keep().display()
+        )
+    });
+    if let Err(message) = &read {
+        assert!(
+            message.len() < 4_000,
+            "{kind} {number}: a message of {} bytes",
+            message.len()
+        );
     }
+    read.is_ok()
 }
 
 #[test]
@@ -109,9 +114,7 @@ fn thirteen_thousand_damaged_files_cause_no_panic_and_no_great_allocation() {
     let world = World::preset(Preset::Two).to_ron().into_bytes();
     let session = session().into_bytes();
     let cloud = cloud().into_bytes();
-    // A generator of damage: a sound file and another to take pieces from.
-    type Damage = fn(&[u8], &[u8], &mut ChaCha8Rng) -> Vec<u8>;
-    let kinds: [(&str, &[u8], &[u8], Damage, Reader, usize); 5] = [
+    let kinds: [Kind; 5] = [
         (
             "checkpoint",
             &model,
@@ -154,7 +157,7 @@ fn thirteen_thousand_damaged_files_cause_no_panic_and_no_great_allocation() {
 fn files_made_to_exhaust_memory_do_not() {
     let model = checkpoint();
     let recipe = rebuilt(&model, |_, card, _| {
-        card["recipe"] = vec![0; 400_000].into()
+        card["recipe"] = vec![0; 400_000].into();
     });
     let strange = rebuilt(&model, |header, _, _| {
         for i in 0..20_000 {

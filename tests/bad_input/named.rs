@@ -1,6 +1,6 @@
 //! One test for each kind of damage that a person is likely to meet: the message has the path, the cause and a hint.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use foresight::checkpoint::{Checkpoint, inspect};
 use foresight::lookahead::{NoiseKey, Source};
@@ -23,7 +23,7 @@ fn refused<T>(bytes: &[u8], name: &str, read: impl Fn(&Path) -> Result<T, String
     refused_at(&path, read, hints);
 }
 
-fn refused_at<T>(path: &PathBuf, read: impl Fn(&Path) -> Result<T, String>, hints: &[&str]) {
+fn refused_at<T>(path: &Path, read: impl Fn(&Path) -> Result<T, String>, hints: &[&str]) {
     let Err(message) = read(path) else {
         panic!("{} was accepted", path.display());
     };
@@ -112,7 +112,7 @@ fn a_checkpoint_of_the_wrong_shape_is_refused_by_tensor() {
         &["layers.9.bias", "does not belong"],
     );
     let integers = rebuilt(&model, |header, _, _| {
-        header["layers.0.bias"]["dtype"] = "I32".into()
+        header["layers.0.bias"]["dtype"] = "I32".into();
     });
     refused(
         &integers,
@@ -211,7 +211,7 @@ fn cards_that_are_damaged_or_from_the_future_are_refused_with_what_to_do() {
         &["format 2", "newer Foresight"],
     );
     let none = rebuilt(&model, |header, _, _| {
-        header["__metadata__"] = serde_json::json!({})
+        header["__metadata__"] = serde_json::json!({});
     });
     refused(
         &none,
@@ -220,7 +220,7 @@ fn cards_that_are_damaged_or_from_the_future_are_refused_with_what_to_do() {
         &["not a Foresight model", "inspect"],
     );
     let world = rebuilt(&model, |_, card, _| {
-        card["world"]["mixture"] = serde_json::json!({"modes": []})
+        card["world"]["mixture"] = serde_json::json!({"modes": []});
     });
     refused(
         &world,
@@ -229,7 +229,7 @@ fn cards_that_are_damaged_or_from_the_future_are_refused_with_what_to_do() {
         &["card", "at least one mode"],
     );
     let long = rebuilt(&model, |_, card, _| {
-        card["recipe"] = "x".repeat(2 << 20).into()
+        card["recipe"] = "x".repeat(2 << 20).into();
     });
     refused(
         &long,
@@ -264,11 +264,7 @@ fn pytorch_files_are_recognised_and_never_unpickled() {
 #[test]
 fn a_path_that_is_no_file_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
-    refused_at(
-        &folder.path().to_owned(),
-        open_model,
-        &["not a regular file"],
-    );
+    refused_at(folder.path(), open_model, &["not a regular file"]);
     refused_at(
         &folder.path().join("none.safetensors"),
         open_model,

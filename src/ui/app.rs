@@ -132,7 +132,7 @@ impl App {
                 })
                 .inner_margin(Margin {
                     left: 16,
-                    right: 12,
+                    right: 4,
                     top: 12,
                     bottom: 8,
                 }),

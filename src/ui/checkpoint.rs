@@ -16,6 +16,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - space::SCROLL);
             match state.model.current.clone() {
                 Some(model) => card(ui, state, &model),
                 None => {

@@ -142,6 +142,7 @@ impl Behavior<Pane> for Panels<'_> {
             frame = frame.fill(egui::Color32::TRANSPARENT).stroke(Stroke::NONE);
             frame.inner_margin.top = 6;
         }
+        frame.inner_margin.right = 4;
         if *pane == Pane::Canvas {
             frame.inner_margin = Margin {
                 left: 14,

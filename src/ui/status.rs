@@ -3,7 +3,9 @@
 use eframe::egui::{Align, Color32, Layout, RichText, Sense, Ui, vec2};
 
 use crate::engine::{Compute, Slot};
+use crate::lookahead::Source;
 
+use super::canvas::short_name;
 use super::format;
 use super::shortcuts::{Action, keys_of};
 use super::state::State;
@@ -121,6 +123,11 @@ fn capitalised(text: &str) -> String {
         .unwrap_or_default()
 }
 
+fn drawing(state: &State, source: Source) -> String {
+    let count = format::count(u64::from(state.session.draws));
+    format!("{count} draws, {}", short_name(source))
+}
+
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {
     if !state.is_busy() {
         quiet(ui, "idle", palette);
@@ -131,6 +138,8 @@ fn activity(ui: &mut Ui, state: &State, palette: &Palette) {
         Some((slot, progress)) => {
             let mut text = match slot {
                 Slot::Diversity => "curves".to_owned(),
+                Slot::Draws => drawing(state, state.source()),
+                Slot::Overlay => drawing(state, state.overlay().unwrap_or(state.source())),
                 _ => progress.label.clone(),
             };
             if let Some(share) = progress.fraction {

@@ -180,6 +180,8 @@ pub mod space {
     pub const ROW: f32 = 6.0;
     /// Between things on a row.
     pub const ITEM: f32 = 8.0;
+    /// Right of what scrolls, for the scroll bar.
+    pub const SCROLL: f32 = 12.0;
     /// Around a badge's text.
     pub const BADGE: f32 = 8.0;
 }

@@ -10,6 +10,7 @@ use super::errands::Pick;
 use super::shortcuts::{Action, keys_of};
 use super::state::State;
 use super::tokens::{self, size};
+use super::widgets::radio_row;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -151,7 +152,9 @@ fn view_menu(ui: &mut Ui, state: &mut State) {
         (ColorTheme::Light, "Light"),
         (ColorTheme::System, "As the system"),
     ] {
-        ui.radio_value(&mut state.session.theme, theme, name);
+        if radio_row(ui, state.session.theme == theme, true, name, "").clicked() {
+            state.session.theme = theme;
+        }
     }
     heading(ui, "Compute");
     let mut choice = state.session.compute;
@@ -172,8 +175,12 @@ fn view_menu(ui: &mut Ui, state: &mut State) {
             "The model's own kernel for processors.",
         ),
     ] {
-        ui.radio_value(&mut choice, option, name)
-            .on_hover_text(hover);
+        if radio_row(ui, choice == option, true, name, "")
+            .on_hover_text(hover)
+            .clicked()
+        {
+            choice = option;
+        }
     }
     if choice != state.session.compute {
         state.set_compute(choice);

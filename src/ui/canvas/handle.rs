@@ -9,6 +9,7 @@ use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 
+use super::grab;
 use super::ground::outlined_text;
 use super::projection::Projection;
 
@@ -36,11 +37,9 @@ pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
     if response.drag_started() {
         state.playing = false;
     }
-    if response.dragged() {
+    if let Some(to) = grab::target(ui, &response, place) {
         state.dragging = true;
-        let [dx, dy] = [response.drag_delta().x, response.drag_delta().y];
-        let scale = projection.units_per_point;
-        state.place_state([x[0] + f64::from(dx) * scale, x[1] - f64::from(dy) * scale]);
+        state.place_state(projection.to_world(to));
     }
     if response.has_focus() {
         nudge(ui, state, projection, response.id);

@@ -1,5 +1,6 @@
 //! The plane: what `x_t` could still become.
 
+mod grab;
 mod ground;
 mod handle;
 mod hint;
@@ -65,7 +66,6 @@ pub fn header(ui: &mut Ui, state: &State) -> Response {
 
 /// The canvas with everything on it, and its legend.
 pub fn show(ui: &mut Ui, state: &mut State) {
-    widgets::notice(ui, &mut state.notices, Place::Canvas);
     let room = ui.available_rect_before_wrap();
     let rect = Rect::from_min_max(
         pos2(room.left() + LEFT, room.top() + 2.0),
@@ -109,6 +109,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         mode_tools::show(ui, state, &projection);
     }
     hint::show(ui, state, &projection);
+    message(ui, state, rect);
 
     let below = Rect::from_min_max(
         pos2(rect.left(), rect.bottom() + BELOW),
@@ -117,6 +118,24 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     let mut line = ui.new_child(egui::UiBuilder::new().max_rect(below).id_salt("legend"));
     legend::show(&mut line, state);
     ui.advance_cursor_after_rect(room);
+}
+
+/// What went wrong, over the canvas.
+fn message(ui: &mut Ui, state: &mut State, rect: Rect) {
+    if state.notices.at(Place::Canvas).is_none() {
+        return;
+    }
+    let width = (rect.width() - 40.0).clamp(60.0, 520.0);
+    let top = rect.center_top() + vec2(-width / 2.0, 70.0);
+    let area = Rect::from_min_size(top, vec2(width, 80.0));
+    let mut ui = ui.new_child(egui::UiBuilder::new().max_rect(area).id_salt("message"));
+    let ground = tokens::palette(&ui).panel;
+    egui::Frame::new()
+        .fill(ground)
+        .corner_radius(egui::CornerRadius::same(size::RADIUS))
+        .show(&mut ui, |ui| {
+            widgets::notice(ui, &mut state.notices, Place::Canvas)
+        });
 }
 
 /// Pan, zoom, and `x_t` by double click.
@@ -137,6 +156,9 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
     if response.clicked() && state.session.show.edit {
         state.selected_mode = None;
     }
+    if grab::hand_over(ui, response, state, &projection) {
+        return;
+    }
     if response.dragged() {
         let delta = response.drag_delta();
         let scale = projection.units_per_point;
@@ -146,7 +168,17 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
         ];
         ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
     }
-    if let Some(pointer) = response.hover_pos() {
+    // The wheel zooms over x_t too; over a mode it is the mode's.
+    let over_state = ui
+        .ctx()
+        .read_response(handle::id())
+        .is_some_and(|r| r.hovered());
+    let pointer = if over_state {
+        ui.ctx().pointer_hover_pos()
+    } else {
+        response.hover_pos()
+    };
+    if let Some(pointer) = pointer {
         let (scrolled, pinched) = ui.input(|i| {
             (
                 f64::from(i.smooth_scroll_delta().y),
@@ -244,17 +276,17 @@ fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
     } else {
         &tokens::LIGHT
     };
-    let text = match (
-        state
-            .answers
-            .progress_of(Slot::Draws)
-            .or(state.answers.progress_of(Slot::Overlay)),
-        state.model.loading_label(),
-    ) {
-        (Some(progress), _) => match progress.fraction {
-            Some(share) => format!("{}: {:.0} %", progress.label, share * 100.0),
-            None => progress.label.clone(),
-        },
+    let drawing = [
+        (Slot::Draws, Some(state.source())),
+        (Slot::Overlay, state.overlay()),
+    ]
+    .into_iter()
+    .find_map(|(slot, source)| Some((state.answers.progress_of(slot)?, source?)));
+    let text = match (drawing, state.model.loading_label()) {
+        (Some((progress, source)), _) => {
+            let share = progress.fraction.unwrap_or(0.0) * 100.0;
+            format!("drawing {}: {share:.0} %", short_name(source))
+        }
         (None, Some(label)) => label,
         (None, None) if state.answers.main.draws.is_none() && state.is_busy() => {
             "first draws are on their way".to_owned()

@@ -10,6 +10,7 @@ use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
 
+use super::grab;
 use super::projection::Projection;
 
 /// More modes than this have no handles: they would only cover each other.
@@ -87,6 +88,11 @@ fn ellipse(projection: &Projection, mode: &Mode, sds: f64) -> Vec<Pos2> {
         .collect()
 }
 
+/// The id of a mode's handle.
+pub fn id(index: usize) -> Id {
+    Id::unique(("mode", index))
+}
+
 fn center(
     ui: &mut Ui,
     state: &mut State,
@@ -100,7 +106,7 @@ fn center(
         return;
     }
     let hit = Rect::from_center_size(place, Vec2::splat(2.0 * size::GRAB - 4.0));
-    let id = Id::unique(("mode", index));
+    let id = id(index);
     let response = ui
         .interact(hit, id, Sense::click_and_drag())
         .on_hover_cursor(CursorIcon::Move);
@@ -110,10 +116,9 @@ fn center(
     if response.drag_started() {
         state.remember_world();
     }
-    if response.dragged() {
+    if let Some(to) = grab::target(ui, &response, place) {
         state.dragging = true;
-        let delta = response.drag_delta();
-        move_by(state, projection, index, delta.x, delta.y);
+        move_to(state, index, projection.to_world(to));
     }
     if response.hovered() {
         wheel_weight(ui, state, index);
@@ -158,17 +163,8 @@ fn center(
     }
 }
 
-fn move_by(state: &mut State, projection: &Projection, index: usize, right: f32, down: f32) {
-    let mixture = &state.world.mixture;
-    let Some(mode) = mixture.modes().get(index) else {
-        return;
-    };
-    let scale = projection.units_per_point;
-    let to = [
-        mode.mean[0] + f64::from(right) * scale,
-        mode.mean[1] - f64::from(down) * scale,
-    ];
-    let edited = mixture.with_mode_moved(index, to);
+fn move_to(state: &mut State, index: usize, to: Point) {
+    let edited = state.world.mixture.with_mode_moved(index, to);
     state.try_edit(edited);
 }
 
@@ -216,7 +212,14 @@ fn keys(ui: &Ui, state: &mut State, projection: &Projection, index: usize, id: I
     });
     if right != 0.0 || down != 0.0 {
         remember_gesture(ui, state);
-        move_by(state, projection, index, right, down);
+        let step = projection.units_per_point;
+        if let Some([x, y]) = state.world.mixture.modes().get(index).map(|m| m.mean) {
+            move_to(
+                state,
+                index,
+                [x + f64::from(right) * step, y - f64::from(down) * step],
+            );
+        }
     }
 }
 

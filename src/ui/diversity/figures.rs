@@ -89,9 +89,15 @@ pub fn show(ui: &mut Ui, state: &State, stats: &DrawStats) {
     section_with(ui, "Figures", right, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         let main = state.source();
-        let mut titles = vec![(heading(state, main, overlay.is_some()), color_of(state, main, false, palette))];
+        let mut titles = vec![(
+            heading(state, main, overlay.is_some()),
+            color_of(state, main, false, palette),
+        )];
         if let Some((source, _)) = &overlay {
-            titles.push((heading(state, *source, true), color_of(state, *source, true, palette)));
+            titles.push((
+                heading(state, *source, true),
+                color_of(state, *source, true, palette),
+            ));
         }
         titles.push(("exact".to_owned(), palette.exact));
         row(ui, "", "", &titles);

@@ -20,6 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - space::SCROLL);
             widgets::notice(ui, &mut state.notices, Place::Diversity);
             let modes = state.world.mixture.modes().len();
             match state.answers.main.stats.clone() {

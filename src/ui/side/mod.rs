@@ -8,12 +8,14 @@ mod world;
 use eframe::egui::{ScrollArea, Ui};
 
 use super::state::State;
+use super::tokens::space;
 
 /// Shows the panel.
 pub fn show(ui: &mut Ui, state: &mut State) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - space::SCROLL);
             world::show(ui, state);
             model::show(ui, state);
             lookahead::show(ui, state);

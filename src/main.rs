@@ -33,8 +33,12 @@ fn start(cli: Cli) -> Result<(), String> {
             device.map(Into::into),
         )?),
         Some(Command::Snapshot(args)) => {
-            let mut options =
-                ui::AppOptions::from_command_line(args.session.as_deref(), None, None, device.map(Into::into))?;
+            let mut options = ui::AppOptions::from_command_line(
+                args.session.as_deref(),
+                None,
+                None,
+                device.map(Into::into),
+            )?;
             if let Some(t) = args.t {
                 options.set_time(t);
             }

@@ -26,7 +26,12 @@ fn shared() -> Option<Arc<SharedDevice>> {
     }
 }
 
-fn answer(engine: &Engine, model: &Arc<LoadedModel>, source: Source, draws: u32) -> Arc<DrawAnswer> {
+fn answer(
+    engine: &Engine,
+    model: &Arc<LoadedModel>,
+    source: Source,
+    draws: u32,
+) -> Arc<DrawAnswer> {
     let id = engine.submit(Command::Draws(DrawRequest {
         world: Arc::new(model.checkpoint.card.world.clone()),
         model: Some(model.clone()),
@@ -53,7 +58,11 @@ fn answer(engine: &Engine, model: &Arc<LoadedModel>, source: Source, draws: u32)
 #[test]
 fn both_devices_give_the_same_draws_for_every_learned_source() {
     let Some(device) = shared() else { return };
-    let model = Arc::new(load_shipped(Preset::Three).expect("shipped").expect("valid"));
+    let model = Arc::new(
+        load_shipped(Preset::Three)
+            .expect("shipped")
+            .expect("valid"),
+    );
     let wake = || Arc::new(|| {});
     let cpu = Engine::start(None, ComputeChoice::Cpu, wake());
     let gpu = Engine::start(Some(device.clone()), ComputeChoice::Shared, wake());

@@ -103,7 +103,10 @@ impl fmt::Display for BenchReport {
 ///
 /// # Errors
 /// When no checkpoint is shipped or the device does not start.
-pub fn bench_posterior(choice: Option<ComputeChoice>, max_draws: u32) -> Result<BenchReport, String> {
+pub fn bench_posterior(
+    choice: Option<ComputeChoice>,
+    max_draws: u32,
+) -> Result<BenchReport, String> {
     let model = load_shipped(Preset::Ring8)
         .ok_or("no checkpoint is shipped for ring8")?
         .map_err(|e| e.to_string())?;

@@ -140,9 +140,8 @@ pub enum ThemeArg {
 }
 
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
-    let wrong = || {
-        format!("'{text}' is no size: write WIDTHxHEIGHT with 200 to 8192 each, like 1280x800")
-    };
+    let wrong =
+        || format!("'{text}' is no size: write WIDTHxHEIGHT with 200 to 8192 each, like 1280x800");
     let (w, h) = text.split_once('x').ok_or_else(wrong)?;
     let side = |v: &str| {
         v.parse::<u32>()

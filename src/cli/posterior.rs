@@ -8,8 +8,7 @@ use clap::Args;
 
 use crate::engine::{
     Command, Compute, DrawRequest, Engine, Event, LoadedModel, RequestId, Slot, load_checkpoint,
-    load_shipped,
-    write_draws,
+    load_shipped, write_draws,
 };
 use crate::gpu::SharedDevice;
 use crate::lookahead::Source;
@@ -23,7 +22,11 @@ use super::{DeviceArg, parse_time};
 #[derive(Debug, Args)]
 pub struct PosteriorArgs {
     /// A preset's name (two, three, ring8, grid25, moons, spiral) or a world file.
-    #[arg(long, value_name = "NAME|FILE.ron", required_unless_present = "checkpoint")]
+    #[arg(
+        long,
+        value_name = "NAME|FILE.ron",
+        required_unless_present = "checkpoint"
+    )]
     pub world: Option<String>,
     /// A checkpoint; its own world is used unless --world is given too.
     #[arg(long, value_name = "FILE")]

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use crate::lookahead::{LookaheadError, NoiseKey, draw, state_on_path};
 use crate::metrics::Counters;
 
-use super::message::{
-    DiversityAnswer, DiversityPoint, DiversityRequest, Event, RequestId, Slot,
-};
+use super::message::{DiversityAnswer, DiversityPoint, DiversityRequest, Event, RequestId, Slot};
 use super::stats::draw_stats;
 use super::worker::{Job, JobError, JobResult, Worker};
 
@@ -80,7 +78,11 @@ fn coarse_to_fine(n: usize) -> Vec<usize> {
     let mut order = Vec::with_capacity(n);
     let mut stride = n.next_power_of_two();
     while stride > 0 {
-        order.extend((0..n).step_by(stride).filter(|i| stride == n.next_power_of_two() || i % (2 * stride) != 0));
+        order.extend(
+            (0..n)
+                .step_by(stride)
+                .filter(|i| stride == n.next_power_of_two() || i % (2 * stride) != 0),
+        );
         stride /= 2;
     }
     order

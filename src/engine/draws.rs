@@ -31,7 +31,11 @@ impl From<LookaheadError> for JobError {
 
 impl Worker {
     pub fn draws(&mut self, id: RequestId, slot: Slot, request: DrawRequest) -> JobResult {
-        let job = Job::new(id, slot, format!("{} draws, {}", request.draws, request.source));
+        let job = Job::new(
+            id,
+            slot,
+            format!("{} draws, {}", request.draws, request.source),
+        );
         let request = Arc::new(request);
         let answer = match self.draw_on_shared(&job, &request)? {
             Some(answer) => answer,
@@ -56,7 +60,11 @@ impl Worker {
         Ok(())
     }
 
-    fn draw_on_cpu(&mut self, job: &Job, request: &Arc<DrawRequest>) -> Result<DrawAnswer, JobError> {
+    fn draw_on_cpu(
+        &mut self,
+        job: &Job,
+        request: &Arc<DrawRequest>,
+    ) -> Result<DrawAnswer, JobError> {
         let mut counters = Counters::default();
         let draws = self.host_draws(job, request, &mut counters)?;
         let points = match &self.device {
@@ -118,7 +126,9 @@ impl Worker {
             Source::OneStep => 1,
             Source::KStep(k) => k,
             Source::Glass(_) | Source::Sde(_) => {
-                return self.rollout_on_shared(job, request, &device, &model).map(Some);
+                return self
+                    .rollout_on_shared(job, request, &device, &model)
+                    .map(Some);
             }
             Source::Exact => return Ok(None),
         };

@@ -35,9 +35,10 @@ impl Worker {
 /// # Errors
 /// When the file is not a checkpoint that this version can run; the message names it.
 pub fn load_checkpoint(path: &Path) -> Result<LoadedModel, CheckpointError> {
-    let name = path
-        .file_name()
-        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned());
+    let name = path.file_name().map_or_else(
+        || path.display().to_string(),
+        |n| n.to_string_lossy().into_owned(),
+    );
     ready(Checkpoint::read(path)?, name, Some(path.to_owned()))
 }
 

@@ -86,14 +86,11 @@ fn contour_levels(posterior: &Mixture) -> [f64; 3] {
         .map(|x| posterior.log_density([f64::from(x[0]), f64::from(x[1])]))
         .collect();
     levels.sort_by(|a, b| b.total_cmp(a));
-    CONTOUR_MASS.map(|mass| levels[((mass * LEVEL_DRAWS as f64) as usize).min(LEVEL_DRAWS - 1)].exp())
+    CONTOUR_MASS
+        .map(|mass| levels[((mass * LEVEL_DRAWS as f64) as usize).min(LEVEL_DRAWS - 1)].exp())
 }
 
-fn velocity_field(
-    world: &Mixture,
-    t: f64,
-    [min, max]: [[f64; 2]; 2],
-) -> Vec<([f64; 2], [f64; 2])> {
+fn velocity_field(world: &Mixture, t: f64, [min, max]: [[f64; 2]; 2]) -> Vec<([f64; 2], [f64; 2])> {
     let velocity = world.velocity_field(t);
     let step = ((max[0] - min[0]).max(max[1] - min[1]) / ARROWS as f64).max(1e-9);
     let count = |axis: usize| (((max[axis] - min[axis]) / step).round() as usize).clamp(1, 64);

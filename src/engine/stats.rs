@@ -25,7 +25,10 @@ pub fn draw_stats(
     state: u32,
 ) -> DrawStats {
     let draws = &draws[..draws.len().min(STATS_DRAWS)];
-    let mut exact = [vec![[0.0f32; 2]; draws.len()], vec![[0.0f32; 2]; draws.len()]];
+    let mut exact = [
+        vec![[0.0f32; 2]; draws.len()],
+        vec![[0.0f32; 2]; draws.len()],
+    ];
     for (step, set) in exact.iter_mut().enumerate() {
         let address = Address {
             seed,

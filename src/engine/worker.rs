@@ -147,8 +147,8 @@ impl Worker {
         }
         let spent = job.started.elapsed();
         if spent > QUIET {
-            let left = (fraction > 0.02)
-                .then(|| spent.mul_f32((1.0 - fraction).max(0.0) / fraction));
+            let left =
+                (fraction > 0.02).then(|| spent.mul_f32((1.0 - fraction).max(0.0) / fraction));
             self.post(Event::Progress(
                 job.id,
                 job.slot,

@@ -129,7 +129,16 @@ pub fn draw(
             }
             Source::Sde(steps) => {
                 let noise = (noise, start);
-                sde(velocity, steps, t, x_t, noise, chunk, counters, &mut step_watch)?;
+                sde(
+                    velocity,
+                    steps,
+                    t,
+                    x_t,
+                    noise,
+                    chunk,
+                    counters,
+                    &mut step_watch,
+                )?;
             }
             Source::Exact => {}
         }

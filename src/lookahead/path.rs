@@ -79,8 +79,7 @@ mod tests {
         let (t0, x0) = (0.4, [0.9, 0.3]);
         for (t, x) in probability_flow_path(&world, t0, x0, 128) {
             for axis in 0..2 {
-                let expected =
-                    t * mu[axis] + (x0[axis] - t0 * mu[axis]) * scale(t) / scale(t0);
+                let expected = t * mu[axis] + (x0[axis] - t0 * mu[axis]) * scale(t) / scale(t0);
                 assert!((x[axis] - expected).abs() < 1e-6, "t {t}: {x:?}");
             }
         }

@@ -31,9 +31,31 @@ pub(super) fn glass(
         let s = f64::from(step) * h;
         // mid = inner + h/2 u_s(inner)
         mid.copy_from_slice(inner);
-        glass_step(velocity, s, 0.5 * h, t, x_t, inner, &mut mid, &mut state, &mut b, counters);
+        glass_step(
+            velocity,
+            s,
+            0.5 * h,
+            t,
+            x_t,
+            inner,
+            &mut mid,
+            &mut state,
+            &mut b,
+            counters,
+        );
         let from = mid.clone();
-        glass_step(velocity, s + 0.5 * h, h, t, x_t, &from, inner, &mut state, &mut b, counters);
+        glass_step(
+            velocity,
+            s + 0.5 * h,
+            h,
+            t,
+            x_t,
+            &from,
+            inner,
+            &mut state,
+            &mut b,
+            counters,
+        );
     }
     Ok(())
 }
@@ -52,21 +74,29 @@ fn glass_step(
     counters: &mut Counters,
 ) {
     let c = glass_coefficients(s, t);
-    state.par_iter_mut().zip(from).with_min_len(2048).for_each(|(state, from)| {
-        for axis in 0..2 {
-            state[axis] =
-                (c.x_star_inner * f64::from(from[axis]) + c.x_star_cond * x_t[axis]) as f32;
-        }
-    });
+    state
+        .par_iter_mut()
+        .zip(from)
+        .with_min_len(2048)
+        .for_each(|(state, from)| {
+            for axis in 0..2 {
+                state[axis] =
+                    (c.x_star_inner * f64::from(from[axis]) + c.x_star_cond * x_t[axis]) as f32;
+            }
+        });
     velocity.eval(c.t_star, state, b, counters);
-    to.par_iter_mut().zip(from).zip(&*b).with_min_len(2048).for_each(|((to, from), b)| {
-        for axis in 0..2 {
-            let u = c.u_inner * f64::from(from[axis])
-                + c.u_cond * x_t[axis]
-                + c.u_b * f64::from(b[axis]);
-            to[axis] += (h * u) as f32;
-        }
-    });
+    to.par_iter_mut()
+        .zip(from)
+        .zip(&*b)
+        .with_min_len(2048)
+        .for_each(|((to, from), b)| {
+            for axis in 0..2 {
+                let u = c.u_inner * f64::from(from[axis])
+                    + c.u_cond * x_t[axis]
+                    + c.u_b * f64::from(b[axis]);
+                to[axis] += (h * u) as f32;
+            }
+        });
 }
 
 /// Rolls the memoryless SDE out from `t` to 1 in `steps` ancestral steps.
@@ -100,13 +130,17 @@ pub(super) fn sde(
         velocity.eval(now, x, &mut b, counters);
         normal_pairs(key.address(Purpose::RolloutStep, step), first, &mut noise);
         let c = sde_coefficients(now, next);
-        x.par_iter_mut().zip(&b).zip(&noise).with_min_len(2048).for_each(|((x, b), noise)| {
-            for axis in 0..2 {
-                x[axis] = (c.keep * f64::from(x[axis])
-                    + c.velocity * f64::from(b[axis])
-                    + c.spread * f64::from(noise[axis])) as f32;
-            }
-        });
+        x.par_iter_mut()
+            .zip(&b)
+            .zip(&noise)
+            .with_min_len(2048)
+            .for_each(|((x, b), noise)| {
+                for axis in 0..2 {
+                    x[axis] = (c.keep * f64::from(x[axis])
+                        + c.velocity * f64::from(b[axis])
+                        + c.spread * f64::from(noise[axis])) as f32;
+                }
+            });
     }
     Ok(())
 }

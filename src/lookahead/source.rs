@@ -125,7 +125,15 @@ mod tests {
 
     #[test]
     fn a_wrong_source_is_refused_with_the_list() {
-        for text in ["", "two-step", "k-step", "k-step:0", "glass:x", "sde:-1", "sde:99999999"] {
+        for text in [
+            "",
+            "two-step",
+            "k-step",
+            "k-step:0",
+            "glass:x",
+            "sde:-1",
+            "sde:99999999",
+        ] {
             let message = text.parse::<Source>().unwrap_err().to_string();
             assert!(message.contains("k-step:K"), "{message}");
         }

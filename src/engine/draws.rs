@@ -178,7 +178,7 @@ impl Worker {
                 )
             })
             .collect();
-        let x_scale = model.network.config().input_scale as f32;
+        let x_scale = model.network.config().input_scale;
         let network = FusedMlpGpu::new(device, &layers, x_scale)
             .map(Arc::new)
             .map_err(gpu_error)?;

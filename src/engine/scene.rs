@@ -7,7 +7,7 @@ use crate::mixture::{Mixture, World};
 use crate::process::{Address, Purpose};
 
 use super::message::{Event, RequestId, SceneAnswer, SceneRequest};
-use super::worker::{JobResult, Worker};
+use super::worker::Worker;
 
 /// Steps of the path over the whole of [0, 1].
 const PATH_INTERVALS: usize = 96;
@@ -43,7 +43,7 @@ impl Worker {
         path
     }
 
-    pub fn scene(&mut self, id: RequestId, request: SceneRequest) -> JobResult {
+    pub fn scene(&mut self, id: RequestId, request: SceneRequest) {
         let world = &request.world.mixture;
         let path = self.path(&request.world, request.anchor_t, request.anchor_x);
         let x_t = if request.carry {
@@ -67,7 +67,6 @@ impl Worker {
             request: Arc::new(request),
         };
         self.post(Event::Scene(id, Arc::new(answer)));
-        Ok(())
     }
 }
 

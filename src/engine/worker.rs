@@ -125,7 +125,10 @@ impl Worker {
 
     fn work(&mut self, id: RequestId, slot: Slot, command: Command) -> JobResult {
         match command {
-            Command::Scene(request) => self.scene(id, request),
+            Command::Scene(request) => {
+                self.scene(id, request);
+                Ok(())
+            }
             Command::Draws(request) | Command::Overlay(request) => self.draws(id, slot, request),
             Command::Diversity(request) => self.diversity(id, request),
             Command::Open(path) => self.open(id, &path),

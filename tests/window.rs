@@ -1,6 +1,9 @@
 //! The window by role, label and key, without a graphics device: panels and shortcuts, no pictures.
 
-use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use eframe::egui::{DroppedFile, Key, Modifiers, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
@@ -157,15 +160,31 @@ fn a_preset_switches_the_world() {
     let mut window = window();
     window
         .get_by_role_and_label(Role::ComboBox, "World")
-        .click_accesskit();
+        .click();
     window.run_steps(4);
-    window.get_by_label("Ring of eight").click_accesskit();
+    window.get_by_label("Ring of eight").click();
     window.run_steps(4);
     assert_eq!(
         window.state().session().world,
         WorldRef::Preset("ring8".into())
     );
     wait_for(&mut window, "Share of upper right");
+}
+
+#[test]
+fn esc_closes_a_list_before_it_cancels_anything() {
+    let mut window = window();
+    tap(&mut window, Key::Space);
+    window
+        .get_by_role_and_label(Role::ComboBox, "World")
+        .click();
+    window.run_steps(4);
+    window.get_by_label("Ring of eight");
+    tap(&mut window, Key::Escape);
+    assert!(window.query_by_label("Ring of eight").is_none());
+    assert!(window.state().is_playing());
+    tap(&mut window, Key::Escape);
+    assert!(!window.state().is_playing());
 }
 
 #[test]
@@ -259,4 +278,72 @@ fn tab_reaches_the_clock_and_x_t() {
         }
     }
     assert_eq!(reached.len(), 4, "{reached:?}");
+}
+
+/// A file that is dropped on the window.
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}
+
+fn drop_file(window: &mut Window, path: &Path) {
+    let file = Arc::new(Dropped(path.to_owned()));
+    window.input_mut().dropped_files.push(file);
+    window.run_steps(2);
+}
+
+fn wait_for_text(window: &mut Window, text: &str) {
+    let begun = std::time::Instant::now();
+    while window.query_all_by_label_contains(text).next().is_none() {
+        assert!(begun.elapsed().as_secs() < 60, "'{text}' did not come");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.step();
+    }
+}
+
+#[test]
+fn dropped_points_become_a_world_with_a_bandwidth() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("flock.csv");
+    std::fs::write(&path, "x,y\n0,0\n1,2\n-1,2\n").expect("a file for the test");
+    let mut window = window();
+    drop_file(&mut window, &path);
+    wait_for(&mut window, "Bandwidth");
+    let world = window
+        .state()
+        .session()
+        .world
+        .resolve()
+        .expect("a valid world");
+    assert_eq!(
+        (world.name.as_str(), world.mixture.modes().len()),
+        ("flock", 3)
+    );
+}
+
+#[test]
+fn bad_files_say_what_is_wrong_and_the_last_good_state_stays() {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let mut window = window();
+    let before = window.state().session().clone();
+    for (name, contents, part) in [
+        ("words.csv", "x,y\n0,zero\n", "words.csv"),
+        ("broken.ron", "(mixture: nonsense", "broken.ron"),
+        ("short.safetensors", "abc", "short.safetensors"),
+        ("notes.txt", "hello", "notes.txt"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, contents).expect("a file for the test");
+        drop_file(&mut window, &path);
+        wait_for_text(&mut window, part);
+        assert_eq!(*window.state().session(), before, "{name}");
+    }
 }

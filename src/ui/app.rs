@@ -64,6 +64,9 @@ impl App {
         {
             state.adopt_world_of(path);
         }
+        if let Some(path) = options.cloud() {
+            state.open_file(path.to_owned());
+        }
         Self {
             state,
             tree: remembered.tree,

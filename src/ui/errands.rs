@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 use eframe::egui;
 
@@ -12,6 +13,9 @@ use crate::mixture::{MixtureError, PointCloud, Preset, World};
 use crate::session::Session;
 
 use super::state::Place;
+
+/// A dialog that is gone sooner was never shown.
+const NO_DIALOG: Duration = Duration::from_millis(300);
 
 /// What a file dialog is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,8 @@ pub enum Outcome {
     Cloud(PathBuf, Result<PointCloud, String>),
     /// A session was read.
     Session(PathBuf, Result<Box<Session>, String>),
+    /// No dialog was shown, as far as can be told.
+    NoDialog,
     /// A file was written.
     Saved(Place, PathBuf, Result<(), String>),
 }
@@ -97,6 +103,7 @@ impl Errands {
     /// Shows a file dialog.
     pub fn pick(&self, pick: Pick, suggestion: String) {
         self.run(move || {
+            let begun = Instant::now();
             let dialog = rfd::FileDialog::new();
             let path = match pick {
                 Pick::Open => dialog
@@ -119,7 +126,12 @@ impl Errands {
                     .set_file_name(suggestion)
                     .save_file(),
             };
-            path.map(|path| Outcome::Picked(pick, path))
+            match path {
+                Some(path) => Some(Outcome::Picked(pick, path)),
+                // Nobody is that quick: the system has no file dialog to show.
+                None if begun.elapsed() < NO_DIALOG => Some(Outcome::NoDialog),
+                None => None,
+            }
         });
     }
 

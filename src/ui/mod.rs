@@ -15,6 +15,7 @@ mod errands;
 mod fonts;
 mod format;
 mod help;
+mod icon;
 mod layout;
 mod offscreen;
 mod options;

@@ -16,6 +16,7 @@ pub struct AppOptions {
     pub compute: Option<ComputeChoice>,
     world: Option<WorldRef>,
     checkpoint: Option<PathBuf>,
+    cloud: Option<PathBuf>,
     time: Option<f64>,
     theme: Option<ColorTheme>,
 }
@@ -40,7 +41,14 @@ impl AppOptions {
         if let Some(path) = session {
             options.session = Some(Session::load(path).map_err(|e| e.to_string())?);
         }
-        if let Some(name) = world {
+        let is_cloud = |name: &str| {
+            Path::new(name)
+                .extension()
+                .is_some_and(|ending| ending.eq_ignore_ascii_case("csv"))
+        };
+        if let Some(name) = world.filter(|name| is_cloud(name)) {
+            options.cloud = Some(PathBuf::from(name));
+        } else if let Some(name) = world {
             options.world = Some(if Preset::from_name(name).is_some() {
                 WorldRef::Preset(name.to_owned())
             } else {
@@ -73,9 +81,14 @@ impl AppOptions {
         self.checkpoint.as_deref()
     }
 
+    /// The points that the command line names; opened by the window, which keeps their bandwidth adjustable.
+    pub(super) fn cloud(&self) -> Option<&Path> {
+        self.cloud.as_deref()
+    }
+
     /// Whether the command line names the world.
     pub(super) fn names_world(&self) -> bool {
-        self.world.is_some()
+        self.world.is_some() || self.cloud.is_some()
     }
 
     /// The session to open, `remembered` from last time if nothing else is said.

@@ -19,6 +19,7 @@ pub fn run(options: AppOptions) -> Result<(), String> {
             .with_app_id("foresight")
             .with_inner_size(size::WINDOW)
             .with_min_inner_size(size::MIN_WINDOW)
+            .with_icon(super::icon::icon())
             .with_drag_and_drop(true),
         renderer: eframe::Renderer::Wgpu,
         wgpu_options: WgpuConfiguration {

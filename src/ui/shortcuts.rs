@@ -1,6 +1,6 @@
 //! Every shortcut, as data: the keys act from this table and the help is built from it.
 
-use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers};
+use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers, Popup};
 
 /// What a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -314,7 +314,8 @@ pub fn written(ctx: &Context, keys: &KeyboardShortcut) -> String {
 /// the widget that has the focus.
 pub fn pressed(ctx: &Context, keep_arrows: bool, keep_space: bool) -> Vec<Action> {
     let typing = ctx.text_edit_focused();
-    let popup = ctx.any_popup_open();
+    // What was open at the end of the last frame: nothing of this one is shown yet.
+    let popup = Popup::is_any_open(ctx);
     let mut actions = Vec::new();
     ctx.input_mut(|input| {
         for shortcut in SHORTCUTS {

@@ -63,10 +63,13 @@ fn picker(ui: &mut Ui, state: &mut State) {
                 }
             }
             ui.separator();
-            if ui.button("Open a world or points…").clicked() {
+            if ui
+                .selectable_label(false, "Open a world or points…")
+                .clicked()
+            {
                 state.pick(Pick::World);
             }
-            if ui.button("Save this world…").clicked() {
+            if ui.selectable_label(false, "Save this world…").clicked() {
                 state.pick(Pick::SaveWorld);
             }
         });

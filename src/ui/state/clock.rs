@@ -1,5 +1,7 @@
 //! The clock, and `x_t` as it moves with it.
 
+use std::sync::Arc;
+
 use eframe::egui;
 
 use crate::lookahead::state_on_path;
@@ -25,7 +27,8 @@ impl State {
         let request = &scene.request;
         let same_path = request.anchor_t == t
             && request.anchor_x == x
-            && request.world.mixture == self.world.mixture;
+            && (Arc::ptr_eq(&request.world, &self.world)
+                || request.world.mixture == self.world.mixture);
         same_path
             .then(|| state_on_path(&scene.path, self.session.t))
             .flatten()

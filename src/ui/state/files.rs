@@ -70,6 +70,10 @@ impl State {
                     self.forget_if_gone(&path);
                     self.notices.error(Place::Program, message);
                 }
+                Outcome::NoDialog => self.notices.error(
+                    Place::Program,
+                    "No file dialog could be shown. Drop the file on the window instead, or name it on the command line: foresight --checkpoint FILE, --session FILE, --world FILE",
+                ),
                 Outcome::Saved(place, path, Ok(())) => {
                     self.recent.touch(&path);
                     self.notices

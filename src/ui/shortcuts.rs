@@ -229,12 +229,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Group::Canvas,
         "delete the selected mode",
     ),
-    entry(
-        &[ctrl(Key::O)],
-        Action::Open,
-        Group::Program,
-        "open a checkpoint, world, session or points",
-    ),
+    entry(&[ctrl(Key::O)], Action::Open, Group::Program, "open a file"),
     entry(
         &[ctrl(Key::S)],
         Action::SaveSession,

@@ -235,7 +235,7 @@ pub mod size {
     /// Radius of the timeline's handle.
     pub const TIME_HANDLE: f32 = 8.0;
     /// The smallest window.
-    pub const MIN_WINDOW: [f32; 2] = [900.0, 600.0];
+    pub const MIN_WINDOW: [f32; 2] = [1024.0, 640.0];
     /// The first window.
     pub const WINDOW: [f32; 2] = [1600.0, 1000.0];
 }

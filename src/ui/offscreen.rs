@@ -14,7 +14,7 @@ use crate::session::{ComputeChoice, Session};
 use super::{App, AppOptions};
 
 /// No picture waits longer than this for its figures.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Clock positions of the scrub measurement.
 const SCRUBS: usize = 60;
 /// Frames of the frame-time measurement.

@@ -17,7 +17,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .auto_shrink([false, false])
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
-            if let Some(model) = state.model.current.clone() { card(ui, state, &model) } else {
+            if let Some(model) = state.model.current.clone() {
+                card(ui, state, &model);
+            } else {
                 let quiet = tokens::palette(ui).text_quiet;
                 ui.label(RichText::new("No checkpoint is loaded for this world.").color(quiet));
                 ui.add_space(space::SECTION);

@@ -12,7 +12,7 @@ use foresight::mixture::{Preset, World};
 use foresight::session::ComputeChoice;
 
 /// No test waits longer than this for one event.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))

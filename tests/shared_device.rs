@@ -50,7 +50,7 @@ fn answer(
                 _ => {}
             }
         }
-        assert!(begun.elapsed() < Duration::from_secs(300), "no answer");
+        assert!(begun.elapsed() < Duration::from_mins(5), "no answer");
         std::thread::sleep(Duration::from_millis(2));
     }
 }

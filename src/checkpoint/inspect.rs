@@ -5,11 +5,13 @@ use std::fs::File;
 use std::io::{Read, Seek};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::header::{Header, TensorEntry};
 use super::limits::MAX_FILE_BYTES;
 use super::open::{OpenFile, card, hex};
 use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
-use crate::mixture::{Preset, World};
+use crate::mixture::{Preset, World, shortened};
 
 /// The largest file that is hashed.
 const MAX_HASHED_BYTES: u64 = 32 << 30;
@@ -180,7 +182,8 @@ fn write_card(card: &CheckpointCard, f: &mut fmt::Formatter) -> fmt::Result {
     write!(f, "\n  steps         {}", grouped(card.steps))?;
     write!(f, "\n  seed          {}", card.seed)?;
     write!(f, "\n  code version  {}", plain(&card.code_version))?;
-    write!(f, "\n  recipe        {}", plain(&card.recipe.to_string()))
+    write!(f, "\n  recipe")?;
+    write_recipe(&card.recipe, "", f)
 }
 
 impl fmt::Display for Inspection {
@@ -221,6 +224,38 @@ impl fmt::Display for Inspection {
             write!(f, "\nwarning: {}", plain(warning))?;
         }
         Ok(())
+    }
+}
+
+/// One line for each number, text or list of a recipe; names of nested ones with dots.
+fn write_recipe(recipe: &Value, name: &str, f: &mut fmt::Formatter) -> fmt::Result {
+    match recipe {
+        Value::Object(fields) if !fields.is_empty() => {
+            fields.iter().try_for_each(|(key, value)| {
+                let dot = if name.is_empty() { "" } else { "." };
+                write_recipe(value, &format!("{name}{dot}{key}"), f)
+            })
+        }
+        other => write!(
+            f,
+            "\n    {:24}  {}",
+            plain(&shortened(name, 60)),
+            plain(&shortened(&value(other), 200))
+        ),
+    }
+}
+
+/// A value as a person would write it: without the digits that an f32 gains as an f64.
+fn value(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => match number.as_f64() {
+            Some(wide) if number.is_f64() && f64::from(wide as f32) == wide => {
+                (wide as f32).to_string()
+            }
+            _ => number.to_string(),
+        },
+        other => other.to_string(),
     }
 }
 
@@ -274,6 +309,24 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(!text.contains('\u{1b}'), "a terminal would obey this");
+    }
+
+    #[test]
+    fn a_recipe_is_one_line_a_value() {
+        let recipe = serde_json::json!({"rate": 0.1_f32, "adam": {"beta": 0.999}, "loss": "esd"});
+        let text = Shown(recipe).to_string();
+        for line in ["adam.beta  ", "0.999", "  0.1", "esd"] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        assert!(!text.contains("0.10000000149"), "{text}");
+    }
+
+    struct Shown(Value);
+
+    impl fmt::Display for Shown {
+        fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+            write_recipe(&self.0, "", f)
+        }
     }
 
     #[test]

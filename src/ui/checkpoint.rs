@@ -17,13 +17,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .auto_shrink([false, false])
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
-            match state.model.current.clone() {
-                Some(model) => card(ui, state, &model),
-                None => {
-                    let quiet = tokens::palette(ui).text_quiet;
-                    ui.label(RichText::new("No checkpoint is loaded for this world.").color(quiet));
-                    ui.add_space(space::SECTION);
-                }
+            if let Some(model) = state.model.current.clone() {
+                card(ui, state, &model);
+            } else {
+                let quiet = tokens::palette(ui).text_quiet;
+                ui.label(RichText::new("No checkpoint is loaded for this world.").color(quiet));
+                ui.add_space(space::SECTION);
             }
             section(ui, "Open another", |ui| {
                 if ui.button("Open checkpoint…").clicked() {

@@ -8,8 +8,8 @@ use super::shortcuts::{GESTURES, Group, SHORTCUTS, written};
 use super::state::State;
 use super::tokens::{self, size};
 
-const COLUMN: f32 = 380.0;
-const KEYS: f32 = 156.0;
+const COLUMN: f32 = 400.0;
+const KEYS: f32 = 150.0;
 const ROW: f32 = 21.0;
 /// Of everything in two columns.
 const HEIGHT: f32 = 560.0;
@@ -91,7 +91,7 @@ fn column(ui: &mut Ui, groups: &[Group]) {
         for group in groups {
             heading(ui, group.title());
             for shortcut in SHORTCUTS.iter().filter(|s| s.group == *group) {
-                let keys: Vec<String> = shortcut.keys.iter().map(|k| written(&ctx, k)).collect();
+                let keys: Vec<String> = shortcut.keys.iter().map(|k| written(&ctx, *k)).collect();
                 row(ui, COLUMN, &keys.join(", "), shortcut.does);
             }
         }

@@ -14,7 +14,7 @@ use crate::session::{ComputeChoice, Session};
 use super::{App, AppOptions};
 
 /// No picture waits longer than this for its figures.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// Clock positions of the scrub measurement.
 const SCRUBS: usize = 60;
 /// Frames of the frame-time measurement.
@@ -106,11 +106,8 @@ pub fn measure_window(choice: Option<ComputeChoice>) -> Result<WindowTimings, St
     timings.first_draw_cold_ms = cold;
     timings.first_draw_warm_ms = warm;
     settle(&mut harness)?;
-    timings.adapter = SharedDevice::headless()
-        .map_err(|e| e.to_string())?
-        .info
-        .name
-        .clone();
+    let shared = SharedDevice::headless().map_err(|e| e.to_string())?;
+    timings.adapter.clone_from(&shared.info.name);
     timings.compute = match harness.state().active_compute() {
         Compute::Shared => "shared device".into(),
         Compute::Cpu => "processor".into(),

@@ -229,7 +229,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Group::Canvas,
         "delete the selected mode",
     ),
-    entry(&[ctrl(Key::O)], Action::Open, Group::Program, "open a file"),
+    entry(
+        &[ctrl(Key::O)],
+        Action::Open,
+        Group::Program,
+        "open a model, world, session or cloud",
+    ),
     entry(
         &[ctrl(Key::S)],
         Action::SaveSession,
@@ -283,12 +288,12 @@ pub fn keys_of(ctx: &Context, action: Action) -> String {
         .iter()
         .find(|s| s.action == action)
         .and_then(|s| s.keys.first())
-        .map(|keys| written(ctx, keys))
+        .map(|keys| written(ctx, *keys))
         .unwrap_or_default()
 }
 
 /// A shortcut as it is written.
-pub fn written(ctx: &Context, keys: &KeyboardShortcut) -> String {
+pub fn written(ctx: &Context, keys: KeyboardShortcut) -> String {
     let name = match keys.logical_key {
         Key::Questionmark => "?",
         Key::ArrowLeft => "\u{2190}",

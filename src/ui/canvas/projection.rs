@@ -28,7 +28,7 @@ impl Projection {
     }
 
     /// Where a world point is on the screen.
-    pub fn to_screen(&self, x: Point) -> Pos2 {
+    pub fn to_screen(self, x: Point) -> Pos2 {
         let middle = self.rect.center();
         pos2(
             middle.x + ((x[0] - self.center[0]) / self.units_per_point) as f32,
@@ -37,7 +37,7 @@ impl Projection {
     }
 
     /// Which world point is at a place of the screen.
-    pub fn to_world(&self, place: Pos2) -> Point {
+    pub fn to_world(self, place: Pos2) -> Point {
         let middle = self.rect.center();
         [
             self.center[0] + f64::from(place.x - middle.x) * self.units_per_point,

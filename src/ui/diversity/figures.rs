@@ -21,7 +21,8 @@ struct Line {
     exact: fn(&DrawStats) -> String,
 }
 
-fn sds(covariance: [f64; 3]) -> String {
+/// Standard deviations along the long and the short axis of a covariance ellipse.
+fn sds(covariance: [f64; 3]) -> [f64; 2] {
     let [xx, xy, yy] = covariance;
     // A covariance of one draw is zero, and rounding may leave it just below.
     let tiny = 1e-18;
@@ -31,27 +32,41 @@ fn sds(covariance: [f64; 3]) -> String {
         yy: yy + tiny,
     }
     .axes();
-    format!("{}, {}", format::fixed(major, 2), format::fixed(minor, 2))
+    [major, minor]
 }
 
-const LINES: [Line; 5] = [
+const LINES: [Line; 7] = [
     Line {
-        name: "mean",
-        unit: "x, y",
+        name: "mean x",
+        unit: "world units",
         hover: "Mean of the draws, and of the exact posterior in closed form.",
-        drawn: |s| format::point(s.mean),
-        exact: |s| format::point(s.mean_exact),
+        drawn: |s| format::fixed(s.mean[0], 3),
+        exact: |s| format::fixed(s.mean_exact[0], 3),
     },
     Line {
-        name: "ellipse",
-        unit: "sd, sd",
-        hover: "Standard deviations along the axes of the covariance ellipse.",
-        drawn: |s| sds(s.covariance),
-        exact: |s| sds(s.covariance_exact),
+        name: "mean y",
+        unit: "world units",
+        hover: "Mean of the draws, and of the exact posterior in closed form.",
+        drawn: |s| format::fixed(s.mean[1], 3),
+        exact: |s| format::fixed(s.mean_exact[1], 3),
+    },
+    Line {
+        name: "long axis",
+        unit: "world units",
+        hover: "Standard deviation along the long axis of the covariance ellipse.",
+        drawn: |s| format::fixed(sds(s.covariance)[0], 3),
+        exact: |s| format::fixed(sds(s.covariance_exact)[0], 3),
+    },
+    Line {
+        name: "short axis",
+        unit: "world units",
+        hover: "Standard deviation along the short axis of the covariance ellipse.",
+        drawn: |s| format::fixed(sds(s.covariance)[1], 3),
+        exact: |s| format::fixed(sds(s.covariance_exact)[1], 3),
     },
     Line {
         name: "spread",
-        unit: "units",
+        unit: "world units",
         hover: "Mean distance between two draws, and between two of as many exact draws.",
         drawn: |s| format::fixed(s.pairwise, 3),
         exact: |s| format::fixed(s.pairwise_exact, 3),
@@ -65,7 +80,7 @@ const LINES: [Line; 5] = [
     },
     Line {
         name: "sliced W2",
-        unit: "units",
+        unit: "world units",
         hover: "Sliced Wasserstein-2 distance to as many exact draws. In the last column its floor: the same between two exact sets.",
         drawn: |s| format::fixed(s.sliced_w2, 3),
         exact: |s| format!("floor {}", format::fixed(s.floor, 3)),

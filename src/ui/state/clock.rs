@@ -14,7 +14,7 @@ use super::State;
 impl State {
     /// Where `x_t` is now: where it was placed, or where the probability flow carried it.
     pub fn x_t(&self) -> Point {
-        self.known_x_t().unwrap_or(self.last_state)
+        self.known_x_t().unwrap_or(self.last_x_t)
     }
 
     /// The same, if the path to it is known already.
@@ -38,7 +38,7 @@ impl State {
     pub fn set_time(&mut self, t: f64) {
         self.session.t = t.clamp(0.0, 1.0);
         if let Some(x) = self.known_x_t() {
-            self.last_state = x;
+            self.last_x_t = x;
         }
     }
 
@@ -56,7 +56,7 @@ impl State {
             t: self.session.t,
             x,
         };
-        self.last_state = x;
+        self.last_x_t = x;
     }
 
     /// Whether `x_t` follows the flow from now on; it stays where it is now.
@@ -82,7 +82,7 @@ impl State {
 
     pub(super) fn run_clock(&mut self, ctx: &egui::Context, elapsed: f64) {
         if let Some(x) = self.known_x_t() {
-            self.last_state = x;
+            self.last_x_t = x;
         }
         if !self.playing {
             return;

@@ -101,7 +101,7 @@ impl State {
         let variance = mixture
             .modes()
             .iter()
-            .map(|m| (m.cov.xx + m.cov.yy) / 2.0)
+            .map(|m| f64::midpoint(m.cov.xx, m.cov.yy))
             .sum::<f64>()
             / n;
         let edited = mixture.with_mode_added(Mode {

@@ -36,7 +36,7 @@ impl State {
             i.raw
                 .dropped_files
                 .iter()
-                .filter_map(|file| Some(file.path().to_owned()))
+                .map(|file| file.path().to_owned())
                 .collect()
         });
         for path in dropped {

@@ -92,7 +92,7 @@ pub struct State {
     pub reset_layout: bool,
     /// Time spent on the last frame.
     pub frame_ms: f32,
-    last_state: [f64; 2],
+    last_x_t: [f64; 2],
     fit_wanted: bool,
     time: f64,
     asks: Asks,
@@ -118,7 +118,7 @@ impl State {
         let world = world::resolve(&session.world);
         let mut state = Self {
             fingerprint: world.fingerprint(),
-            last_state: session.anchor.x,
+            last_x_t: session.anchor.x,
             session,
             session_path,
             world,

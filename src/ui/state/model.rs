@@ -67,8 +67,8 @@ impl State {
     /// Loads the model that the session names, unless it is in use already.
     pub(super) fn load_wanted_model(&mut self) {
         match self.session.checkpoint.clone() {
-            CheckpointRef::Shipped => match self.preset() {
-                Some(preset) => {
+            CheckpointRef::Shipped => {
+                if let Some(preset) = self.preset() {
                     let wanted = Loading::Shipped(preset);
                     if self.model.shipped_preset() == Some(preset) {
                         self.model.loading = None;
@@ -76,12 +76,11 @@ impl State {
                         self.model.loading = Some(wanted);
                         self.errands.load_shipped(preset);
                     }
-                }
-                None => {
+                } else {
                     self.model.loading = None;
                     self.model.put(None);
                 }
-            },
+            }
             CheckpointRef::File(path) => {
                 let in_use = self.model.current.as_ref().and_then(|m| m.path.as_ref());
                 if in_use != Some(&path) {

@@ -185,7 +185,7 @@ impl State {
             (width / 2.0).max(height / 2.0 * aspect)
         };
         self.session.view = View {
-            center: [(min[0] + max[0]) / 2.0, (min[1] + max[1]) / 2.0],
+            center: [f64::midpoint(min[0], max[0]), f64::midpoint(min[1], max[1])],
             half_extent: (half * VIEW_MARGIN).clamp(1e-3, 1e6),
         };
     }

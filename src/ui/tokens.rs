@@ -252,6 +252,8 @@ pub mod duration {
     pub const PREVIEW: Duration = Duration::from_millis(50);
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
+    /// Between keeping the session for the next run, while it changes.
+    pub const AUTO_SAVE: Duration = Duration::from_secs(5);
     /// Fades.
     pub const FADE_SECS: f32 = 0.1;
 }

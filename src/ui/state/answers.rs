@@ -154,7 +154,8 @@ impl State {
     }
 
     /// The draws are there; their figures are still to come.
-    fn drawn(&mut self, slot: Slot, _id: RequestId) {
+    fn drawn(&mut self, slot: Slot, id: RequestId) {
         self.answers.progress.remove(&slot);
+        self.asks.drawn(slot, id);
     }
 }

@@ -30,21 +30,34 @@ pub struct Asks {
     diversity: Option<DiversityRequest>,
     /// What the curves should show, and since when: asked for when it has rested.
     resting: Option<(DiversityRequest, f64)>,
-    newest: BTreeMap<Slot, RequestId>,
     open: BTreeMap<Slot, RequestId>,
+    /// Draws that are being made: no points of theirs are there yet.
+    in_flight: BTreeMap<Slot, RequestId>,
     preview: BTreeMap<String, u32>,
 }
 
 impl Asks {
     fn note(&mut self, slot: Slot, id: RequestId) {
-        self.newest.insert(slot, id);
         self.open.insert(slot, id);
+        self.in_flight.insert(slot, id);
     }
 
     /// A request was answered, failed or cancelled.
     pub fn answered(&mut self, slot: Slot, id: RequestId) {
         if self.open.get(&slot).is_some_and(|newest| *newest <= id) {
             self.open.remove(&slot);
+        }
+        self.drawn(slot, id);
+    }
+
+    /// The points of a request are there; its figures may still come.
+    pub fn drawn(&mut self, slot: Slot, id: RequestId) {
+        if self
+            .in_flight
+            .get(&slot)
+            .is_some_and(|newest| *newest <= id)
+        {
+            self.in_flight.remove(&slot);
         }
     }
 
@@ -69,12 +82,12 @@ impl Asks {
     /// Learns how many draws come in time while something moves.
     pub fn adapt_preview(&mut self, answer: &DrawAnswer) {
         let n = answer.request.draws;
-        let next = if answer.elapsed > duration::PREVIEW.mul_f32(1.5) {
-            n / 2
-        } else if answer.elapsed < duration::PREVIEW / 3 {
-            n.saturating_mul(2)
-        } else {
+        // In proportion to the time it took, but not more than so much at once.
+        let share = duration::PREVIEW.as_secs_f64() / answer.elapsed.as_secs_f64().max(1e-4);
+        let next = if (0.6..2.5).contains(&share) {
             n
+        } else {
+            (f64::from(n) * share.clamp(0.05, 2.0)) as u32
         };
         self.preview.insert(
             answer.request.source.to_string(),
@@ -133,6 +146,12 @@ impl State {
         }
     }
 
+    /// Whether new draws should wait for those under way. While something moves every frame wants
+    /// others: if each replaced the last, a slow device would never finish any.
+    fn must_wait(&self, slot: Slot) -> bool {
+        self.in_motion() && self.asks.in_flight.contains_key(&slot)
+    }
+
     /// `None` while the model is on its way or the path of `x_t` is not known yet.
     fn wanted_draws(&self, source: Source) -> Option<DrawRequest> {
         if self.model.is_loading() && self.model.current.is_none() {
@@ -188,7 +207,8 @@ impl State {
             self.asks.note(Slot::Scene, id);
             self.asks.scene = Some(scene);
         }
-        if let Some(draws) = self.wanted_draws(self.source())
+        if !self.must_wait(Slot::Draws)
+            && let Some(draws) = self.wanted_draws(self.source())
             && !self
                 .asks
                 .draws
@@ -208,11 +228,13 @@ impl State {
             if self.asks.overlay.take().is_some() {
                 self.engine.cancel(Slot::Overlay);
                 self.asks.open.remove(&Slot::Overlay);
+                self.asks.in_flight.remove(&Slot::Overlay);
             }
             self.answers.overlay = super::answers::DrawnSet::default();
             return;
         };
-        if let Some(draws) = self.wanted_draws(source)
+        if !self.must_wait(Slot::Overlay)
+            && let Some(draws) = self.wanted_draws(source)
             && !self
                 .asks
                 .overlay

@@ -81,7 +81,10 @@ impl State {
                 self.answers.scene = Some(scene);
             }
             Event::Draws(id, slot, answer) => {
-                self.asks.adapt_preview(&answer);
+                // At rest an answer may have waited for a compile.
+                if self.in_motion() {
+                    self.asks.adapt_preview(&answer);
+                }
                 self.drawn(slot, id);
                 self.notices.clear(Place::Canvas);
                 self.answers.set_of(slot).draws = Some(answer);

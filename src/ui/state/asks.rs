@@ -17,7 +17,7 @@ use super::State;
 const CURVE_DRAWS: u32 = 1024;
 const CURVE_DRAWS_OF_ROLLOUTS: u32 = 256;
 /// While something moves: the fewest and the most draws, and where slow sources begin.
-const PREVIEW_LEAST: u32 = 64;
+const PREVIEW_LEAST: u32 = 256;
 const PREVIEW_MOST: u32 = 1 << 18;
 const PREVIEW_FIRST_OF_ROLLOUTS: u32 = 512;
 

@@ -316,7 +316,7 @@ fn dropped_points_become_a_world_with_a_bandwidth() {
     std::fs::write(&path, "x,y\n0,0\n1,2\n-1,2\n").expect("a file for the test");
     let mut window = window();
     drop_file(&mut window, &path);
-    wait_for(&mut window, "Bandwidth");
+    wait_for_text(&mut window, "Bandwidth");
     let world = window
         .state()
         .session()

@@ -1,7 +1,7 @@
 //! The window: panels around one state.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use eframe::egui::{self, CentralPanel, Frame, Margin, Panel, Ui};
 use egui_tiles::Tree;
@@ -14,13 +14,15 @@ use super::layout::{self, Pane};
 use super::options::AppOptions;
 use super::persist::{self, Remembered};
 use super::state::{Place, State};
-use super::tokens::{self, size, space};
+use super::tokens::{self, duration, size, space};
 use super::{canvas, help, shortcuts, side, status, timeline, top_bar, widgets};
 
 /// The window.
 pub struct App {
     state: State,
     tree: Tree<Pane>,
+    /// The session as it was last kept for the next run.
+    saved: Option<Session>,
     /// Whether eframe tells how long a frame took, painting included.
     frame_time_is_told: bool,
 }
@@ -70,6 +72,7 @@ impl App {
         Self {
             state,
             tree: remembered.tree,
+            saved: None,
             frame_time_is_told: false,
         }
     }
@@ -276,10 +279,20 @@ impl eframe::App for App {
             self.state.frame_ms = secs * 1e3;
         }
         self.show(ui);
+        if self.saved.as_ref() != Some(self.session()) {
+            // eframe saves after painting only, and a window at rest does not paint.
+            let soon = duration::AUTO_SAVE + Duration::from_millis(200);
+            ui.ctx().request_repaint_after(soon);
+        }
+    }
+
+    fn auto_save_interval(&self) -> Duration {
+        duration::AUTO_SAVE
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
         persist::save(storage, &self.state, &self.tree);
+        self.saved = Some(self.state.session.clone());
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

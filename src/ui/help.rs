@@ -11,6 +11,8 @@ use super::tokens::{self, size};
 const COLUMN: f32 = 400.0;
 const KEYS: f32 = 150.0;
 const ROW: f32 = 21.0;
+/// Of everything in two columns.
+const HEIGHT: f32 = 560.0;
 const GUTTER: f32 = 28.0;
 
 /// Shows the shortcuts while [`State::help_open`].
@@ -21,26 +23,31 @@ pub fn show(ctx: &Context, state: &mut State) {
     let mut open = true;
     let room = ctx.content_rect().size() - vec2(80.0, 120.0);
     let wide = room.x > 2.0 * COLUMN + GUTTER;
-    egui::Window::new("Keyboard and pointer")
+    let window = egui::Window::new("Keyboard and pointer")
         .open(&mut open)
         .collapsible(false)
         .resizable(false)
         .anchor(Align2::CENTER_CENTER, egui::Vec2::ZERO)
-        .order(egui::Order::Foreground)
-        .default_height(room.y)
-        .max_height(room.y)
-        .vscroll(true)
-        .show(ctx, |ui| {
-            let margin = Margin {
-                left: 8,
-                right: 20,
-                top: 0,
-                bottom: 4,
-            };
-            egui::Frame::new()
-                .inner_margin(margin)
-                .show(ui, |ui| content(ui, wide));
-        });
+        .order(egui::Order::Foreground);
+    let window = if wide && room.y > HEIGHT {
+        window.auto_sized()
+    } else {
+        window
+            .vscroll(true)
+            .default_height(room.y)
+            .max_height(room.y)
+    };
+    window.show(ctx, |ui| {
+        let margin = Margin {
+            left: 8,
+            right: 20,
+            top: 0,
+            bottom: 4,
+        };
+        egui::Frame::new()
+            .inner_margin(margin)
+            .show(ui, |ui| content(ui, wide));
+    });
     state.help_open = open;
 }
 

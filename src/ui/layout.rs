@@ -39,6 +39,8 @@ impl Pane {
     }
 }
 
+/// No panel is narrower than this.
+const LEAST_WIDTH: f32 = 290.0;
 /// Share of the width that the canvas has at first.
 const CANVAS_SHARE: f32 = 0.69;
 
@@ -86,7 +88,30 @@ pub fn show(ui: &mut Ui, tree: &mut Tree<Pane>, state: &mut State) {
             Tile::Pane(_) => Vec::new(),
         })
         .collect();
+    keep_readable(tree, ui.available_width());
     tree.ui(&mut Panels { state, tabbed }, ui);
+}
+
+/// Widens a panel that a small window leaves too narrow to read, at its neighbour's cost.
+fn keep_readable(tree: &mut Tree<Pane>, width: f32) {
+    let Some(root) = tree.root else { return };
+    let Some(Tile::Container(Container::Linear(row))) = tree.tiles.get_mut(root) else {
+        return;
+    };
+    let &[left, right] = row.children.as_slice() else {
+        return;
+    };
+    if row.dir != LinearDir::Horizontal || width < 2.0 * LEAST_WIDTH {
+        return;
+    }
+    let total = row.shares[left] + row.shares[right];
+    let least = total * LEAST_WIDTH / width;
+    for (narrow, wide) in [(left, right), (right, left)] {
+        if row.shares[narrow] < least {
+            row.shares.set_share(narrow, least);
+            row.shares.set_share(wide, total - least);
+        }
+    }
 }
 
 struct Panels<'a> {
@@ -230,7 +255,7 @@ impl Behavior<Pane> for Panels<'_> {
     }
 
     fn min_size(&self) -> f32 {
-        220.0
+        LEAST_WIDTH
     }
 
     fn resize_stroke(&self, style: &egui::Style, state: ResizeState) -> Stroke {

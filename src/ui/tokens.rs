@@ -235,7 +235,7 @@ pub mod size {
     /// Radius of the timeline's handle.
     pub const TIME_HANDLE: f32 = 8.0;
     /// The smallest window.
-    pub const MIN_WINDOW: [f32; 2] = [900.0, 600.0];
+    pub const MIN_WINDOW: [f32; 2] = [1024.0, 640.0];
     /// The first window.
     pub const WINDOW: [f32; 2] = [1600.0, 1000.0];
 }
@@ -252,6 +252,8 @@ pub mod duration {
     pub const PREVIEW: Duration = Duration::from_millis(50);
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
+    /// Between keeping the session for the next run, while it changes.
+    pub const AUTO_SAVE: Duration = Duration::from_secs(5);
     /// Fades.
     pub const FADE_SECS: f32 = 0.1;
 }

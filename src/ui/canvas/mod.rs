@@ -1,5 +1,6 @@
 //! The plane: what `x_t` could still become.
 
+mod contours;
 mod grab;
 mod ground;
 mod handle;
@@ -24,6 +25,7 @@ use super::state::{Place, State};
 use super::tokens::{self, size};
 use super::widgets;
 
+pub use contours::ContourCache;
 pub use ground::outlined_text;
 pub use legend::{color_of, short_name};
 
@@ -209,13 +211,14 @@ fn describe(response: &Response, state: &State) {
 /// Everything between the grid and the handles, the lowest first.
 fn layers(
     painter: &egui::Painter,
-    state: &State,
+    state: &mut State,
     projection: &Projection,
     palette: &tokens::Palette,
 ) {
     let show = state.session.show;
     let paints = state.device.is_some();
-    let scene = state.answers.scene.as_ref();
+    let scene = state.answers.scene.clone();
+    let scene = scene.as_ref();
     if show.density && paints {
         if show.edit {
             paint::heat(painter, projection, &state.world.mixture, palette.heat);
@@ -254,14 +257,18 @@ fn layers(
         }
     }
     if let Some(scene) = scene {
-        if show.contours && paints {
-            paint::contours(
-                painter,
-                projection,
-                &scene.posterior,
-                scene.levels,
-                palette.exact,
-            );
+        if show.contours && paint::suits_device(&scene.posterior) {
+            if paints {
+                paint::contours(
+                    painter,
+                    projection,
+                    &scene.posterior,
+                    scene.levels,
+                    palette.exact,
+                );
+            }
+        } else if show.contours {
+            contours::show(painter, projection, scene, &mut state.contours, palette);
         }
         if show.mean {
             marks::denoised_mean(painter, projection, scene, palette);

@@ -17,7 +17,7 @@ use super::projection::Projection;
 
 /// Modes lighter than this share of the heaviest leave no visible contour.
 const CONTOUR_WEIGHT: f64 = 1e-4;
-/// Modes that contours are summed over, the heaviest first.
+/// Modes that contours are summed over at every pixel; with more the processor is quicker.
 const CONTOUR_MODES: usize = 64;
 /// Opacity of the lines around 50, 80 and 95 %.
 const CONTOUR_OPACITY: [f32; 3] = [1.0, 0.8, 0.6];
@@ -104,6 +104,24 @@ pub fn thumbnail(painter: &Painter, rect: Rect, mixture: &Mixture) {
     painter.add(density.paint_callback(rect));
 }
 
+fn visible_modes(posterior: &Mixture) -> Vec<&crate::mixture::Mode> {
+    let heaviest = posterior
+        .modes()
+        .iter()
+        .map(|m| m.weight)
+        .fold(0.0, f64::max);
+    posterior
+        .modes()
+        .iter()
+        .filter(|m| m.weight >= heaviest * CONTOUR_WEIGHT)
+        .collect()
+}
+
+/// Whether the device paints this posterior's contours quickly.
+pub fn suits_device(posterior: &Mixture) -> bool {
+    visible_modes(posterior).len() <= CONTOUR_MODES
+}
+
 /// Lines around 50, 80 and 95 % of a posterior; `levels` are densities.
 pub fn contours(
     painter: &Painter,
@@ -112,20 +130,7 @@ pub fn contours(
     levels: [f64; 3],
     color: Color32,
 ) {
-    let heaviest = posterior
-        .modes()
-        .iter()
-        .map(|m| m.weight)
-        .fold(0.0, f64::max);
-    let mut modes: Vec<_> = posterior
-        .modes()
-        .iter()
-        .filter(|m| m.weight >= heaviest * CONTOUR_WEIGHT)
-        .collect();
-    if modes.len() > CONTOUR_MODES {
-        modes.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        modes.truncate(CONTOUR_MODES);
-    }
+    let modes = visible_modes(posterior);
     let lines = Contours {
         view: ViewId::named("canvas contours"),
         camera: camera(projection),

@@ -57,10 +57,7 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &DiversityAnswer) {
     let palette = tokens::palette(ui);
     let drawn = color_of(state, answer.request.source, false, palette);
     let right = |ui: &mut Ui| {
-        let text = format!(
-            "{} draws each",
-            format::count(u64::from(answer.request.draws))
-        );
+        let text = format!("{} each", format::count(u64::from(answer.request.draws)));
         ui.label(
             RichText::new(text)
                 .size(size::TICK)

@@ -32,7 +32,15 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             }
             progress(ui, state);
             match state.answers.diversity.clone() {
-                Some(answer) if answer.points.len() > 1 => curves::show(ui, state, &answer),
+                Some(answer) if answer.points.len() > 1 => {
+                    ui.scope(|ui| {
+                        if !state.are_current(&answer.request) {
+                            // Of before: new ones are on their way.
+                            ui.multiply_opacity(0.5);
+                        }
+                        curves::show(ui, state, &answer);
+                    });
+                }
                 _ => waiting(ui, "The curves against t are on their way."),
             }
             ui.add_space(space::ROW);

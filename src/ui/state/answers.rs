@@ -135,7 +135,8 @@ impl State {
                 match slot {
                     Slot::Open => self.open_cancelled(id),
                     Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
-                    Slot::Diversity => self.answers.diversity_cancelled = true,
+                    // Unless the window itself did it, because other curves are wanted.
+                    Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         let text = "Cancelled. Change a setting or press R to draw again.";
                         self.notices.done(Place::Canvas, text);

@@ -53,6 +53,11 @@ impl Asks {
         matches!(slot, Slot::Open | Slot::Export) || self.open.get(&slot) == Some(&id)
     }
 
+    /// Whether new curves are about to be asked for.
+    pub fn is_resting(&self) -> bool {
+        self.resting.is_some()
+    }
+
     /// Asks everything again.
     pub fn forget(&mut self) {
         self.scene = None;
@@ -254,6 +259,12 @@ impl State {
         self.asks.diversity = Some(wanted);
         self.asks.resting = None;
         self.answers.diversity_cancelled = false;
+    }
+
+    /// Whether curves show what is now wanted.
+    pub fn are_current(&self, request: &DiversityRequest) -> bool {
+        self.wanted_curves()
+            .is_some_and(|wanted| same_curves(request, &wanted))
     }
 
     /// Computes cancelled curves after all.

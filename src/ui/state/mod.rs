@@ -23,6 +23,7 @@ use crate::lookahead::Source;
 use crate::mixture::World;
 use crate::session::{ColorTheme, History, RecentFiles, Session, WorldRef};
 
+use super::canvas::ContourCache;
 use super::errands::{Errands, Pick};
 use super::shortcuts::Action;
 
@@ -83,6 +84,8 @@ pub struct State {
     pub visible: [[f64; 2]; 2],
     /// Width over height of the canvas, as last painted.
     pub canvas_aspect: f64,
+    /// Contours of many modes, as last painted.
+    pub contours: Option<ContourCache>,
     /// A card asked for by a panel: show the checkpoint's details.
     pub show_details: bool,
     /// Put the panels back where they were at first.
@@ -137,6 +140,7 @@ impl State {
             space_free: false,
             visible: [[-6.0; 2], [6.0; 2]],
             canvas_aspect: 1.0,
+            contours: None,
             show_details: false,
             reset_layout: false,
             frame_ms: 0.0,

@@ -168,8 +168,13 @@ fn measure(
                     points.read_first(device, 1).map_err(|e| e.to_string())?;
                 }
                 compute = answer.compute;
+                let spent = started.elapsed();
                 if repeat > 0 {
-                    times.push(started.elapsed().as_secs_f64() * 1e3);
+                    times.push(spent.as_secs_f64() * 1e3);
+                }
+                // The figures of these draws shall not delay the next ones.
+                while !engine.busy().is_empty() {
+                    std::thread::yield_now();
                 }
                 if times.len() >= 3 && begun.elapsed() > LONGEST {
                     break;

@@ -67,12 +67,12 @@ pub fn run(args: &EvalArgs) -> Result<(), String> {
             passed: report.passed(),
             report: &report,
         };
-        println!(
+        say!(
             "{}",
             serde_json::to_string_pretty(&named).map_err(|e| e.to_string())?
         );
     } else {
-        println!("{name} ({})\n{report}", checkpoint.short_hash());
+        say!("{name} ({})\n{report}", checkpoint.short_hash());
     }
     if report.passed() {
         Ok(())

@@ -1,5 +1,12 @@
 //! The headless commands, over the same engine as the window. Must not know egui panels.
 
+/// Prints a line. A reader that went away (`| head`) is no failure.
+macro_rules! say {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
 mod bench;
 pub mod eval;
 mod posterior;
@@ -81,6 +88,9 @@ pub enum Command {
 pub struct InspectArgs {
     /// The file.
     pub file: PathBuf,
+    /// Print JSON instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `foresight bench`
@@ -172,7 +182,12 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
-            println!("{found}");
+            if args.json {
+                let json = serde_json::to_string_pretty(&found).map_err(|e| e.to_string())?;
+                say!("{json}");
+            } else {
+                say!("{found}");
+            }
             Ok(())
         }
         Command::Bench(_) | Command::Snapshot(_) => {
@@ -186,11 +201,11 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
 /// # Errors
 /// When the file cannot be written.
 pub fn print_bench(report: &BenchReport, json: Option<&std::path::Path>) -> Result<(), String> {
-    println!("{report}");
+    say!("{report}");
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
         std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
-        println!("written to {}", path.display());
+        say!("written to {}", path.display());
     }
     Ok(())
 }

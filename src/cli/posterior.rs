@@ -92,7 +92,7 @@ pub fn run_posterior(args: &PosteriorArgs, device: Option<DeviceArg>) -> Result<
     let started = Instant::now();
     let (draws, compute) = draw_whole(shared, choice, request.clone())?;
     write_draws(&request, &draws, &args.out).map_err(|e| e.to_string())?;
-    println!(
+    say!(
         "{}: {} draws of {} at t = {}, x_t = ({}, {}), {}, {}, {:.0} ms",
         args.out.display(),
         draws.len(),
@@ -171,6 +171,6 @@ pub(super) fn wait_for(
                 _ => {}
             }
         }
-        std::thread::sleep(Duration::from_micros(200));
+        std::thread::sleep(Duration::from_micros(50));
     }
 }

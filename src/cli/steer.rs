@@ -374,10 +374,10 @@ fn write_samples(
 
 fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
     if let Some(warning) = report.warning {
-        println!("note: {warning}");
+        say!("note: {warning}");
     }
     let (score, floor) = (report.score, report.floor);
-    println!(
+    say!(
         "{} of '{}' toward {}: {} samples, {} steps, {} draws, {:.1} s",
         report.method,
         report.world,
@@ -387,19 +387,23 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
         report.plan.draws,
         elapsed.as_secs_f64(),
     );
-    println!(
+    say!(
         "  sliced W2   {:>9.4}   (two exact samples: {:.4}, at most {:.4})",
-        score.sliced_w2, floor.sliced_w2, floor.sliced_w2_max
+        score.sliced_w2,
+        floor.sliced_w2,
+        floor.sliced_w2_max
     );
-    println!(
+    say!(
         "  MMD^2       {:>9.2e}   (at most {:.2e})",
-        score.mmd_squared, floor.mmd_squared_max
+        score.mmd_squared,
+        floor.mmd_squared_max
     );
-    println!(
+    say!(
         "  mode TV     {:>9.4}   (at most {:.4})",
-        score.tv, floor.tv_max
+        score.tv,
+        floor.tv_max
     );
-    println!(
+    say!(
         "  mean reward {:>9.4} +- {:.4}   (target {:.4}{})",
         score.mean_reward,
         score.mean_reward_error,
@@ -411,18 +415,22 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
         },
     );
     let c = report.counters;
-    println!(
+    say!(
         "  evaluations {} = {} network forward + {} backward + {} reward + {} reward gradient",
-        report.evaluations, c.network_forward, c.network_backward, c.reward, c.reward_gradient
+        report.evaluations,
+        c.network_forward,
+        c.network_backward,
+        c.reward,
+        c.reward_gradient
     );
     if report.non_finite > 0 {
-        println!(
+        say!(
             "  {} particles became non-finite on the way",
             report.non_finite
         );
     }
     for path in [&args.out, &args.json].into_iter().flatten() {
-        println!("written to {}", path.display());
+        say!("written to {}", path.display());
     }
 }
 

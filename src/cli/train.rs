@@ -37,7 +37,7 @@ pub struct TrainArgs {
     /// Where velocities come from; `meanflow` learns from data, the others from the exact velocity, if not given.
     #[arg(long, value_enum)]
     pub teacher: Option<TeacherArg>,
-    /// A recipe (.json, as `foresight inspect` shows it) to start from; the options above go before it.
+    /// A recipe (.json, as `foresight inspect --json` shows it under card.recipe) to start from; the options above go before it.
     #[arg(long, value_name = "FILE.json")]
     pub recipe: Option<PathBuf>,
     /// Take up the unfinished run beside the output file, if there is one.
@@ -82,7 +82,7 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
                 world.name
             ));
         }
-        println!(
+        say!(
             "taking up step {} of {}",
             trainer.steps_done(),
             trainer.recipe().steps
@@ -90,7 +90,7 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
         trainer
     } else {
         if part.exists() {
-            println!(
+            say!(
                 "{} is left from an unfinished run and will be replaced; --resume takes it up",
                 part.display()
             );
@@ -119,7 +119,7 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
             // Where nobody watches a terminal, the same in lines.
             if bar.is_hidden() && said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
                 said = Some(Instant::now());
-                println!("{}/{} {}", p.step, p.steps, bar.message());
+                say!("{}/{} {}", p.step, p.steps, bar.message());
             }
             if kept.elapsed() > KEEP_EVERY && !trainer.finished() {
                 kept = Instant::now();
@@ -150,7 +150,7 @@ pub fn run(args: &TrainArgs) -> Result<(), String> {
     if let Some(message) = lost {
         eprintln!("the unfinished run could not be kept: {message}");
     }
-    println!(
+    say!(
         "{}: {} parameters, {} steps in {}, hash {}",
         args.out.display(),
         written.parameters,

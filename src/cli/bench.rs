@@ -20,6 +20,8 @@ const SIZES: [u32; 5] = [1, 64, 4096, 65_536, 1_000_000];
 /// Repetitions of each, fewer where they take long.
 const REPEATS: usize = 25;
 const LONGEST: Duration = Duration::from_secs(6);
+/// A size whose single request would take longer is left out, and said so.
+const LONGEST_REQUEST_SECS: f64 = 20.0;
 
 /// One size on one device.
 #[derive(Clone, Debug, Serialize)]
@@ -148,6 +150,17 @@ fn measure(
     let model = Arc::new(model.clone());
     for source in [Source::OneStep, Source::KStep(4)] {
         for draws in SIZES.into_iter().filter(|n| *n <= max_draws) {
+            let expected_secs = report
+                .draws
+                .last()
+                .filter(|row| row.draws < draws)
+                .map_or(0.0, |row| f64::from(draws) / row.draws_per_second);
+            if expected_secs > LONGEST_REQUEST_SECS {
+                eprintln!(
+                    "left out: {draws} draws, {source}: one request would take about {expected_secs:.0} s"
+                );
+                continue;
+            }
             let mut times = Vec::new();
             let mut compute = Compute::Cpu;
             let begun = Instant::now();

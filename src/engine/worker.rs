@@ -18,6 +18,9 @@ use super::scene::PathMemo;
 /// Jobs shorter than this do not report progress: it would only flicker.
 const QUIET: Duration = Duration::from_millis(250);
 
+/// Progress is told no more often than this: each report paints a frame.
+const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
+
 /// Why a job gave no answer.
 pub(super) enum JobError {
     /// It was no longer wanted.
@@ -43,6 +46,8 @@ pub(super) struct Worker {
     pub noise: Option<(u64, PointBuffer)>,
     pub path_memo: Option<PathMemo>,
     pub calibrated: bool,
+    /// When progress was last told.
+    told: Instant,
 }
 
 impl Worker {
@@ -75,6 +80,7 @@ impl Worker {
             noise: None,
             path_memo: None,
             calibrated: false,
+            told: Instant::now(),
         }
     }
 
@@ -149,7 +155,8 @@ impl Worker {
             self.serve(id, slot, command);
         }
         let spent = job.started.elapsed();
-        if spent > QUIET {
+        if spent > QUIET && self.told.elapsed() > BETWEEN_REPORTS {
+            self.told = Instant::now();
             let left =
                 (fraction > 0.02).then(|| spent.mul_f32((1.0 - fraction).max(0.0) / fraction));
             self.post(Event::Progress(

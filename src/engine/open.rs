@@ -11,17 +11,26 @@ use super::worker::{Job, JobError, JobResult, Worker};
 
 impl Worker {
     pub fn open(&mut self, id: RequestId, path: &Path) -> JobResult {
-        let job = Job::new(id, Slot::Open, format!("reading {}", path.display()));
-        self.post(Event::Progress(
-            id,
-            Slot::Open,
-            Progress {
-                label: job.label.clone(),
-                fraction: None,
-                left: None,
-            },
-        ));
-        let model = load_checkpoint(path).map_err(|e| JobError::Failed(e.to_string()))?;
+        let job = Job::new(id, Slot::Open, format!("opening {}", path.display()));
+        let stage = |worker: &Self, label: &str, fraction| {
+            worker.post(Event::Progress(
+                id,
+                Slot::Open,
+                Progress {
+                    label: format!("{label} {}", path.display()),
+                    fraction: Some(fraction),
+                    left: None,
+                },
+            ));
+        };
+        let failed = |e: CheckpointError| JobError::Failed(e.to_string());
+        stage(self, "reading and checking", 0.1);
+        let checkpoint = Checkpoint::read(path).map_err(failed)?;
+        if !self.wanted(&job) {
+            return Err(JobError::Cancelled);
+        }
+        stage(self, "laying out the network of", 0.7);
+        let model = ready(checkpoint, name_of(path), Some(path.to_owned())).map_err(failed)?;
         if !self.wanted(&job) {
             return Err(JobError::Cancelled);
         }
@@ -35,11 +44,18 @@ impl Worker {
 /// # Errors
 /// When the file is not a checkpoint that this version can run; the message names it.
 pub fn load_checkpoint(path: &Path) -> Result<LoadedModel, CheckpointError> {
-    let name = path.file_name().map_or_else(
+    ready(
+        Checkpoint::read(path)?,
+        name_of(path),
+        Some(path.to_owned()),
+    )
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map_or_else(
         || path.display().to_string(),
-        |n| n.to_string_lossy().into_owned(),
-    );
-    ready(Checkpoint::read(path)?, name, Some(path.to_owned()))
+        |name| name.to_string_lossy().into_owned(),
+    )
 }
 
 /// The checkpoint shipped for a preset, if there is one.

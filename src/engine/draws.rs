@@ -137,7 +137,7 @@ impl Worker {
         let noise = self.noise_on_shared(&device, request.seed, request.draws as usize)?;
         let steps_list = flow_steps(&model.network, request, steps);
         let points = network
-            .draw(&noise, &steps_list, &mut || self.look_up(job, 0.5))
+            .draw(&noise, &steps_list, &mut || self.look_up(job, None))
             .map_err(gpu_error)?;
         let host = points
             .read_first(&device, DrawAnswer::HOST_DRAWS)

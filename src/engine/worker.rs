@@ -149,22 +149,25 @@ impl Worker {
     }
 
     /// To be called between network calls: lets more urgent requests go first, reports progress of
-    /// jobs that take long, and says whether this one is still wanted.
-    pub fn look_up(&mut self, job: &Job, fraction: f32) -> bool {
+    /// jobs that take long (`None` where the share done is not known), and says whether this one is
+    /// still wanted.
+    pub fn look_up(&mut self, job: &Job, fraction: impl Into<Option<f32>>) -> bool {
+        let fraction = fraction.into();
         while let Some((id, slot, command)) = self.mailbox.take_more_urgent_than(job.slot) {
             self.serve(id, slot, command);
         }
         let spent = job.started.elapsed();
         if spent > QUIET && self.told.elapsed() > BETWEEN_REPORTS {
             self.told = Instant::now();
-            let left =
-                (fraction > 0.02).then(|| spent.mul_f32((1.0 - fraction).max(0.0) / fraction));
+            let left = fraction
+                .filter(|share| *share > 0.02)
+                .map(|share| spent.mul_f32((1.0 - share).max(0.0) / share));
             self.post(Event::Progress(
                 job.id,
                 job.slot,
                 Progress {
                     label: job.label.clone(),
-                    fraction: Some(fraction),
+                    fraction,
                     left,
                 },
             ));

@@ -1,11 +1,14 @@
 //! The session: everything that decides what the window shows.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use crate::lookahead::Source;
 use crate::mixture::{MixtureError, Preset, World, shortened};
+
+use super::export::write_atomically;
 
 /// The largest session file that is read, in bytes.
 const MAX_SESSION_BYTES: u64 = 8 << 20;
@@ -329,13 +332,12 @@ impl Session {
     /// # Errors
     /// When the folder cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), SessionError> {
-        let io = |source| SessionError::Io {
-            path: path.to_owned(),
-            source,
-        };
-        let part = path.with_extension("ron.part");
-        std::fs::write(&part, self.to_ron()).map_err(io)?;
-        std::fs::rename(&part, path).map_err(io)
+        write_atomically(path, |file| file.write_all(self.to_ron().as_bytes())).map_err(|source| {
+            SessionError::Io {
+                path: path.to_owned(),
+                source,
+            }
+        })
     }
 
     fn validate(&self, path: &Path) -> Result<(), SessionError> {
@@ -413,6 +415,21 @@ mod tests {
         };
         let back = Session::from_ron(&session.to_ron(), Path::new("s.ron")).unwrap();
         assert_eq!(back, session);
+    }
+
+    #[test]
+    fn a_saved_session_loads_again_and_a_missing_folder_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("s.ron");
+        let session = Session {
+            seed: 9,
+            ..Session::default()
+        };
+        session.save(&path).unwrap();
+        assert_eq!(Session::load(&path).unwrap(), session);
+        let nowhere = dir.path().join("none/s.ron");
+        let message = session.save(&nowhere).unwrap_err().to_string();
+        assert!(message.contains("none"), "{message}");
     }
 
     #[test]

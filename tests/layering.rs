@@ -26,7 +26,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "reward",
         ],
     ),
-    ("session", &["mixture", "lookahead"]),
+    (
+        "session",
+        &["process", "mixture", "lookahead", "reward", "steer"],
+    ),
     (
         "train",
         &[

@@ -74,7 +74,7 @@ impl Worker {
 }
 
 /// `0..n` in an order whose every beginning covers the range about evenly.
-fn coarse_to_fine(n: usize) -> Vec<usize> {
+pub(super) fn coarse_to_fine(n: usize) -> Vec<usize> {
     let mut order = Vec::with_capacity(n);
     let mut stride = n.next_power_of_two();
     while stride > 0 {

@@ -11,6 +11,11 @@ use crate::metrics::Counters;
 use crate::mixture::{Mixture, World};
 use crate::model::FusedMlp;
 
+use super::steer_message::{
+    BudgetAnswer, BudgetRequest, LensAnswer, LensRequest, ScoreCurvesAnswer, ScoresAnswer,
+    ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
+};
+
 /// A number that names one request; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
@@ -26,21 +31,39 @@ pub enum Slot {
     Overlay,
     /// Curves against `t`.
     Diversity,
+    /// The futures of the particle under the lens.
+    Lens,
+    /// Scores at the clock's time.
+    Scores,
+    /// Methods that run side by side.
+    Steer,
     /// Opening a checkpoint.
     Open,
     /// Writing draws to a file.
     Export,
+    /// The value along a trajectory.
+    Trace,
+    /// Scores against `t`.
+    ScoreCurves,
+    /// Methods at equal compute.
+    Budget,
 }
 
 impl Slot {
     /// All slots, the most urgent first.
-    pub const ALL: [Slot; 6] = [
+    pub const ALL: [Slot; 12] = [
         Slot::Scene,
         Slot::Draws,
         Slot::Overlay,
+        Slot::Lens,
+        Slot::Scores,
+        Slot::Steer,
         Slot::Open,
         Slot::Export,
+        Slot::Trace,
+        Slot::ScoreCurves,
         Slot::Diversity,
+        Slot::Budget,
     ];
 }
 
@@ -147,6 +170,18 @@ pub enum Command {
     Open(PathBuf),
     /// See [`ExportRequest`].
     Export(ExportRequest),
+    /// See [`SteerRequest`].
+    Steer(SteerRequest),
+    /// See [`ScoresRequest`].
+    Scores(ScoresRequest),
+    /// Scores of finished runs against `t`.
+    ScoreCurves(Arc<SteerAnswer>),
+    /// See [`LensRequest`].
+    Lens(LensRequest),
+    /// See [`TraceRequest`].
+    Trace(TraceRequest),
+    /// See [`BudgetRequest`].
+    Budget(BudgetRequest),
 }
 
 impl Command {
@@ -159,6 +194,12 @@ impl Command {
             Self::Diversity(_) => Slot::Diversity,
             Self::Open(_) => Slot::Open,
             Self::Export(_) => Slot::Export,
+            Self::Steer(_) => Slot::Steer,
+            Self::Scores(_) => Slot::Scores,
+            Self::ScoreCurves(_) => Slot::ScoreCurves,
+            Self::Lens(_) => Slot::Lens,
+            Self::Trace(_) => Slot::Trace,
+            Self::Budget(_) => Slot::Budget,
         }
     }
 }
@@ -300,6 +341,18 @@ pub enum Event {
     Opened(RequestId, Arc<LoadedModel>),
     /// Draws were written; how many.
     Exported(RequestId, PathBuf, usize),
+    /// Runs side by side, growing.
+    Steer(RequestId, Arc<SteerAnswer>),
+    /// Scores at one time.
+    Scores(RequestId, Arc<ScoresAnswer>),
+    /// Scores against `t`, growing.
+    ScoreCurves(RequestId, Arc<ScoreCurvesAnswer>),
+    /// Futures of one particle.
+    Lens(RequestId, Arc<LensAnswer>),
+    /// The value along a trajectory, growing.
+    Trace(RequestId, Arc<TraceAnswer>),
+    /// Methods at equal compute, growing.
+    Budget(RequestId, Arc<BudgetAnswer>),
     /// Progress of a long job.
     Progress(RequestId, Slot, Progress),
     /// A request failed; the message says what to do.

@@ -6,6 +6,7 @@
 //! between network calls: they stop when they are no longer wanted, and let more urgent requests
 //! go first.
 
+mod budget;
 mod calibrate;
 mod diversity;
 mod draws;
@@ -15,7 +16,11 @@ mod open;
 mod outbox;
 mod plain;
 mod scene;
+mod scores;
 mod stats;
+mod steer_message;
+mod steering;
+mod trace;
 mod worker;
 
 use std::sync::Arc;
@@ -29,6 +34,7 @@ pub use draws::write_draws;
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
+pub use steer_message::*;
 
 use mailbox::Mailbox;
 use outbox::Outbox;

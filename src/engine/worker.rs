@@ -14,6 +14,8 @@ use super::mailbox::{Mail, Mailbox};
 use super::message::{Command, Compute, ComputeReport, Event, Progress, RequestId, Slot};
 use super::outbox::Outbox;
 use super::scene::PathMemo;
+use super::scores::SampleMemo;
+use super::steering::TargetMemo;
 
 /// Jobs shorter than this do not report progress: it would only flicker.
 const QUIET: Duration = Duration::from_millis(250);
@@ -45,6 +47,8 @@ pub(super) struct Worker {
     /// Base noise on the shared device, with its seed.
     pub noise: Option<(u64, PointBuffer)>,
     pub path_memo: Option<PathMemo>,
+    pub target_memo: Option<TargetMemo>,
+    pub sample_memo: Option<SampleMemo>,
     pub calibrated: bool,
     /// When progress was last told.
     told: Instant,
@@ -79,6 +83,8 @@ impl Worker {
             plain: None,
             noise: None,
             path_memo: None,
+            target_memo: None,
+            sample_memo: None,
             calibrated: false,
             told: Instant::now(),
         }
@@ -139,6 +145,12 @@ impl Worker {
             Command::Diversity(request) => self.diversity(id, request),
             Command::Open(path) => self.open(id, &path),
             Command::Export(request) => self.export(id, request),
+            Command::Steer(request) => self.steer(id, request),
+            Command::Scores(request) => self.scores(id, request),
+            Command::ScoreCurves(runs) => self.score_curves(id, &runs),
+            Command::Lens(request) => self.lens(id, request),
+            Command::Trace(request) => self.trace(id, request),
+            Command::Budget(request) => self.budget(id, request),
         }
     }
 

@@ -5,5 +5,7 @@
 
 mod shape;
 mod spec;
+mod target;
 
 pub use shape::{Reward, RewardError, Shape};
+pub use target::{Exactness, TiltedTarget};

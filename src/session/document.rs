@@ -9,6 +9,7 @@ use crate::lookahead::Source;
 use crate::mixture::{MixtureError, Preset, World, shortened};
 
 use super::export::write_atomically;
+use super::steering::{Lesson, Steering, Workspace};
 
 /// The largest session file that is read, in bytes.
 const MAX_SESSION_BYTES: u64 = 8 << 20;
@@ -255,6 +256,12 @@ pub struct Session {
     pub compute: ComputeChoice,
     /// Colours.
     pub theme: ColorTheme,
+    /// What the window is for.
+    pub workspace: Workspace,
+    /// The comparison of methods.
+    pub steering: Steering,
+    /// What a teacher says of it.
+    pub lesson: Option<Lesson>,
 }
 
 impl Default for Session {
@@ -280,6 +287,9 @@ impl Default for Session {
             playback: Playback::default(),
             compute: ComputeChoice::Auto,
             theme: ColorTheme::Dark,
+            workspace: Workspace::Posterior,
+            steering: Steering::default(),
+            lesson: None,
         }
     }
 }
@@ -287,6 +297,8 @@ impl Default for Session {
 impl Session {
     /// The most draws that a session may ask for.
     pub const MAX_DRAWS: u32 = 1_000_000;
+    /// The most text of a lesson.
+    pub const MAX_LESSON_BYTES: usize = 2_000;
 
     /// Reads a session from RON text; `path` is only for messages.
     ///
@@ -389,6 +401,18 @@ impl Session {
                 "playback.speed",
                 self.playback.speed.to_string(),
                 "0.01 to 100 are possible",
+            );
+        }
+        if let Some((field, value, expected)) = self.steering.fault() {
+            return fail(field, value, expected);
+        }
+        if let Some(lesson) = &self.lesson
+            && lesson.title.len() + lesson.text.len() > Self::MAX_LESSON_BYTES
+        {
+            return fail(
+                "lesson",
+                shortened(&lesson.title, 60),
+                "a lesson has at most 2,000 bytes of text",
             );
         }
         if let Err(e) = self.world.resolve() {

@@ -4,6 +4,7 @@ mod document;
 mod export;
 mod history;
 mod recent;
+mod steering;
 
 pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
@@ -12,3 +13,4 @@ pub use document::{
 pub use export::{DrawsExport, ExportError, ExportFormat, write_atomically};
 pub use history::History;
 pub use recent::RecentFiles;
+pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};

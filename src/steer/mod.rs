@@ -6,6 +6,7 @@
 //! [`TargetSample`] compares the result with the tilted target. Noise is addressed by particle, step and draw, so a run is the same numbers
 //! whatever the threads, and a person who changes one option keeps the rest of the noise.
 
+mod compare;
 mod diamond;
 mod draws;
 mod estimate;
@@ -26,6 +27,7 @@ mod figures_learned;
 #[cfg(test)]
 mod figures_more;
 
+pub use compare::GridRow;
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};

@@ -40,6 +40,9 @@ pub enum SteerError {
         "MFM-G needs draws it can differentiate: one-step, k-step, or glass of the exact velocity"
     )]
     NoGradient,
+    /// A fault of the program.
+    #[error("this run failed inside the program; the others go on. Change an option to try again")]
+    Panicked,
     /// The reward has no closed form, or no normaliser.
     #[error(transparent)]
     Reward(#[from] RewardError),
@@ -69,6 +72,8 @@ pub struct Frame<'a> {
     pub ess: Option<f64>,
     /// Which particle of the frame before each came from, where they were resampled.
     pub ancestors: Option<&'a [u32]>,
+    /// What was asked for until now.
+    pub counters: Counters,
 }
 
 /// Who looks on: told how far the run is, shown its frames, and asked whether to go on.
@@ -96,8 +101,44 @@ pub struct KeptFrame {
     pub x: Vec<[f32; 2]>,
     /// As in [`Frame`].
     pub ess: Option<f64>,
-    /// As in [`Frame`].
+    /// As in [`Frame`]: `x` is after the resampling.
     pub ancestors: Option<Vec<u32>>,
+    /// As in [`Frame`].
+    pub counters: Counters,
+}
+
+impl KeptFrame {
+    /// The frame of a time: the last of `frames` that is not later than `t`, its number first. `None` of none.
+    pub fn at<F: std::borrow::Borrow<Self>>(frames: &[F], t: f64) -> Option<(usize, &Self)> {
+        let after = frames.partition_point(|frame| frame.borrow().t <= t + 1e-9);
+        let number = after.max(1) - 1;
+        Some((number, frames.get(number)?.borrow()))
+    }
+
+    /// Where a particle of frame `last` came from: `(t, x)` of its line of descent, from the first frame on.
+    ///
+    /// A particle that was drawn anew goes on from its parent's place.
+    pub fn trail<F: std::borrow::Borrow<Self>>(
+        frames: &[F],
+        last: usize,
+        particle: u32,
+    ) -> Vec<(f64, [f32; 2])> {
+        let mut index = particle as usize;
+        let mut trail: Vec<_> = frames[..frames.len().min(last + 1)]
+            .iter()
+            .rev()
+            .map_while(|frame| {
+                let frame: &Self = frame.borrow();
+                let here = (frame.t, *frame.x.get(index)?);
+                if let Some(ancestors) = &frame.ancestors {
+                    index = *ancestors.get(index)? as usize;
+                }
+                Some(here)
+            })
+            .collect();
+        trail.reverse();
+        trail
+    }
 }
 
 /// What a run gave.
@@ -222,6 +263,7 @@ impl<'a, 'w> Runner<'a, 'w> {
             x: &self.x,
             ess,
             ancestors: None,
+            counters: self.counters,
         };
         self.progress.watch.frame(&frame);
         if self.plan.keep_trajectory {
@@ -230,6 +272,7 @@ impl<'a, 'w> Runner<'a, 'w> {
                 x: self.x.iter().map(|x| x.map(|v| v as f32)).collect(),
                 ess,
                 ancestors: None,
+                counters: self.counters,
             });
         }
         self.ess.extend(ess);
@@ -248,6 +291,7 @@ impl<'a, 'w> Runner<'a, 'w> {
             x: &self.x,
             ess: None,
             ancestors: Some(ancestors),
+            counters: self.counters,
         };
         self.progress.watch.frame(&frame);
         let lost = |x: &Point| !x.iter().all(|v| v.is_finite());

@@ -9,8 +9,11 @@ use crate::metrics::{
     PROJECTIONS, mmd_squared_unbiased, mode_occupancy, sliced_w2, total_variation,
 };
 use crate::mixture::Mixture;
-use crate::process::{Address, Purpose};
+use crate::process::{Address, Purpose, normal_pairs};
 use crate::reward::{Reward, RewardError};
+
+/// Draws behind the mode shares and rewards of a noised target: it is made anew for each time.
+const NOISED_DRAWS: usize = 1 << 14;
 
 /// Draws from which the target's mode shares and mean reward are known (standard errors below 0.001).
 const TARGET_DRAWS: usize = 1 << 18;
@@ -108,6 +111,27 @@ impl TargetSample {
             mean_reward: sum / count as f64,
             points,
         })
+    }
+
+    /// The same draws noised to time `t`: `p_t exp V_t / Z`, which is where exact steering by the memoryless process is
+    /// at that time. At `t = 1` the target itself. To be scored with the world's marginal of that time.
+    #[must_use]
+    pub fn noised(&self, world: &Mixture, reward: &Reward, t: f64, seed: u64) -> Self {
+        let count = self.points.len().min(NOISED_DRAWS);
+        let mut points = vec![[0.0; 2]; count];
+        normal_pairs(Address::new(seed, Purpose::EvalState, 0), 0, &mut points);
+        let (t32, rest) = (t as f32, (1.0 - t) as f32);
+        for (point, clean) in points.iter_mut().zip(&self.points) {
+            *point = std::array::from_fn(|d| t32 * clean[d] + rest * point[d]);
+        }
+        let sum: f64 = points.iter().map(|x| reward.score(x.map(f64::from))).sum();
+        Self {
+            exact: self.exact,
+            log_normaliser: self.log_normaliser,
+            occupancy: mode_occupancy(&points, &world.marginal(t)),
+            mean_reward: sum / count as f64,
+            points,
+        }
     }
 
     /// Compares samples with the target.

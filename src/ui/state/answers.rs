@@ -128,6 +128,12 @@ impl State {
                     Slot::Open => self.open_failed(id, message),
                     Slot::Export => self.notices.error(Place::Program, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
+                    Slot::Lens
+                    | Slot::Scores
+                    | Slot::Steer
+                    | Slot::Trace
+                    | Slot::ScoreCurves
+                    | Slot::Budget => {}
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         self.notices.error(Place::Canvas, message);
                     }
@@ -140,12 +146,24 @@ impl State {
                     Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
+                    Slot::Lens
+                    | Slot::Scores
+                    | Slot::Steer
+                    | Slot::Trace
+                    | Slot::ScoreCurves
+                    | Slot::Budget => {}
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         let text = "Cancelled. Change a setting or press R to draw again.";
                         self.notices.done(Place::Canvas, text);
                     }
                 }
             }
+            Event::Steer(..)
+            | Event::Scores(..)
+            | Event::ScoreCurves(..)
+            | Event::Lens(..)
+            | Event::Trace(..)
+            | Event::Budget(..) => {}
             Event::Compute(report) => self.answers.compute = Some(report),
         }
     }

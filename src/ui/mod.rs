@@ -25,6 +25,7 @@ mod shortcuts;
 mod side;
 mod state;
 mod status;
+mod steering;
 mod timeline;
 mod tokens;
 mod top_bar;

@@ -158,12 +158,12 @@ impl State {
                     }
                 }
             }
-            Event::Steer(..)
-            | Event::Scores(..)
-            | Event::ScoreCurves(..)
-            | Event::Lens(..)
-            | Event::Trace(..)
-            | Event::Budget(..) => {}
+            Event::Steer(_, answer) => self.steering.runs = Some(answer),
+            Event::Scores(_, answer) => self.steering.scores = Some(answer),
+            Event::ScoreCurves(_, answer) => self.steering.curves = Some(answer),
+            Event::Lens(_, answer) => self.steering.lens = Some(answer),
+            Event::Trace(_, answer) => self.steering.trace = Some(answer),
+            Event::Budget(_, answer) => self.steering.budget = Some(answer),
             Event::Compute(report) => self.answers.compute = Some(report),
         }
     }

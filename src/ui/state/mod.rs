@@ -10,6 +10,7 @@ mod edits;
 mod files;
 mod model;
 mod notices;
+mod steering;
 mod world;
 
 use std::path::PathBuf;
@@ -31,6 +32,7 @@ pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
+pub use steering::SteeringState;
 pub use world::Cloud;
 
 use asks::Asks;
@@ -56,6 +58,8 @@ pub struct State {
     pub model: ModelSlot,
     /// What came back.
     pub answers: Answers,
+    /// What came back about steering.
+    pub steering: SteeringState,
     /// Messages, each where the person acted.
     pub notices: Notices,
     /// Files opened before.
@@ -126,6 +130,7 @@ impl State {
             history: History::new(UNDO_LIMIT),
             model: ModelSlot::default(),
             answers: Answers::default(),
+            steering: SteeringState::default(),
             notices: Notices::default(),
             recent: RecentFiles::default(),
             adapter: device.as_ref().map(|d| d.info.clone()),

@@ -1,0 +1,5 @@
+//! The Steering workspace: methods side by side on one clock, their scores, and the same at equal compute.
+
+pub mod budget;
+pub mod lessons;
+pub mod scores;

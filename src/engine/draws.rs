@@ -165,21 +165,7 @@ impl Worker {
         if let Some(network) = self.networks.get(hash) {
             return Ok(network.clone());
         }
-        let layers: Vec<_> = model
-            .network
-            .layers()
-            .iter()
-            .map(|layer| {
-                (
-                    layer.inputs,
-                    layer.outputs,
-                    layer.weight.as_slice(),
-                    layer.bias.as_slice(),
-                )
-            })
-            .collect();
-        let x_scale = model.network.config().input_scale;
-        let network = FusedMlpGpu::new(device, &layers, x_scale)
+        let network = fused_on_device(device, model)
             .map(Arc::new)
             .map_err(gpu_error)?;
         if self.networks.len() >= KEPT_NETWORKS {
@@ -261,6 +247,27 @@ pub(super) fn flow_steps(network: &FusedMlp, request: &DrawRequest, steps: u32) 
             }
         })
         .collect()
+}
+
+/// Compiles the fused kernel and uploads a model's weights.
+pub(super) fn fused_on_device(
+    device: &Arc<SharedDevice>,
+    model: &LoadedModel,
+) -> Result<FusedMlpGpu, GpuError> {
+    let layers: Vec<_> = model
+        .network
+        .layers()
+        .iter()
+        .map(|layer| {
+            (
+                layer.inputs,
+                layer.outputs,
+                layer.weight.as_slice(),
+                layer.bias.as_slice(),
+            )
+        })
+        .collect();
+    FusedMlpGpu::new(device, &layers, model.network.config().input_scale)
 }
 
 fn upload(device: &SharedDevice, draws: &[[f32; 2]]) -> Result<PointBuffer, JobError> {

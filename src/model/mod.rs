@@ -12,6 +12,6 @@ pub(crate) mod simd;
 
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use fused::FusedMlp;
-pub use fused_vjp::{GuidedMlp, Rows};
+pub use fused_vjp::{GuidedMlp, Rows, RowsOnDevice};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;

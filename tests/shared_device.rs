@@ -162,3 +162,18 @@ fn steering_on_the_shared_device_gives_the_processors_run_up_to_rounding() {
         apart(&a.samples, &b.samples)
     );
 }
+
+#[test]
+fn when_the_device_is_lost_the_processor_goes_on_and_says_so() {
+    let Some(shared) = shared() else { return };
+    // To be lost: the other tests want theirs.
+    let doomed = shared.another().expect("a second device");
+    let model = Arc::new(load_shipped(Preset::Three).unwrap().unwrap());
+    let engine = Engine::start(Some(doomed.clone()), ComputeChoice::Shared, Arc::new(|| {}));
+    let before = answer(&engine, &model, Source::OneStep, 100);
+    assert_eq!(before.compute, Compute::Shared);
+    doomed.device.destroy();
+    let after = answer(&engine, &model, Source::OneStep, 101);
+    assert_eq!(after.compute, Compute::Cpu);
+    assert_eq!(after.host.len(), 101);
+}

@@ -4,6 +4,7 @@
 //! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`].
 
 mod card;
+mod classifier;
 mod decode;
 mod error;
 mod header;
@@ -14,6 +15,7 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
 pub use error::CheckpointError;
 pub use header::{HeaderError, TensorEntry};
 pub use inspect::{Inspection, inspect};

@@ -5,6 +5,7 @@
 
 mod card;
 mod decode;
+mod dit;
 mod error;
 mod header;
 mod inspect;
@@ -14,7 +15,8 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
-pub use error::CheckpointError;
+pub use dit::{TensorFile, read_dit};
+pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use inspect::{Inspection, inspect};
 

@@ -4,6 +4,8 @@
 //! `K` steps.
 
 mod config;
+mod dit;
+mod dual;
 mod fused;
 mod fused_vjp;
 mod map;
@@ -11,6 +13,8 @@ mod mlp;
 pub(crate) mod simd;
 
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
+pub use dit::{Dit, DitConfig, GUIDANCE, ReadWeight, Weight};
+pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
 pub use map::{Condition, MetaFlowMap};

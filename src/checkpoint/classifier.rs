@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::floats;
 use super::header::Header;
 use super::{CheckpointError, FORMAT, write_whole};
-use crate::model::{ClassifierConfig, Weight, Weights};
+use crate::model::{ClassifierConfig, WeightValues, Weights};
 
 /// Where the card is in the header.
 const KEY: &str = "foresight-classifier";
@@ -48,7 +48,7 @@ pub fn halved(weights: &Weights) -> Weights {
         .map(|(name, weight)| {
             let values = weight.values.iter().map(half).collect();
             let shape = weight.shape.clone();
-            (name.clone(), Weight { shape, values })
+            (name.clone(), WeightValues { shape, values })
         })
         .collect()
 }
@@ -67,7 +67,7 @@ pub fn write_classifier(
         path: name.clone(),
         reason,
     };
-    let data: Vec<(&String, &Weight, Vec<u8>)> = weights
+    let data: Vec<(&String, &WeightValues, Vec<u8>)> = weights
         .iter()
         .map(|(name, weight)| {
             let bytes = weight
@@ -135,7 +135,7 @@ pub fn read_classifier(
                 tensor: entry.name.clone(),
                 reason,
             })?;
-        weights.insert(entry.name.clone(), Weight { shape, values });
+        weights.insert(entry.name.clone(), WeightValues { shape, values });
     }
     Ok((card, weights))
 }

@@ -6,6 +6,7 @@
 mod card;
 mod classifier;
 mod decode;
+mod dit;
 mod error;
 mod header;
 mod inspect;
@@ -16,7 +17,8 @@ mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
-pub use error::CheckpointError;
+pub use dit::{TensorFile, read_dit};
+pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use inspect::{Inspection, inspect};
 

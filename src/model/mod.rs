@@ -5,6 +5,8 @@
 
 mod classifier;
 mod config;
+mod dit;
+mod dual;
 mod fused;
 mod fused_vjp;
 mod map;
@@ -14,8 +16,10 @@ mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
+pub use dit::{Dit, DitConfig, GUIDANCE, ReadWeight, Weight};
+pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows, RowsOnDevice};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
-pub use weights::{Misfit, Weight, Weights, weights_of, with_weights};
+pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

@@ -8,7 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 
 /// One weight: numbers row by row, last dimension innermost.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Weight {
+pub struct WeightValues {
     /// Its dimensions.
     pub shape: Vec<usize>,
     /// Its numbers.
@@ -16,7 +16,7 @@ pub struct Weight {
 }
 
 /// Weights by the path of their parameter: `blocks.0.conv.weight`.
-pub type Weights = BTreeMap<String, Weight>;
+pub type Weights = BTreeMap<String, WeightValues>;
 
 /// What does not fit between weights and a module. Nothing is silently random.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
@@ -111,7 +111,7 @@ impl ModuleVisitor for Collector {
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
         let tensor = param.val();
-        let weight = Weight {
+        let weight = WeightValues {
             shape: tensor.dims().to_vec(),
             // A parameter is f32 on every device that we use.
             values: tensor

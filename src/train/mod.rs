@@ -5,6 +5,7 @@
 mod batch;
 mod classifier;
 mod eval;
+pub mod image;
 mod images;
 pub mod jvp;
 mod layout;

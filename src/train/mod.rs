@@ -3,6 +3,7 @@
 //! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is.
 
 mod batch;
+mod data;
 mod eval;
 pub mod jvp;
 mod layout;
@@ -18,6 +19,7 @@ mod tile;
 mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
+pub use data::{DataError, DataPlan, ImageSet, Part};
 pub use eval::{
     EvalPlan, EvalReport, EvalRow, Figures, MODE_WEIGHT_BAR, SLICED_W2_BAR, Verdict, evaluate,
 };

@@ -1,0 +1,165 @@
+//! Labelled pictures to train on: MNIST's files, a folder of class folders, or an archive of one.
+//!
+//! Nothing is written to disk, so that a name in an archive is a name and nothing else. Sizes are checked before
+//! memory is taken for them, and the order is that of the sorted names, whatever the order in the file.
+
+mod archive;
+mod error;
+mod folder;
+mod gather;
+mod idx;
+mod picture;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use error::DataError;
+
+/// Labelled pictures, all of one size.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageSet {
+    /// Height and width.
+    pub size: usize,
+    /// 1, grey, or 3, red, green and blue.
+    pub channels: usize,
+    /// The classes' names, sorted; a label is a place in this list.
+    pub classes: Vec<String>,
+    labels: Vec<u16>,
+    /// Item after item, `[channels][size][size]` each.
+    pixels: Vec<u8>,
+    /// Files that are no pictures and were left out.
+    pub skipped: usize,
+}
+
+/// Which part of a data set is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// What lies under a folder `train`, or under none of the names below; `train-*` of MNIST.
+    Train,
+    /// What lies under a folder `test`, `val`, `valid` or `validation`; `t10k-*` of MNIST.
+    Test,
+}
+
+impl Part {
+    /// The part that a folder of this name, above the class folders, stands for.
+    fn of_folder(name: &str) -> Option<Self> {
+        match name.to_ascii_lowercase().as_str() {
+            "train" | "training" => Some(Self::Train),
+            "test" | "testing" | "val" | "valid" | "validation" => Some(Self::Test),
+            _ => None,
+        }
+    }
+}
+
+/// How a data set is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DataPlan {
+    /// Height and width that pictures are brought to: the shorter side is resized, the longer one cropped around its
+    /// middle.
+    pub size: usize,
+    /// 1, grey, or 3, colours.
+    pub channels: usize,
+    /// Which part is read.
+    pub part: Part,
+    /// The most pictures; more is an error.
+    pub most_images: usize,
+    /// The most bytes of pixels in memory; more is an error.
+    pub most_bytes: usize,
+}
+
+impl DataPlan {
+    /// Pictures of this size, at most two million and 4 GiB of them.
+    pub const fn new(size: usize, channels: usize, part: Part) -> Self {
+        Self {
+            size,
+            channels,
+            part,
+            most_images: 2_000_000,
+            most_bytes: 4 << 30,
+        }
+    }
+
+    /// Bytes of one picture.
+    const fn item(&self) -> usize {
+        self.size * self.size * self.channels
+    }
+
+    fn check(&self) -> Result<(), DataError> {
+        if (1..=1024).contains(&self.size) && matches!(self.channels, 1 | 3) {
+            Ok(())
+        } else {
+            Err(DataError::Plan {
+                size: self.size,
+                channels: self.channels,
+            })
+        }
+    }
+}
+
+/// The most classes.
+const MOST_CLASSES: usize = 10_000;
+
+/// Is told how many pictures there are so far and says whether to go on.
+pub type Watch<'a> = &'a mut dyn FnMut(usize) -> bool;
+
+impl ImageSet {
+    /// Reads a folder with MNIST's files, a folder of class folders of PNG and JPEG files, or a `.tar`, `.tar.xz` or
+    /// `.zip` of one. Folders `train`, `test`, ... may lie above the class folders.
+    ///
+    /// # Errors
+    /// With the path, the cause and what to do.
+    pub fn open(path: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<Self, DataError> {
+        plan.check()?;
+        let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
+        if metadata.is_dir() {
+            match idx::find(path, plan.part) {
+                Some((images, labels)) => idx::read(&images, &labels, plan),
+                None => folder::read(path, plan, watch),
+            }
+        } else if metadata.is_file() {
+            archive::read(path, plan, watch)
+        } else {
+            Err(DataError::Unknown {
+                path: path.display().to_string(),
+            })
+        }
+    }
+
+    /// How many pictures.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether there are none. There always are some.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// The class of item `i`, a place in [`Self::classes`].
+    pub fn label(&self, i: usize) -> usize {
+        self.labels[i].into()
+    }
+
+    /// Bytes of item `i`, `[channels][size][size]`.
+    pub fn pixels(&self, i: usize) -> &[u8] {
+        let item = self.size * self.size * self.channels;
+        &self.pixels[i * item..][..item]
+    }
+
+    /// Item `i` as numbers in [-1, 1], `[channels][size][size]`.
+    pub fn write_into(&self, i: usize, out: &mut [f32]) {
+        for (out, byte) in out.iter_mut().zip(self.pixels(i)) {
+            *out = f32::from(*byte) / 127.5 - 1.0;
+        }
+    }
+
+    /// Pictures of each class.
+    pub fn counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for label in &self.labels {
+            counts[usize::from(*label)] += 1;
+        }
+        counts
+    }
+}

@@ -34,9 +34,8 @@ pub fn decode(bytes: &[u8], plan: &DataPlan) -> Result<Vec<u8>, String> {
 }
 
 fn decode_unguarded(bytes: &[u8], plan: &DataPlan) -> Result<Vec<u8>, String> {
-    let format = match image::guess_format(bytes) {
-        Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) => format,
-        _ => return Err("it is neither PNG nor JPEG".into()),
+    let Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) = image::guess_format(bytes) else {
+        return Err("it is neither PNG nor JPEG".into());
     };
     let damaged =
         |e: image::ImageError| format!("it is damaged: {}", super::error::plain(&e.to_string()));

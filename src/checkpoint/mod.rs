@@ -4,6 +4,7 @@
 //! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`].
 
 mod card;
+mod classifier;
 mod decode;
 mod dit;
 mod error;
@@ -15,6 +16,7 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};

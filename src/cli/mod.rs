@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 mod bench;
+pub mod classifier;
 pub mod eval;
 mod parity;
 mod posterior;

@@ -21,11 +21,13 @@ const BASE: usize = 40 << 20;
 const PLAN: DataPlan = DataPlan::new(8, 3, Part::Train);
 
 fn read_set(path: &Path) -> Result<(), String> {
-    let set = ImageSet::open(path, &PLAN, &mut |_| true).map_err(|e| e.to_string())?;
+    let set = ImageSet::open(path, &PLAN, &mut |_| true)
+        .map_err(|e| e.to_string())?
+        .images;
     let mut values = [0.0; 8 * 8 * 3];
     for i in 0..set.len() {
         set.write_into(i, &mut values);
-        assert!(set.label(i) < set.classes.len());
+        assert!(usize::from(set.labels[i]) < set.classes.len());
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use liblzma::read::XzDecoder;
 use liblzma::stream::{CONCATENATED, Stream};
 
 use super::gather::{Entry, Gather};
-use super::{DataError, DataPlan, ImageSet, Watch, picture};
+use super::{DataError, DataPlan, Opened, Watch, picture};
 
 /// Memory that the xz decoder may take: what `xz -9` makes needs 65 MiB.
 const MOST_DECODER_BYTES: u64 = 256 << 20;
@@ -23,7 +23,7 @@ const ZIP_ENTRY_BYTES: u64 = 46;
 const MOST_ENTRIES: usize = 8_000_000;
 
 /// Reads an archive by what it is, whatever its name.
-pub fn read(path: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<ImageSet, DataError> {
+pub fn read(path: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<Opened, DataError> {
     let name = path.display().to_string();
     let io = |e| DataError::io(path, e);
     let mut file = File::open(path).map_err(io)?;
@@ -78,7 +78,7 @@ fn tar(
     most: u64,
     path: &str,
     mut gather: Gather<'_>,
-) -> Result<ImageSet, DataError> {
+) -> Result<Opened, DataError> {
     let damaged = |e: io::Error| DataError::archive(path, e);
     let bounded = Bounded {
         inner: source,
@@ -116,7 +116,7 @@ fn zip(
     most: u64,
     path: &str,
     mut gather: Gather<'_>,
-) -> Result<ImageSet, DataError> {
+) -> Result<Opened, DataError> {
     let fault = |e: zip::result::ZipError| DataError::archive(path, e);
     let mut left = most;
     let io = |e| DataError::archive(path, e);

@@ -5,7 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::gather::{Entry, Gather};
-use super::{DataError, DataPlan, ImageSet, Watch, picture};
+use super::{DataError, DataPlan, Opened, Watch, picture};
 
 /// Folders above one another at most: a part, the class, and some room above.
 const MOST_DEPTH: usize = 4;
@@ -13,7 +13,7 @@ const MOST_DEPTH: usize = 4;
 const MOST_ENTRIES: usize = 8_000_000;
 
 /// Reads the pictures in the folders of `root`.
-pub fn read(root: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<ImageSet, DataError> {
+pub fn read(root: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<Opened, DataError> {
     let mut gather = Gather::new(root.display().to_string(), plan, watch);
     let mut left = MOST_ENTRIES;
     walk(root, root, 0, &mut left, &mut gather)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 
 use super::error::plain;
-use super::{DataError, DataPlan, ImageSet, MOST_CLASSES, Part, Watch, picture};
+use super::{DataError, DataPlan, ImageSet, MOST_CLASSES, Opened, Part, Watch, picture};
 
 /// Encoded bytes that are held before they are decoded together.
 const BATCH_BYTES: usize = 16 << 20;
@@ -159,7 +159,7 @@ impl<'a> Gather<'a> {
     }
 
     /// The set, sorted by class and name.
-    pub fn finish(mut self) -> Result<ImageSet, DataError> {
+    pub fn finish(mut self) -> Result<Opened, DataError> {
         self.decode()?;
         if self.names.is_empty() {
             return Err(DataError::Nothing {
@@ -189,15 +189,17 @@ impl<'a> Gather<'a> {
             // Every class was put into the set, and there are at most MOST_CLASSES.
             classes.binary_search(class).unwrap_or_default() as u16
         };
-        Ok(ImageSet {
-            size: self.plan.size,
-            channels: self.plan.channels,
+        let images = ImageSet {
+            shape: [self.plan.channels, self.plan.size, self.plan.size],
             labels: order
                 .iter()
                 .map(|from| label(&self.names[*from].0))
                 .collect(),
             classes: classes.iter().map(|class| plain(class)).collect(),
             pixels,
+        };
+        Ok(Opened {
+            images,
             skipped: self.skipped,
         })
     }

@@ -21,10 +21,40 @@ pub fn find(folder: &Path, part: Part) -> Option<(PathBuf, PathBuf)> {
     })
 }
 
-/// Reads a pair of files.
+/// Reads a pair of files and brings the pictures to the plan's size.
 pub fn read(images: &Path, labels: &Path, plan: &DataPlan) -> Result<ImageSet, DataError> {
-    let (mut image_file, sizes) = open::<3>(images)?;
-    let [count, height, width] = sizes;
+    let most_items = plan.most_bytes / plan.item();
+    let most_images = plan.most_images.min(most_items);
+    let set = read_pair(images, labels, most_images, plan.most_bytes)?;
+    let [_, height, width] = set.shape;
+    if (height, width, plan.channels) == (plan.size, plan.size, 1) {
+        return Ok(set);
+    }
+    let mut pixels = Vec::with_capacity(set.len() * plan.item());
+    for i in 0..set.len() {
+        // The buffer has the size that is said, so there is one.
+        let grey = GrayImage::from_raw(width as u32, height as u32, set.image(i).to_vec());
+        let filter = imageops::FilterType::Triangle;
+        let fitted = picture::fit(grey.unwrap_or_default(), plan.size, filter);
+        for _ in 0..plan.channels {
+            pixels.extend_from_slice(&fitted);
+        }
+    }
+    Ok(ImageSet {
+        shape: [plan.channels, plan.size, plan.size],
+        pixels,
+        ..set
+    })
+}
+
+/// Reads a pair of files of at most so many pictures and bytes.
+pub fn read_pair(
+    images: &Path,
+    labels: &Path,
+    most_images: usize,
+    most_bytes: usize,
+) -> Result<ImageSet, DataError> {
+    let (image_file, [count, height, width]) = open::<3>(images)?;
     let (label_file, [label_count]) = open::<1>(labels)?;
     let fault = |path: &Path, reason: String| DataError::Idx {
         path: path.display().to_string(),
@@ -38,52 +68,30 @@ pub fn read(images: &Path, labels: &Path, plan: &DataPlan) -> Result<ImageSet, D
         let reason = format!("pictures of {width} x {height}; 1 to 1024 are possible");
         return Err(fault(images, reason));
     }
-    let too_much = |what, most| DataError::TooMuch {
-        path: images.display().to_string(),
-        what,
-        most,
+    // The file holds as much, so that the product is a size.
+    let bytes = count * height * width;
+    for (found, most, what) in [
+        (count, most_images, "pictures"),
+        (bytes, most_bytes, "bytes of pixels"),
+    ] {
+        if found > most {
+            let path = images.display().to_string();
+            return Err(DataError::TooMuch { path, what, most });
+        }
+    }
+    let read = |file: &mut dyn Read, path: &Path, bytes: usize| {
+        let mut data = vec![0; bytes];
+        let read = file.read_exact(&mut data);
+        read.map(|()| data).map_err(|e| DataError::io(path, e))
     };
-    if count > plan.most_images {
-        return Err(too_much("pictures", plan.most_images));
-    }
-    if count.saturating_mul(plan.item()) > plan.most_bytes {
-        return Err(too_much("bytes of pixels", plan.most_bytes));
-    }
-    let mut bytes = Vec::with_capacity(count);
-    let read = label_file.take(count as u64).read_to_end(&mut bytes);
-    read.map_err(|e| DataError::io(labels, e))?;
-    if bytes.len() != count {
-        return Err(fault(labels, "the file was cut while it was read".into()));
-    }
-    let most = bytes.iter().max().copied().unwrap_or(0);
-    let mut pixels = Vec::with_capacity(count * plan.item());
-    let mut raw = vec![0; height * width];
-    for _ in 0..count {
-        image_file
-            .read_exact(&mut raw)
-            .map_err(|e| DataError::io(images, e))?;
-        if (height, width) == (plan.size, plan.size) && plan.channels == 1 {
-            pixels.extend_from_slice(&raw);
-            continue;
-        }
-        // The buffer has the size that is said, so there is one.
-        let grey = GrayImage::from_raw(width as u32, height as u32, raw.clone());
-        let fitted = picture::fit(
-            grey.unwrap_or_default(),
-            plan.size,
-            imageops::FilterType::Triangle,
-        );
-        for _ in 0..plan.channels {
-            pixels.extend_from_slice(&fitted);
-        }
-    }
+    let pixels = read(&mut { image_file }, images, bytes)?;
+    let labels = read(&mut { label_file }, labels, count)?;
+    let most = labels.iter().max().copied().unwrap_or(0);
     Ok(ImageSet {
-        size: plan.size,
-        channels: plan.channels,
-        classes: (0..=most).map(|label| label.to_string()).collect(),
-        labels: bytes.into_iter().map(u16::from).collect(),
+        shape: [1, height, width],
         pixels,
-        skipped: 0,
+        labels: labels.into_iter().map(u16::from).collect(),
+        classes: (0..=most).map(|label| label.to_string()).collect(),
     })
 }
 

@@ -16,19 +16,14 @@ use std::path::Path;
 
 pub use error::DataError;
 
-/// Labelled pictures, all of one size.
+use super::ImageSet;
+
+/// A data set and what was left out of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ImageSet {
-    /// Height and width.
-    pub size: usize,
-    /// 1, grey, or 3, red, green and blue.
-    pub channels: usize,
-    /// The classes' names, sorted; a label is a place in this list.
-    pub classes: Vec<String>,
-    labels: Vec<u16>,
-    /// Item after item, `[channels][size][size]` each.
-    pixels: Vec<u8>,
-    /// Files that are no pictures and were left out.
+pub struct Opened {
+    /// The pictures, sorted by class and name; classes are sorted by name.
+    pub images: ImageSet,
+    /// Files that are no pictures, or of another part.
     pub skipped: usize,
 }
 
@@ -109,12 +104,15 @@ impl ImageSet {
     ///
     /// # Errors
     /// With the path, the cause and what to do.
-    pub fn open(path: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<Self, DataError> {
+    pub fn open(path: &Path, plan: &DataPlan, watch: Watch<'_>) -> Result<Opened, DataError> {
         plan.check()?;
         let metadata = std::fs::metadata(path).map_err(|e| DataError::io(path, e))?;
         if metadata.is_dir() {
             match idx::find(path, plan.part) {
-                Some((images, labels)) => idx::read(&images, &labels, plan),
+                Some((images, labels)) => {
+                    let images = idx::read(&images, &labels, plan)?;
+                    Ok(Opened { images, skipped: 0 })
+                }
                 None => folder::read(path, plan, watch),
             }
         } else if metadata.is_file() {
@@ -126,30 +124,9 @@ impl ImageSet {
         }
     }
 
-    /// How many pictures.
-    pub fn len(&self) -> usize {
-        self.labels.len()
-    }
-
-    /// Whether there are none. There always are some.
-    pub fn is_empty(&self) -> bool {
-        self.labels.is_empty()
-    }
-
-    /// The class of item `i`, a place in [`Self::classes`].
-    pub fn label(&self, i: usize) -> usize {
-        self.labels[i].into()
-    }
-
-    /// Bytes of item `i`, `[channels][size][size]`.
-    pub fn pixels(&self, i: usize) -> &[u8] {
-        let item = self.size * self.size * self.channels;
-        &self.pixels[i * item..][..item]
-    }
-
-    /// Item `i` as numbers in [-1, 1], `[channels][size][size]`.
+    /// Item `i` as numbers in [-1, 1], `[C, H, W]`.
     pub fn write_into(&self, i: usize, out: &mut [f32]) {
-        for (out, byte) in out.iter_mut().zip(self.pixels(i)) {
+        for (out, byte) in out.iter_mut().zip(self.image(i)) {
             *out = f32::from(*byte) / 127.5 - 1.0;
         }
     }
@@ -162,4 +139,12 @@ impl ImageSet {
         }
         counts
     }
+}
+
+/// MNIST's files of one part, in their own size.
+///
+/// # Errors
+/// As [`ImageSet::open`].
+pub fn read_idx(images: &Path, labels: &Path) -> Result<ImageSet, DataError> {
+    idx::read_pair(images, labels, usize::MAX, 4 << 30)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use image::{ImageFormat, Rgb, RgbImage};
 use liblzma::write::XzEncoder;
 
-use super::{DataError, DataPlan, ImageSet, Part};
+use super::{DataError, DataPlan, ImageSet, Opened, Part};
 
 /// A picture of one colour, `width` x `height`, with a white column at the left and at the right.
 fn picture(width: u32, height: u32, colour: [u8; 3], format: ImageFormat) -> Vec<u8> {
@@ -69,12 +69,12 @@ fn zip(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn read(path: &Path, plan: &DataPlan) -> Result<ImageSet, DataError> {
+fn read(path: &Path, plan: &DataPlan) -> Result<Opened, DataError> {
     ImageSet::open(path, plan, &mut |_| true)
 }
 
 /// Reads these bytes as a file.
-fn read_bytes(bytes: &[u8]) -> Result<ImageSet, String> {
+fn read_bytes(bytes: &[u8]) -> Result<Opened, String> {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), bytes).unwrap();
     let result = read(file.path(), &PLAN).map_err(|e| e.to_string());
@@ -95,35 +95,36 @@ fn a_folder_and_every_archive_of_it_are_the_same_set_in_the_order_of_its_names()
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
-    let set = read(folder.path(), &PLAN).unwrap();
+    let opened = read(folder.path(), &PLAN).unwrap();
+    let set = &opened.images;
     assert_eq!(set.classes, ["blue", "red"]);
     assert_eq!(set.counts(), [2, 2]);
-    assert_eq!((set.len(), set.skipped), (4, 3));
-    let labels: Vec<_> = (0..4).map(|i| set.label(i)).collect();
+    assert_eq!((set.len(), opened.skipped), (4, 3));
+    let labels: Vec<_> = (0..4).map(|i| set.labels[i]).collect();
     assert_eq!(labels, [0, 0, 1, 1]);
     // 0.png is wider than high: its white edges are cropped off. Planes, not pixels.
-    assert_eq!(set.pixels(0), [[0; 32].as_slice(), &[100; 16]].concat());
-    assert_eq!(set.pixels(1)[32..], [200; 16]);
+    assert_eq!(set.image(0), [[0; 32].as_slice(), &[100; 16]].concat());
+    assert_eq!(set.image(1)[32..], [200; 16]);
     // 10.jpg comes before 2.png; JPEG is only nearly exact.
-    assert!(set.pixels(2)[..16].iter().all(|v| v.abs_diff(100) < 30));
-    assert_eq!(set.pixels(3)[..16], [200; 16]);
+    assert!(set.image(2)[..16].iter().all(|v| v.abs_diff(100) < 30));
+    assert_eq!(set.image(3)[..16], [200; 16]);
     let mut values = [0.0; 48];
     set.write_into(1, &mut values);
     assert_eq!((values[0], values[47]), (-1.0, 200.0 / 127.5 - 1.0));
     for archive in [tar(&files()), xz(&tar(&files())), zip(&files())] {
-        assert_eq!(read_bytes(&archive).unwrap(), set);
+        assert_eq!(read_bytes(&archive).unwrap(), opened);
     }
     let test = DataPlan {
         part: Part::Test,
         ..PLAN
     };
-    assert_eq!(read(folder.path(), &test).unwrap().counts(), [1]);
+    assert_eq!(read(folder.path(), &test).unwrap().images.counts(), [1]);
     let grey = DataPlan {
         channels: 1,
         ..PLAN
     };
-    let grey = read(folder.path(), &grey).unwrap();
-    assert_eq!(grey.pixels(3).len(), 16);
+    let grey = read(folder.path(), &grey).unwrap().images;
+    assert_eq!(grey.image(3).len(), 16);
 }
 
 #[test]
@@ -233,14 +234,17 @@ fn mnist_files_are_read_and_brought_to_size() {
         channels: 1,
         ..PLAN
     };
-    let set = read(folder.path(), &grey).unwrap();
+    let set = read(folder.path(), &grey).unwrap().images;
     // The left two of three columns: the middle of an odd crop leans left.
     assert_eq!(
-        (set.pixels(0), set.pixels(1)),
+        (set.image(0), set.image(1)),
         ([0, 1, 3, 4].as_slice(), [6, 7, 9, 10].as_slice())
     );
-    assert_eq!((set.label(0), set.label(1), set.classes.len()), (7, 1, 8));
-    assert_eq!(read(folder.path(), &PLAN).unwrap().pixels(0).len(), 48);
+    assert_eq!((set.labels[0], set.labels[1], set.classes.len()), (7, 1, 8));
+    assert_eq!(
+        read(folder.path(), &PLAN).unwrap().images.image(0).len(),
+        48
+    );
     let test = DataPlan {
         part: Part::Test,
         ..grey
@@ -292,13 +296,17 @@ fn a_real_data_set_is_read() {
         let grey = Path::new(&path).is_dir();
         let (size, channels) = if grey { (28, 1) } else { (32, 3) };
         let start = std::time::Instant::now();
-        let set = read(Path::new(&path), &DataPlan::new(size, channels, part)).unwrap();
+        let plan = DataPlan::new(size, channels, part);
+        let Opened {
+            images: set,
+            skipped,
+        } = read(Path::new(&path), &plan).unwrap();
         let seconds = start.elapsed().as_secs_f32();
         let mean = set.pixels.iter().map(|v| f64::from(*v)).sum::<f64>() / set.pixels.len() as f64;
         println!(
             "{part:?}: {} pictures in {seconds:.2} s, {} others",
             set.len(),
-            set.skipped
+            skipped
         );
         println!("{:?} {:?}, mean byte {mean:.3}", set.classes, set.counts());
     }

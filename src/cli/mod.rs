@@ -10,6 +10,7 @@ macro_rules! say {
 mod bench;
 pub mod classifier;
 pub mod eval;
+mod images;
 mod parity;
 mod posterior;
 mod steer;
@@ -183,7 +184,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
-        Command::Train(args) => train::run(&args),
+        Command::Train(args) => train::run(&args, device),
         Command::Eval(args) => eval::run(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {

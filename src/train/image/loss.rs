@@ -43,7 +43,7 @@ pub fn loss(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> ImageLoss {
     let numbers: usize = squared.dims()[1..].iter().product();
     let squared = squared.reshape([n, numbers]).mean_dim(1).reshape([n]);
     let part = |from: usize, to: usize, power: f64| {
-        let e = squared.clone().slice([from..to]);
+        let e = squared.clone().narrow(0, from, to - from);
         let weight = ((e.clone() + recipe.weight_floor).log() * -power)
             .exp()
             .detach();
@@ -106,12 +106,15 @@ fn target(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> Tensor<4> {
     if d == n {
         return Tensor::from_inner(velocity);
     }
-    let off = |v: &Tensor<1>| v.clone().slice([d..n]);
+    let off = |v: &Tensor<1>| v.clone().narrow(0, d, n - d);
     let off_4 = |v: &Tensor<4>| v.clone().narrow(0, d, n - d);
     let part = Condition {
         t: off(&t),
         x_t: off_4(&x_t),
-        label: condition.label.as_ref().map(|l| l.clone().slice([d..n])),
+        label: condition
+            .label
+            .as_ref()
+            .map(|l| l.clone().narrow(0, d, n - d)),
         guidance_scale: condition.guidance_scale.as_ref().map(off),
     };
     let (s, u, x, data) = (off(&s), off(&u), off_4(&x), off_4(&velocity));
@@ -144,7 +147,7 @@ fn target(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> Tensor<4> {
             there - jump * moved.derivative()
         }
         ImageConsistency::Progressive => {
-            let g = rows(&batch.middle).slice([d..n]);
+            let g = rows(&batch.middle).narrow(0, d, n - d);
             let w = s.clone() + g.clone() * (u.clone() - s.clone());
             let first = still.average_velocity(s.clone(), w.clone(), x.clone(), &part);
             let there = x + per_item(w.clone() - s) * first.clone();

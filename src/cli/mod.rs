@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 mod bench;
+mod compare;
 pub mod eval;
 mod posterior;
 mod steer;
@@ -20,6 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
+pub use compare::{CompareArgs, run_compare};
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use steer::{SteerArgs, run_steer};
 
@@ -71,6 +73,8 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
+    /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
+    Compare(CompareArgs),
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
     /// Compare a checkpoint's draws with the exact posterior.
@@ -178,6 +182,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
+        Command::Compare(args) => run_compare(&args, device),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Inspect(args) => {

@@ -99,7 +99,7 @@ impl Axis {
 }
 
 /// `12,000`, `0.05`, `-3`: no more digits than there are.
-fn label(value: f64) -> String {
+pub(super) fn label(value: f64) -> String {
     let (size, sign) = (value.abs(), if value < 0.0 { "\u{2212}" } else { "" });
     if size >= 1e7 || (size > 0.0 && size < 1e-4) {
         return format!("{sign}{size:.0e}");

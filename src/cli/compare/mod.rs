@@ -1,11 +1,14 @@
 //! `foresight compare`: methods by budgets by seeds, as a table and as plots; goes on where it was interrupted.
 
 mod axis;
+mod ink;
 mod layout;
 mod plan;
 mod plot;
 mod rows;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -247,7 +250,10 @@ fn report(
         1 => "1 seed".into(),
         n => format!("bars: one standard deviation over {n} seeds"),
     };
-    let note = format!("{} samples a run, {how}; {seeds}", asked.particles);
+    let note = format!(
+        "{} samples a run, {how}; {seeds}",
+        axis::label(f64::from(asked.particles))
+    );
     let plot = |y_title, log_y, figure, truth| Plot {
         title: &asked.title,
         note: note.clone(),
@@ -259,7 +265,7 @@ fn report(
         series: &layout.series,
     };
     let distance = plot(
-        "Sliced W2 to the target (log scale)",
+        "Sliced W2 to the target (world units, log scale)",
         true,
         |p| p.sliced_w2,
         (judge.floor.sliced_w2, "Two exact samples"),
@@ -270,7 +276,7 @@ fn report(
         "Target, estimated"
     };
     let reward = plot(
-        "Mean reward",
+        "Mean reward (nats)",
         false,
         |p| p.mean_reward,
         (judge.target_mean_reward, truth),

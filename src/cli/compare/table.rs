@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::steer::{GridRow, Judge};
+use crate::steer::{GridRow, Judge, Knob};
 
 use super::rows::flow_name;
 
@@ -56,7 +56,8 @@ pub(super) struct Point {
     /// 0 where none was asked for.
     pub budget: u64,
     pub steps: u32,
-    pub draws: u32,
+    /// `None` where the method draws nothing.
+    pub draws: Option<u32>,
     pub seeds: usize,
     pub evaluations: f64,
     pub sliced_w2: Spread,
@@ -94,7 +95,7 @@ pub(super) fn points(rows: &[GridRow], series: &[String]) -> Vec<Point> {
                 dynamics: flow_name(plan.flow),
                 budget: key.1,
                 steps: plan.steps,
-                draws: plan.draws,
+                draws: (Knob::of(plan.method) == Knob::Draws).then_some(plan.draws),
                 seeds: rows.len(),
                 evaluations: of(|row| row.evaluations).mean,
                 sliced_w2: of(|row| row.sliced_w2),
@@ -136,7 +137,7 @@ pub(super) fn text(points: &[Point], judge: &Judge<'_>) -> String {
             },
             format!("{:.0}", p.evaluations),
             p.steps.to_string(),
-            p.draws.to_string(),
+            p.draws.map_or_else(|| "-".into(), |n| n.to_string()),
             p.seeds.to_string(),
             p.sliced_w2.text(4),
             p.mmd_squared.text_e(),
@@ -190,7 +191,7 @@ struct CsvLine<'a> {
     dynamics: &'a str,
     budget: Option<u64>,
     steps: u32,
-    draws: u32,
+    draws: Option<u32>,
     seeds: usize,
     evaluations: f64,
     sliced_w2_mean: Option<f64>,

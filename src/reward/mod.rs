@@ -3,9 +3,12 @@
 //! A [`Reward`] is a shape and a strength `lambda`; what every formula calls `r` has `lambda` inside. Where the closed
 //! forms of methods.md 2 hold, [`Reward::tilt`] gives the factor `exp r` that the mixtures understand.
 
+mod dual;
+mod expression;
 mod shape;
 mod spec;
 mod target;
 
+pub use expression::Expression;
 pub use shape::{Reward, RewardError, Shape};
 pub use target::{Exactness, TiltedTarget};

@@ -182,9 +182,23 @@ impl Expression {
         &self.0.text
     }
 
+    /// Whether the value at a point is beyond all bounds, upwards.
+    pub fn is_unbounded(&self, at: Point) -> bool {
+        self.eval(at).is_some_and(|dual| dual.v == f64::INFINITY)
+    }
+
     /// Value and gradient. Where the expression has no finite value it is negative infinity, with a gradient of 0: such a
     /// point is never wanted. A derivative that is not finite is 0. Allocates nothing up to 32 operands.
     pub fn value_and_gradient(&self, at: Point) -> (f64, Point) {
+        match self.eval(at) {
+            Some(dual) if dual.v.is_finite() => {
+                (dual.v, dual.d.map(|d| if d.is_finite() { d } else { 0.0 }))
+            }
+            _ => (f64::NEG_INFINITY, [0.0; 2]),
+        }
+    }
+
+    fn eval(&self, at: Point) -> Option<Dual> {
         let [x, y] = Dual::variables(at);
         let flat = &self.0.flat;
         let result = match self.0.uses {
@@ -193,12 +207,7 @@ impl Expression {
             [false, true] => flat.eval(&[y]),
             [false, false] => flat.eval(&[]),
         };
-        match result {
-            Ok(dual) if dual.v.is_finite() => {
-                (dual.v, dual.d.map(|d| if d.is_finite() { d } else { 0.0 }))
-            }
-            _ => (f64::NEG_INFINITY, [0.0; 2]),
-        }
+        result.ok()
     }
 }
 

@@ -123,9 +123,23 @@ pub enum RewardError {
     },
     /// No closed form exists.
     #[error(
-        "the reward '{0}' has no exact value on a mixture: choose linear, bowl or measurement, or bumps at lambda 1"
+        "the reward '{0}' has no closed form on a mixture: linear, bowl and measurement have one, and bumps at lambda 1"
     )]
     NoClosedForm(String),
+    /// The reward grows faster than the data's density falls.
+    #[error(
+        "the reward '{0}' outgrows the world: p(x) exp r(x) has no finite integral. Lower lambda, or bound it, as in \
+         expr:min(..., 10)"
+    )]
+    Outgrows(String),
+    /// The reward has no value where there are data.
+    #[error("the reward '{0}' has no finite value anywhere near the world's data")]
+    NowhereFinite(String),
+    /// No grid resolves the target.
+    #[error(
+        "the target of '{0}' is too fine for the grid it is computed on: widen the reward, or lower lambda"
+    )]
+    TooFine(String),
     /// The tilted target does not exist.
     #[error(transparent)]
     Tilt(#[from] TiltError),

@@ -4,7 +4,9 @@
 //! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`].
 
 mod card;
+mod classifier;
 mod decode;
+mod dit;
 mod error;
 mod header;
 mod inspect;
@@ -14,7 +16,9 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
-pub use error::CheckpointError;
+pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
+pub use dit::{TensorFile, read_dit};
+pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use inspect::{Inspection, inspect};
 

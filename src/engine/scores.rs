@@ -107,7 +107,7 @@ impl Worker {
             .map(|(_, frame)| frame.t)
             .fold(0.0, f64::max);
         let goal = self.goal(&runs, t, particles)?;
-        let network = runs.request.stage.network();
+        let network = self.guided(&runs.request.stage)?;
         let mut panels = Vec::with_capacity(runs.panels.len());
         for (panel, plan) in runs.panels.iter().zip(&runs.request.plans) {
             if !self.look_up(&job, None) {

@@ -18,6 +18,8 @@ use super::run::{Progress, SteerError, SteerScene};
 
 /// States that one thread takes at a time: a tile of the network's kernel or more.
 const CHUNK: usize = 64;
+/// The same where a device takes the rows: it wants many at once.
+const CHUNK_FOR_DEVICE: usize = 1024;
 /// Draws between two looks at whether the run is still wanted.
 const ROWS_PER_LOOK: usize = 65_536;
 
@@ -48,6 +50,7 @@ pub(super) struct Look<'a> {
     pub(super) target: Option<TargetAt<'a>>,
     pub(super) map: Option<MapAt<'a>>,
     pub(super) diamond: Option<Diamond<'a>>,
+    chunk_states: usize,
 }
 
 impl<'a> Look<'a> {
@@ -107,6 +110,11 @@ impl<'a> Look<'a> {
             target: target.map(|target| target.at(t)),
             map: map_from.map(|from| MapAt::new(scene.world, scene.model, (from, 1.0), map_steps)),
             diamond: (lookahead == Lookahead::Renoised).then(|| Diamond::new(plan, scene, t)),
+            chunk_states: if scene.model.is_some_and(crate::model::GuidedMlp::has_device) {
+                CHUNK_FOR_DEVICE
+            } else {
+                CHUNK
+            },
         })
     }
 
@@ -120,17 +128,18 @@ impl<'a> Look<'a> {
         let mut out = vec![Estimate::default(); x.len()];
         let mut counters = Counters::default();
         let rows = self.draws_per_state().max(1);
+        let chunk = self.chunk_states;
         let group = (ROWS_PER_LOOK / rows)
-            .next_multiple_of(CHUNK)
-            .max(2 * CHUNK);
+            .next_multiple_of(chunk)
+            .max(2 * chunk);
         for (index, out) in out.chunks_mut(group).enumerate() {
             let from = index * group;
             progress.look(from as f32 / x.len() as f32)?;
             let parts: Vec<Result<Counters, SteerError>> = out
-                .par_chunks_mut(CHUNK)
+                .par_chunks_mut(chunk)
                 .enumerate()
                 .map(|(c, out)| {
-                    let first = from + c * CHUNK;
+                    let first = from + c * chunk;
                     let range = first..first + out.len();
                     self.chunk(&ids[range.clone()], &x[range], out)
                 })

@@ -8,8 +8,8 @@ macro_rules! say {
     }};
 }
 mod bench;
-pub mod classifier;
 mod bench_steer;
+pub mod classifier;
 mod compare;
 pub mod eval;
 mod images;
@@ -25,9 +25,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
-pub use parity::ParityArgs;
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use compare::{CompareArgs, run_compare};
+pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use steer::{SteerArgs, run_steer};
 
@@ -194,7 +194,6 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
-        Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {

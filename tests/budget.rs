@@ -70,7 +70,7 @@ fn rows_grow_to_all_runs_with_the_floor_and_what_is_left_out() {
     // MFM-GF takes 10 (1 + 2 N): 20 is too little for it.
     assert_eq!((answer.total, answer.rows.len()), (16, 16));
     assert_eq!(answer.left_out.len(), 1);
-    assert!(answer.left_out[0].reason.contains("too few"));
+    assert!(answer.left_out[0].reason.contains("too small"));
     assert!(answer.floor.is_some_and(|f| f.sliced_w2 > 0.0));
     assert!(answer.target_mean_reward.is_some_and(f64::is_finite));
     for row in &answer.rows {

@@ -106,7 +106,7 @@ pub fn run_compare(args: &CompareArgs, device: Option<DeviceArg>) -> Result<(), 
     let mut rows = Rows::open(&folder.join(ROWS))?;
     if rows.unreadable > 0 {
         say!(
-            "note: {} lines of {ROWS} cannot be read and are left out",
+            "note: {} of the lines of {ROWS} cannot be read: what they held is computed again",
             rows.unreadable
         );
     }

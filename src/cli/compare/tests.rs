@@ -158,7 +158,7 @@ fn every_wrong_value_is_named_with_path_and_field() {
         ),
         ("particles: 32", "particles: -3", ":4:", "out of bounds"),
         ("seeds", "sneeds", ":5:", "sneeds"),
-        ("[40, 80]", "[40, 80", "8:", "plan.ron"),
+        ("[40, 80]", "[40, 80", ":7:", "plan.ron"),
     ] {
         let text = GOOD.replacen(from, to, 1);
         assert_ne!(text, GOOD, "{from}");

@@ -103,7 +103,7 @@ pub struct Cost {
 pub enum BudgetMiss {
     /// One draw (or step) is already more.
     #[error(
-        "{budget} evaluations a sample are too few: its cheapest plan, {knob} = 1, costs {cheapest}. \
+        "a budget of {budget} evaluations a sample is too small: its cheapest plan, {knob} = 1, costs {cheapest}. \
          Raise the budget{}", if *.knob == Knob::Draws { " or lower its steps" } else { "" }
     )]
     TooSmall {
@@ -116,7 +116,7 @@ pub enum BudgetMiss {
     },
     /// It would take more draws (or steps) than are possible.
     #[error(
-        "{budget} evaluations a sample are too many: its dearest plan, {knob} = {most}, costs {dearest}. \
+        "a budget of {budget} evaluations a sample is too large: its dearest plan, {knob} = {most}, costs {dearest}. \
          Lower the budget{}", if *.knob == Knob::Draws { " or the particles" } else { "" }
     )]
     TooLarge {

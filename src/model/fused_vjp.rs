@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use pulp::{Arch, Simd, WithSimd};
 
+use super::RowsOnDevice;
 use super::config::STATE;
 use super::fused::FusedMlp;
 use super::simd::{BLOCK, Buffer, Finish, Packed, Plain, TILE, affine, linear, silu_and_slope};
@@ -23,13 +24,6 @@ const OWN: usize = 2 * STATE;
 pub struct GuidedMlp {
     inner: Arc<Inner>,
     device: Option<Arc<dyn RowsOnDevice>>,
-}
-
-/// A device that takes over what needs no derivative.
-pub trait RowsOnDevice: std::fmt::Debug + Send + Sync {
-    /// `x <- x + delta v(x)` row by row, under the states of `rows`; `bias` is [`FusedMlp::conditioned_bias`] of its
-    /// times at `x_t = 0`. `false`, with `x` as it was, where the device failed.
-    fn jump(&self, bias: &[f32], delta: f32, rows: Rows<'_>, x: &mut [[f32; 2]]) -> bool;
 }
 
 /// Fewer rows than this are quicker where they are.

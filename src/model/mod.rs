@@ -11,6 +11,7 @@ mod fused;
 mod fused_vjp;
 mod map;
 mod mlp;
+mod on_device;
 pub(crate) mod simd;
 mod weights;
 
@@ -19,7 +20,8 @@ pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use dit::{Dit, DitConfig, GUIDANCE, ReadWeight, Weight};
 pub use dual::Dual;
 pub use fused::FusedMlp;
-pub use fused_vjp::{GuidedMlp, Rows, RowsOnDevice};
+pub use fused_vjp::{GuidedMlp, Rows};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
+pub use on_device::RowsOnDevice;
 pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

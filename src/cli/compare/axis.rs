@@ -42,6 +42,11 @@ impl Axis {
         }
     }
 
+    /// Whether a value lies on the axis.
+    pub fn holds(&self, value: f64) -> bool {
+        (self.low..=self.high).contains(&value)
+    }
+
     /// Where a value lies, 0 at the lower end, 1 at the upper; beyond the ends cut off.
     pub fn place(&self, value: f64) -> f64 {
         let share = if self.log {
@@ -98,11 +103,28 @@ impl Axis {
     }
 }
 
+/// What of `values` belongs together: one run that diverged must not press all others into one line.
+///
+/// Those within twelve times the middle distance from the middle value; all where they are equal.
+pub(super) fn together(values: &[f64]) -> impl Fn(f64) -> bool + use<> {
+    let middle = |mut values: Vec<f64>| {
+        values.retain(|v| v.is_finite());
+        values.sort_by(f64::total_cmp);
+        values.get(values.len() / 2).copied().unwrap_or(0.0)
+    };
+    let centre = middle(values.to_vec());
+    let distance = middle(values.iter().map(|v| (v - centre).abs()).collect());
+    move |v| distance == 0.0 || (v - centre).abs() <= 12.0 * distance
+}
+
 /// `12,000`, `0.05`, `-3`: no more digits than there are.
 pub(super) fn label(value: f64) -> String {
     let (size, sign) = (value.abs(), if value < 0.0 { "\u{2212}" } else { "" });
-    if size >= 1e7 || (size > 0.0 && size < 1e-4) {
-        return format!("{sign}{size:.0e}");
+    if size >= 1e6 || (size > 0.0 && size < 1e-4) {
+        let text = format!("{size:.3e}");
+        let (digits, power) = text.split_once('e').unwrap_or((&text, "0"));
+        let digits = digits.trim_end_matches('0').trim_end_matches('.');
+        return format!("{sign}{digits}e{power}");
     }
     let text = format!("{size:.6}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
@@ -154,6 +176,17 @@ mod tests {
                 assert!((2..=12).contains(&count), "{values:?} {log}: {count}");
             }
         }
+    }
+
+    #[test]
+    fn what_diverged_does_not_stretch_the_axis() {
+        let fits = together(&[-0.5, -0.4, -0.7, -2.2, f64::NAN, -5e6]);
+        assert!(fits(-2.2) && !fits(-5e6) && !fits(f64::NAN));
+        assert!(together(&[1.0, 1.0, 1.0, 7.0])(7.0) && together(&[])(3.0));
+        assert_eq!(
+            (label(-1.5e6), label(2e-5)),
+            ("\u{2212}1.5e6".into(), "2e-5".into())
+        );
     }
 
     #[test]

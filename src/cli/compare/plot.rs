@@ -6,7 +6,7 @@ use plotters::drawing::{DrawingArea, IntoDrawingArea};
 use plotters::element::PathElement;
 use plotters::style::text_anchor::HPos;
 
-use super::axis::Axis;
+use super::axis::{Axis, together};
 use super::ink::{
     Drawn, FAINT, Font, Label, PAPER, TEXT, TRUTH, UNIT, dashes, ink, mark, stroke, units,
 };
@@ -167,7 +167,13 @@ impl Plot<'_> {
             };
             [low, v.mean + sd]
         };
-        let ys = self.points.iter().flat_map(reach).chain([self.truth.0]);
+        let means: Vec<f64> = self.points.iter().map(|p| (self.figure)(p).mean).collect();
+        let fits = together(&means);
+        let shown = self
+            .points
+            .iter()
+            .filter(|p| self.log_y || fits((self.figure)(p).mean));
+        let ys = shown.flat_map(reach).chain([self.truth.0]);
         Frame {
             left: units(62.0),
             right: units(f64::from(SIZE[0]) - legend),
@@ -201,9 +207,15 @@ impl Plot<'_> {
         dashes(area, (left, right), frame.y_at(self.truth.0))?;
         let title = Label::new(self.title, TITLE, HPos::Left);
         sheet.text(title, (units(14.0), units(22.0)))?;
+        let figures = self.points.iter().map(|p| (self.figure)(p).mean);
+        let note = match figures.filter(|v| !frame.y.holds(*v)).count() {
+            0 => self.note.clone(),
+            1 => format!("{}; 1 point lies beyond the axis", self.note),
+            n => format!("{}; {n} points lie beyond the axis", self.note),
+        };
         let note = Label {
             colour: TRUTH,
-            ..Label::new(&self.note, SMALL, HPos::Left)
+            ..Label::new(&note, SMALL, HPos::Left)
         };
         sheet.text(note, (units(14.0), units(38.0)))?;
         let x_title = "Function evaluations per sample (log scale)";
@@ -231,7 +243,10 @@ impl Plot<'_> {
             .filter(|(_, v)| v.mean.is_finite())
             .collect();
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        for (x, v) in points.iter().filter(|(_, v)| v.sd > 0.0) {
+        for (x, v) in points
+            .iter()
+            .filter(|(_, v)| v.sd > 0.0 && frame.y.holds(v.mean))
+        {
             let (x, low) = frame.at(*x, v.mean - v.sd);
             let high = frame.y_at(v.mean + v.sd);
             let bar = stroke(ink(series), 1.0);
@@ -244,7 +259,9 @@ impl Plot<'_> {
         }
         let places: Vec<(i32, i32)> = points.iter().map(|(x, v)| frame.at(*x, v.mean)).collect();
         area.draw(&PathElement::new(places.clone(), stroke(ink(series), 1.4)))?;
-        for place in places {
+        // A line to what lies beyond leaves the frame without a mark.
+        let inside = points.iter().map(|(_, v)| frame.y.holds(v.mean));
+        for (place, _) in places.into_iter().zip(inside).filter(|(_, inside)| *inside) {
             mark(area, place, series)?;
         }
         Ok(())

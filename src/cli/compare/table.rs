@@ -29,6 +29,10 @@ impl Spread {
     }
 
     fn text(self, digits: usize) -> String {
+        // What diverged would push all columns apart.
+        if self.mean.abs() >= 1e5 {
+            return self.text_e();
+        }
         if self.sd.is_finite() {
             format!("{:.digits$} +- {:.digits$}", self.mean, self.sd)
         } else {

@@ -37,7 +37,7 @@ pub struct Asks {
 }
 
 impl Asks {
-    fn note(&mut self, slot: Slot, id: RequestId) {
+    pub(super) fn note(&mut self, slot: Slot, id: RequestId) {
         self.open.insert(slot, id);
         self.in_flight.insert(slot, id);
     }

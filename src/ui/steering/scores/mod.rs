@@ -1,10 +1,257 @@
-//! To be written.
+//! What every method reached at the clock's time, beside exact: a table, the modes, curves against `t`.
 
-use eframe::egui::Ui;
+pub(super) mod chart;
+mod csv;
+mod curves;
+mod figures;
+mod modes;
+mod names;
+pub(super) mod table;
 
+use eframe::egui::{self, Id, RichText, ScrollArea, Ui};
+
+use crate::engine::{PanelScore, ScoresAnswer, SteerAnswer};
+use crate::reward::Exactness;
+use crate::steer::Floor;
+use crate::ui::diversity::names::mode_names;
+use crate::ui::format;
 use crate::ui::state::State;
+use crate::ui::tokens::{self, size, space};
+use crate::ui::widgets::{link, section_with, value_row};
+
+pub(super) use csv::quoted;
+pub(super) use figures::{thousandths, with_error};
+pub use names::panel_names;
+
+use figures::{ESS, FIGURES, NON_FINITE};
+use table::{Head, Mark, Row, Sort};
+
+/// What the panel is about.
+struct Shown<'a> {
+    runs: &'a SteerAnswer,
+    scores: &'a ScoresAnswer,
+    /// One a panel.
+    names: Vec<String>,
+}
+
+impl Shown<'_> {
+    /// The panels that have a score, by number.
+    fn panels(&self) -> impl Iterator<Item = (usize, &PanelScore)> {
+        let panels = self.scores.panels.iter().enumerate();
+        panels.filter_map(|(k, score)| Some((k, score.as_ref()?)))
+    }
+
+    /// How the exact figures are known.
+    fn how(&self) -> String {
+        let exact = self.panels().all(|(_, s)| s.score.exact_target);
+        match self.runs.target.as_ref().map(|target| target.how()) {
+            Ok(Exactness::Quadrature { cells }) => {
+                format!("by quadrature, {cells} cells an axis")
+            }
+            Ok(Exactness::ClosedForm) if exact => "exact, in closed form".to_owned(),
+            _ => "estimated from weighted samples".to_owned(),
+        }
+    }
+}
 
 /// Shows the panel.
 pub fn show(ui: &mut Ui, state: &mut State) {
-    let _ = (ui, state);
+    ScrollArea::vertical()
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - space::SCROLL);
+            contents(ui, state);
+            ui.add_space(space::ROW);
+        });
+}
+
+fn contents(ui: &mut Ui, state: &mut State) {
+    let (Some(runs), scores) = (state.steering.runs.clone(), state.steering.scores.clone()) else {
+        waiting(ui, "Scores come with the first run: press Space.");
+        return;
+    };
+    if let Err(why) = &runs.target {
+        waiting(
+            ui,
+            &format!("There is no exact target to compare with: {why}"),
+        );
+    }
+    let Some(scores) = scores.filter(|s| s.panels.len() == runs.panels.len()) else {
+        let text = if runs.target.is_ok() {
+            "The scores are on their way."
+        } else {
+            "Choose another reward to see scores."
+        };
+        waiting(ui, text);
+        return;
+    };
+    let shown = Shown {
+        names: panel_names(&runs.request.plans),
+        runs: &runs,
+        scores: &scores,
+    };
+    let current = std::sync::Arc::ptr_eq(&scores.request.runs.request, &runs.request);
+    ui.scope(|ui| {
+        if !current {
+            // Of before: new ones are on their way.
+            ui.multiply_opacity(0.5);
+        }
+        figures(ui, &shown);
+        modes::show(ui, &shown);
+    });
+    curves::show(ui, state, &shown);
+}
+
+fn waiting(ui: &mut Ui, text: &str) {
+    let faint = tokens::palette(ui).text_faint;
+    let text = RichText::new(text).size(size::SMALL).color(faint);
+    ui.add(egui::Label::new(text).wrap());
+    ui.add_space(space::ROW);
+}
+
+/// The floor, what is exact, and the table.
+fn figures(ui: &mut Ui, shown: &Shown<'_>) {
+    let palette = tokens::palette(ui);
+    let scores = shown.scores;
+    let t = shown.panels().map(|(_, s)| s.t).fold(0.0, f64::max);
+    let title = format!(
+        "At t = {t:.3}, {} particles each{}",
+        format::count(scores.particles as u64),
+        if scores.request.runs.request.preview {
+            ", preview"
+        } else {
+            ""
+        },
+    );
+    let right = |ui: &mut Ui| {
+        let modes = mode_names(&shown.runs.request.stage.world.mixture);
+        if link(ui, "Copy as CSV").clicked() {
+            let text = csv::csv(scores, &shown.names, &modes, &shown.how());
+            ui.ctx().copy_text(text);
+        }
+    };
+    section_with(ui, &title, right, |ui| {
+        exact_figures(ui, shown);
+        ui.add_space(2.0);
+        table(ui, shown);
+        let floored = shown.panels().any(|(_, score)| {
+            FIGURES
+                .iter()
+                .any(|f| f.cell(Some(score), &scores.floor).mark == Mark::Floor)
+        });
+        if floored {
+            let text = "On grey: no farther from exact than two exact samples are from each other.";
+            let text = RichText::new(text)
+                .size(size::TICK)
+                .color(palette.text_faint);
+            ui.add(egui::Label::new(text).wrap());
+        }
+    });
+}
+
+fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
+    let palette = tokens::palette(ui);
+    ui.spacing_mut().item_spacing.y = 2.0;
+    let small = |text: String| RichText::new(text).size(size::SMALL).color(palette.text);
+    value_row(
+        ui,
+        "Two exact samples",
+        small(floor_text(&shown.scores.floor)),
+    );
+    // The latest panel's: at the end of the runs all have the same.
+    let latest = shown.panels().max_by(|a, b| a.1.t.total_cmp(&b.1.t));
+    if let Some((_, score)) = latest {
+        let mean = score.score.target_mean_reward;
+        let decimals = if mean.abs() < 99.5 { 3 } else { 0 };
+        let text = format!("{} ({})", format::fixed(mean, decimals), shown.how());
+        let text = RichText::new(text).size(size::SMALL).color(palette.exact);
+        value_row(ui, "Exact mean reward", text);
+    }
+}
+
+fn floor_text(floor: &Floor) -> String {
+    format!(
+        "sliced W2 {}, at most {}; MMD² ×10³ at most {}; mode TV at most {}",
+        format::fixed(floor.sliced_w2, 3),
+        format::fixed(floor.sliced_w2_max, 3),
+        thousandths(floor.mmd_squared_max),
+        format::fixed(floor.tv_max, 3),
+    )
+}
+
+fn table(ui: &mut Ui, shown: &Shown<'_>) {
+    let palette = tokens::palette(ui);
+    let id = Id::unique("steering scores order");
+    let sort: Sort = ui.data(|data| data.get_temp(id)).unwrap_or_default();
+    // Columns in which every cell would be empty say nothing: weights appear with the first weighted method.
+    let weighted = shown.panels().any(|(_, score)| score.ess.is_some());
+    let columns: Vec<usize> = (0..FIGURES.len())
+        .filter(|k| *k != ESS || weighted)
+        .collect();
+    let heads: Vec<Head> = columns
+        .iter()
+        .map(|k| Head {
+            title: FIGURES[*k].title.to_owned(),
+            spoken: FIGURES[*k].name,
+            hover: FIGURES[*k].hover.to_owned(),
+        })
+        .collect();
+    let scores = &shown.scores.panels;
+    let values: Vec<Option<f64>> = scores
+        .iter()
+        .enumerate()
+        .map(|(panel, score)| match sort.column {
+            None => Some(panel as f64),
+            Some(column) => score.as_ref().and_then(FIGURES[column].value),
+        })
+        .collect();
+    let plans = &shown.runs.request.plans;
+    let rows: Vec<Row> = sort
+        .order(&values)
+        .into_iter()
+        .map(|panel| Row {
+            name: shown.names[panel].clone(),
+            color: tokens::method_color(palette, panel),
+            hover: plans[panel].method.card().summary.to_owned(),
+            cells: columns
+                .iter()
+                .map(|k| {
+                    let mut cell = FIGURES[*k].cell(scores[panel].as_ref(), &shown.scores.floor);
+                    let lost = scores[panel]
+                        .as_ref()
+                        .is_some_and(|s| s.score.non_finite > 0);
+                    if *k == NON_FINITE && lost {
+                        cell.mark = Mark::Trouble;
+                    }
+                    cell
+                })
+                .collect(),
+        })
+        .collect();
+    let sort_shown = Sort {
+        column: sort
+            .column
+            .and_then(|column| columns.iter().position(|k| *k == column)),
+        ..sort
+    };
+    if let Some(head) = table::show(ui, "steering scores", &heads, &rows, Some(sort_shown)) {
+        let clicked = sort.clicked(head.map(|shown| columns[shown]));
+        ui.data_mut(|data| data.insert_temp(id, clicked));
+    }
+}
+
+/// A row of choices, one of which is taken.
+pub(super) fn chips<T: Copy + PartialEq>(ui: &mut Ui, chosen: &mut T, choices: &[(T, &str, &str)]) {
+    ui.horizontal_wrapped(|ui| {
+        ui.spacing_mut().item_spacing = egui::vec2(4.0, 4.0);
+        ui.spacing_mut().button_padding = egui::vec2(7.0, 2.0);
+        ui.spacing_mut().interact_size.y = 22.0;
+        for (choice, name, hover) in choices {
+            let text = RichText::new(*name).size(size::SMALL);
+            let chip = ui.add(egui::Button::selectable(*chosen == *choice, text));
+            if chip.on_hover_text(*hover).clicked() {
+                *chosen = *choice;
+            }
+        }
+    });
 }

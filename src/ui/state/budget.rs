@@ -1,0 +1,77 @@
+//! Methods at equal compute: asking for the runs, and calling them off.
+
+use crate::engine::{BudgetRequest, Command, Progress, Slot, SteerStage};
+use crate::steer::SteerPlan;
+
+use super::State;
+
+impl State {
+    /// What is steered now.
+    fn budget_stage(&self) -> SteerStage {
+        let steering = &self.session.steering;
+        SteerStage {
+            world: self.world.clone(),
+            model: self.model.current.clone().filter(|_| steering.learned),
+            reward: steering.reward.clone(),
+        }
+    }
+
+    /// The methods of the panels as the runs start from them.
+    pub fn budget_plans(&self, particles: u32) -> Vec<SteerPlan> {
+        self.session
+            .steering
+            .plans(self.session.seed, particles)
+            .into_iter()
+            .map(|plan| SteerPlan {
+                // Thousands of steps of several runs would be kept for nobody.
+                keep_trajectory: false,
+                ..plan
+            })
+            .collect()
+    }
+
+    /// Starts the methods of the panels at several budgets (evaluations a sample), once for each of `seeds` seeds from
+    /// the session's on.
+    pub fn start_budget(&mut self, budgets: Vec<u64>, seeds: u32, particles: u32) {
+        let first = self.session.seed;
+        let request = BudgetRequest {
+            stage: self.budget_stage(),
+            plans: self.budget_plans(particles),
+            budgets,
+            seeds: (0..u64::from(seeds)).map(|k| first.wrapping_add(k)).collect(),
+            particles,
+        };
+        self.steering.budget = None;
+        let id = self.engine.submit(Command::Budget(request));
+        self.asks.note(Slot::Budget, id);
+    }
+
+    /// Calls the runs off; those that are finished stay.
+    pub fn cancel_budget(&mut self) {
+        self.engine.cancel(Slot::Budget);
+    }
+
+    /// How far the runs are, while they are under way.
+    pub fn budget_progress(&self) -> Option<&Progress> {
+        self.answers.progress_of(Slot::Budget)
+    }
+
+    /// Whether the runs are under way.
+    pub fn is_budget_running(&self) -> bool {
+        self.engine.busy().contains(&Slot::Budget)
+    }
+
+    /// Whether finished runs are those of the world, the reward and the methods as they are now.
+    pub fn is_budget_current(&self, request: &BudgetRequest) -> bool {
+        let stage = self.budget_stage();
+        let same_model = match (&stage.model, &request.stage.model) {
+            (Some(a), Some(b)) => std::sync::Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        same_model
+            && stage.reward == request.stage.reward
+            && stage.world.mixture == request.stage.world.mixture
+            && self.budget_plans(request.particles) == request.plans
+    }
+}

@@ -27,7 +27,10 @@ mod figures_learned;
 #[cfg(test)]
 mod figures_more;
 
-pub use compare::GridRow;
+pub use compare::{
+    BudgetMiss, Cost, Grid, GridRow, GridRun, Judge, Knob, LeftOut, SCORED, evaluations_of,
+    run_grid,
+};
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};

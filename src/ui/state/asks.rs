@@ -37,7 +37,8 @@ pub struct Asks {
 }
 
 impl Asks {
-    pub(super) fn note(&mut self, slot: Slot, id: RequestId) {
+    /// Somebody waits for this request from now on.
+    pub fn note(&mut self, slot: Slot, id: RequestId) {
         self.open.insert(slot, id);
         self.in_flight.insert(slot, id);
     }

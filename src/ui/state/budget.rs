@@ -38,7 +38,9 @@ impl State {
             stage: self.budget_stage(),
             plans: self.budget_plans(particles),
             budgets,
-            seeds: (0..u64::from(seeds)).map(|k| first.wrapping_add(k)).collect(),
+            seeds: (0..u64::from(seeds))
+                .map(|k| first.wrapping_add(k))
+                .collect(),
             particles,
         };
         self.steering.budget = None;

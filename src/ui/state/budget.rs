@@ -1,7 +1,7 @@
 //! Methods at equal compute: asking for the runs, and calling them off.
 
 use crate::engine::{BudgetRequest, Command, Progress, Slot, SteerStage};
-use crate::steer::SteerPlan;
+use crate::steer::{Knob, SteerPlan};
 
 use super::State;
 
@@ -16,18 +16,27 @@ impl State {
         }
     }
 
-    /// The methods of the panels as the runs start from them.
+    /// The methods of the panels as the runs start from them, each once: panels that differ only in what the budget
+    /// decides are one here.
     pub fn budget_plans(&self, particles: u32) -> Vec<SteerPlan> {
-        self.session
-            .steering
-            .plans(self.session.seed, particles)
-            .into_iter()
-            .map(|plan| SteerPlan {
+        let mut plans: Vec<SteerPlan> = Vec::new();
+        for plan in self.session.steering.plans(self.session.seed, particles) {
+            let plan = SteerPlan {
                 // Thousands of steps of several runs would be kept for nobody.
                 keep_trajectory: false,
                 ..plan
-            })
-            .collect()
+            };
+            if !plans.iter().any(|other| same_but_budget(other, &plan)) {
+                plans.push(plan);
+            }
+        }
+        plans
+    }
+
+    /// The first panel of a method at equal compute: its colour there and here are one.
+    pub fn panel_of_budget_plan(&self, plan: &SteerPlan) -> Option<usize> {
+        let panels = self.session.steering.plans(plan.seed, plan.particles);
+        panels.iter().position(|panel| same_but_budget(panel, plan))
     }
 
     /// Starts the methods of the panels at several budgets (evaluations a sample), once for each of `seeds` seeds from
@@ -76,4 +85,18 @@ impl State {
             && stage.world.mixture == request.stage.world.mixture
             && self.budget_plans(request.particles) == request.plans
     }
+}
+
+/// Whether two plans differ at most in the option that a budget decides.
+fn same_but_budget(a: &SteerPlan, b: &SteerPlan) -> bool {
+    let undecided = |plan: &SteerPlan| SteerPlan {
+        draws: 1,
+        steps: match Knob::of(plan.method) {
+            Knob::Draws => plan.steps,
+            Knob::Steps => 1,
+        },
+        keep_trajectory: false,
+        ..plan.clone()
+    };
+    undecided(a) == undecided(b)
 }

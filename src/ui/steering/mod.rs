@@ -3,3 +3,6 @@
 pub mod budget;
 pub mod lessons;
 pub mod scores;
+
+#[cfg(test)]
+mod tests;

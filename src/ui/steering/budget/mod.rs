@@ -40,7 +40,7 @@ impl Plotted {
             "MMD²",
             "Unbiased squared maximum mean discrepancy. At or below 0 it lies on the lower edge.",
         ),
-        (Self::Tv, "Mode TV", "Total variation of the mode shares."),
+        (Self::Tv, "TV", "Total variation of the mode shares."),
         (
             Self::Reward,
             "Reward",
@@ -109,7 +109,16 @@ fn waiting(ui: &mut Ui, text: &str) {
 
 fn results(ui: &mut Ui, state: &State, answer: &BudgetAnswer) {
     let palette = tokens::palette(ui);
-    let names = summary::names(&answer.request.plans);
+    let plans = &answer.request.plans;
+    let methods: Vec<(String, Color32)> = summary::names(plans)
+        .into_iter()
+        .zip(plans)
+        .enumerate()
+        .map(|(k, (name, plan))| {
+            let panel = state.panel_of_budget_plan(plan).unwrap_or(k);
+            (name, tokens::method_color(palette, panel))
+        })
+        .collect();
     let current = state.is_budget_current(&answer.request);
     if !current {
         let text = "These runs are of other methods, another reward or another world. Start again to renew them.";
@@ -133,24 +142,30 @@ fn results(ui: &mut Ui, state: &State, answer: &BudgetAnswer) {
     section_with(ui, &title, right, |ui| {
         chips(ui, &mut plotted, &Plotted::ALL);
         ui.data_mut(|data| data.insert_temp(id, plotted));
-        plot(ui, answer, plotted, &names, palette);
+        plot(ui, answer, plotted, &methods, palette);
         ui.add_space(space::ROW);
-        figures(ui, answer, plotted, &names, palette);
-        left_out(ui, answer, &names, palette);
+        figures(ui, answer, plotted, &methods, palette);
+        left_out(ui, answer, &methods, palette);
     });
 }
 
-fn plot(ui: &mut Ui, answer: &BudgetAnswer, plotted: Plotted, names: &[String], palette: &Palette) {
-    let series: Vec<Series> = names
+fn plot(
+    ui: &mut Ui,
+    answer: &BudgetAnswer,
+    plotted: Plotted,
+    methods: &[(String, Color32)],
+    palette: &Palette,
+) {
+    let series: Vec<Series> = methods
         .iter()
         .enumerate()
-        .filter_map(|(method, name)| {
+        .filter_map(|(method, (name, color))| {
             let at = |budget: &u64| summary(&answer.rows, method, *budget, plotted.figure());
             let mut all: Vec<_> = answer.request.budgets.iter().filter_map(at).collect();
             all.sort_by(|a, b| a.evaluations.total_cmp(&b.evaluations));
             (!all.is_empty()).then(|| Series {
                 name: name.clone(),
-                color: tokens::method_color(palette, method),
+                color: *color,
                 width: 1.6,
                 dashed: false,
                 points: all.iter().map(|s| [s.evaluations, s.mean]).collect(),
@@ -237,7 +252,7 @@ fn figures(
     ui: &mut Ui,
     answer: &BudgetAnswer,
     plotted: Plotted,
-    names: &[String],
+    methods: &[(String, Color32)],
     palette: &Palette,
 ) {
     let budgets = &answer.request.budgets;
@@ -258,12 +273,12 @@ fn figures(
         })
         .collect();
     let most = answer.floor.as_ref().and_then(|floor| plotted.floor(floor));
-    let rows: Vec<Row> = names
+    let rows: Vec<Row> = methods
         .iter()
         .enumerate()
-        .map(|(method, name)| Row {
+        .map(|(method, (name, color))| Row {
             name: name.clone(),
-            color: tokens::method_color(palette, method),
+            color: *color,
             hover: answer.request.plans[method]
                 .method
                 .card()
@@ -303,8 +318,8 @@ fn figures(
 }
 
 /// Why there are gaps.
-fn left_out(ui: &mut Ui, answer: &BudgetAnswer, names: &[String], palette: &Palette) {
-    let mut told = vec![false; names.len()];
+fn left_out(ui: &mut Ui, answer: &BudgetAnswer, methods: &[(String, Color32)], palette: &Palette) {
+    let mut told = vec![false; methods.len()];
     for gap in &answer.left_out {
         // The first of each method: the others differ in the budget alone.
         let Some(told) = told.get_mut(gap.method) else {
@@ -321,7 +336,7 @@ fn left_out(ui: &mut Ui, answer: &BudgetAnswer, names: &[String], palette: &Pale
             .collect();
         let text = format!(
             "{} is left out at {}: {}",
-            names[gap.method],
+            methods[gap.method].0,
             budgets.join(", "),
             gap.reason
         );

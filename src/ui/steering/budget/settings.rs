@@ -67,13 +67,14 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     });
     ui.data_mut(|data| data.insert_temp(id, choice));
     ui.add_space(2.0);
-    note(ui, &what_changes(&state.session.steering.panels));
+    let plans = state.budget_plans(choice.particles);
+    note(ui, &what_changes(&plans));
     ui.add_space(4.0);
     if running {
         progress(ui, state);
         return;
     }
-    let runs = choice.runs(state.session.steering.panels.len());
+    let runs = choice.runs(plans.len());
     let text = format!("Start {} runs", format::count(runs));
     let start = ui.add_enabled(runs > 0, egui::Button::new(text));
     let start = start.on_disabled_hover_text("Choose at least one budget.");
@@ -95,8 +96,8 @@ fn note(ui: &mut Ui, text: &str) {
 
 fn budgets(ui: &mut Ui, choice: &mut Choice) {
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = egui::vec2(4.0, 4.0);
-        ui.spacing_mut().button_padding = egui::vec2(7.0, 2.0);
+        ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
+        ui.spacing_mut().button_padding = egui::vec2(6.0, 2.0);
         ui.spacing_mut().interact_size.y = 22.0;
         for (budget, on) in BUDGETS.iter().zip(&mut choice.budgets) {
             let text = RichText::new(format::count(*budget)).size(size::SMALL);
@@ -110,24 +111,25 @@ fn budgets(ui: &mut Ui, choice: &mut Choice) {
 /// In words, which option of which method the budget decides.
 fn what_changes(plans: &[SteerPlan]) -> String {
     let names = names(plans);
-    let of = |knob: Knob| {
-        let mut list: Vec<&str> = plans
+    let of = |knob: Knob| -> Vec<&str> {
+        plans
             .iter()
             .zip(&names)
             .filter(|(plan, _)| Knob::of(plan.method) == knob)
             .map(|(_, name)| name.as_str())
-            .collect();
-        list.dedup();
-        list.join(", ")
+            .collect()
     };
     let (draws, steps) = (of(Knob::Draws), of(Knob::Steps));
     let mut text = String::from("The budget decides ");
     if !draws.is_empty() {
-        text = format!("{text}the number of draws of {draws}, at the steps of its panel");
+        let list = draws.join(", ");
+        text = format!("{text}the number of draws of {list} (steps as in the panel)");
     }
     if !steps.is_empty() {
-        let and = if draws.is_empty() { "" } else { "; and " };
-        text = format!("{text}{and}the number of steps of {steps}, which draws nothing");
+        let and = if draws.is_empty() { "" } else { ", and " };
+        let draw = if steps.len() == 1 { "draws" } else { "draw" };
+        let list = steps.join(", ");
+        text = format!("{text}{and}the number of steps of {list}, which {draw} no futures");
     }
     format!(
         "{text}. An evaluation is a network call forward or backward, a reward or a reward gradient; every draw counts."

@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     Align2, Color32, CornerRadius, Rect, Response, RichText, Role, Sense, Ui, Vec2b, WidgetInfo,
-    vec2,
+    pos2, vec2,
 };
 use egui_plot::{
     AxisHints, FilledArea, GridMark, HLine, HoverPosition, Line, LineStyle, Plot, PlotPoint,
@@ -11,6 +11,9 @@ use egui_plot::{
 
 use crate::ui::format;
 use crate::ui::tokens::{self, Palette, size};
+
+/// Room of a legend's key.
+const KEY: f32 = 21.0;
 
 /// How an axis is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -384,15 +387,19 @@ impl Chart<'_> {
 pub fn legend(ui: &mut Ui, entries: &[(String, Color32, bool)]) {
     let palette = tokens::palette(ui);
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = vec2(5.0, 2.0);
+        ui.spacing_mut().item_spacing = vec2(12.0, 1.0);
+        ui.spacing_mut().interact_size.y = 0.0;
         for (name, color, dashed) in entries {
-            let (rect, _) = ui.allocate_exact_size(vec2(16.0, 12.0), Sense::hover());
-            let middle = rect.center().y;
+            let text =
+                ui.painter()
+                    .layout_no_wrap(name.clone(), tokens::tick_font(), palette.text_quiet);
+            // As one thing, so that no line ends between the key and its name.
+            let desired = vec2(KEY + text.size().x, text.size().y.max(14.0));
+            let (rect, response) = ui.allocate_exact_size(desired, Sense::hover());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, name));
             let dash = |from: f32, to: f32| {
-                Rect::from_min_max(
-                    rect.left_top() + vec2(from, middle - rect.top() - 1.0),
-                    rect.left_top() + vec2(to, middle - rect.top() + 1.0),
-                )
+                let at = pos2(rect.left() + from, rect.center().y - 1.0);
+                Rect::from_min_size(at, vec2(to - from, 2.0))
             };
             let parts = if *dashed {
                 vec![dash(0.0, 6.0), dash(9.0, 15.0)]
@@ -403,11 +410,8 @@ pub fn legend(ui: &mut Ui, entries: &[(String, Color32, bool)]) {
                 ui.painter()
                     .rect_filled(part, CornerRadius::same(1), *color);
             }
-            let text = RichText::new(name)
-                .size(size::TICK)
-                .color(palette.text_quiet);
-            ui.label(text);
-            ui.add_space(6.0);
+            let at = pos2(rect.left() + KEY, rect.center().y - text.size().y / 2.0);
+            ui.painter().galley(at, text, palette.text_quiet);
         }
     });
 }

@@ -38,7 +38,7 @@ impl Plotted {
         ),
         (
             Self::Tv,
-            "Mode TV",
+            "TV",
             "Total variation of the mode shares, against the exact ones of each time.",
         ),
         (

@@ -107,6 +107,22 @@ pub const ESS: usize = 4;
 pub const NON_FINITE: usize = 7;
 
 impl Figure {
+    /// What is exact, or the most that two exact samples differ by.
+    pub fn exact(&self, floor: &Floor, mean_reward: f64) -> Cell {
+        let text = match self.floor {
+            Some(most) if self.column == "mmd_squared" => {
+                format!("≤ {}", thousandths(most(floor)))
+            }
+            Some(most) => format!("≤ {}", format::fixed(most(floor), 3)),
+            None if self.column == "mean_reward" => format::fixed(mean_reward, 3),
+            None => String::new(),
+        };
+        Cell {
+            text,
+            mark: Mark::Exact,
+        }
+    }
+
     /// The figure of a panel as a cell.
     pub fn cell(&self, score: Option<&PanelScore>, floor: &Floor) -> Cell {
         let Some(score) = score else {
@@ -135,7 +151,10 @@ pub fn with_error(value: f64, error: f64) -> String {
     if !(error.is_finite() && error > 0.0) {
         return format::fixed(value, 2);
     }
-    let decimals = (-error.log10().floor()).clamp(0.0, 4.0) as usize;
+    let magnitude = error.log10().floor();
+    // 0.1 could be anything from 0.05 to 0.15: errors that begin with 1 have a second digit.
+    let more = f64::from(error / 10f64.powf(magnitude) < 1.95);
+    let decimals = (more - magnitude).clamp(0.0, 4.0) as usize;
     format!(
         "{} ± {}",
         format::fixed(value, decimals),
@@ -160,6 +179,7 @@ mod tests {
     fn errors_decide_the_decimals() {
         assert_eq!(with_error(-1.234_5, 0.0213), "\u{2212}1.23 ± 0.02");
         assert_eq!(with_error(-120.4, 3.4), "\u{2212}120 ± 3");
+        assert_eq!(with_error(-1.35, 0.12), "\u{2212}1.35 ± 0.12");
         assert_eq!(with_error(0.5, f64::NAN), "0.50");
         assert_eq!(thousandths(2.13e-3), "2.1");
         assert_eq!(thousandths(-4e-5), "0.0");

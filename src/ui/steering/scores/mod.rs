@@ -41,6 +41,12 @@ impl Shown<'_> {
         panels.filter_map(|(k, score)| Some((k, score.as_ref()?)))
     }
 
+    /// Mean reward of the exact target: the latest panel's, at the end of the runs all have the same.
+    fn exact_mean(&self) -> Option<f64> {
+        let latest = self.panels().max_by(|a, b| a.1.t.total_cmp(&b.1.t));
+        Some(latest?.1.score.target_mean_reward)
+    }
+
     /// How the exact figures are known.
     fn how(&self) -> String {
         let exact = self.panels().all(|(_, s)| s.score.exact_target);
@@ -111,7 +117,6 @@ fn waiting(ui: &mut Ui, text: &str) {
 
 /// The floor, what is exact, and the table.
 fn figures(ui: &mut Ui, shown: &Shown<'_>) {
-    let palette = tokens::palette(ui);
     let scores = shown.scores;
     let t = shown.panels().map(|(_, s)| s.t).fold(0.0, f64::max);
     let title = format!(
@@ -140,13 +145,25 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
                 .any(|f| f.cell(Some(score), &scores.floor).mark == Mark::Floor)
         });
         if floored {
-            let text = "On grey: no farther from exact than two exact samples are from each other.";
-            let text = RichText::new(text)
-                .size(size::TICK)
-                .color(palette.text_faint);
-            ui.add(egui::Label::new(text).wrap());
+            faint(
+                ui,
+                "On grey: no farther from exact than two exact samples are from each other.",
+            );
+        }
+        let weighted = shown.panels().any(|(_, s)| s.ess.is_some() && s.t < 1.0);
+        if weighted {
+            faint(
+                ui,
+                "On the way, particles with weights count alike until they are drawn anew.",
+            );
         }
     });
+}
+
+fn faint(ui: &mut Ui, text: &str) {
+    let color = tokens::palette(ui).text_faint;
+    let text = RichText::new(text).size(size::TICK).color(color);
+    ui.add(egui::Label::new(text).wrap());
 }
 
 fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
@@ -158,10 +175,7 @@ fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
         "Two exact samples",
         small(floor_text(&shown.scores.floor)),
     );
-    // The latest panel's: at the end of the runs all have the same.
-    let latest = shown.panels().max_by(|a, b| a.1.t.total_cmp(&b.1.t));
-    if let Some((_, score)) = latest {
-        let mean = score.score.target_mean_reward;
+    if let Some(mean) = shown.exact_mean() {
         let decimals = if mean.abs() < 99.5 { 3 } else { 0 };
         let text = format!("{} ({})", format::fixed(mean, decimals), shown.how());
         let text = RichText::new(text).size(size::SMALL).color(palette.exact);
@@ -171,11 +185,9 @@ fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
 
 fn floor_text(floor: &Floor) -> String {
     format!(
-        "sliced W2 {}, at most {}; MMD² ×10³ at most {}; mode TV at most {}",
+        "sliced W2 {}, at most {}",
         format::fixed(floor.sliced_w2, 3),
         format::fixed(floor.sliced_w2_max, 3),
-        thousandths(floor.mmd_squared_max),
-        format::fixed(floor.tv_max, 3),
     )
 }
 
@@ -206,28 +218,36 @@ fn table(ui: &mut Ui, shown: &Shown<'_>) {
         })
         .collect();
     let plans = &shown.runs.request.plans;
-    let rows: Vec<Row> = sort
-        .order(&values)
-        .into_iter()
-        .map(|panel| Row {
-            name: shown.names[panel].clone(),
-            color: tokens::method_color(palette, panel),
-            hover: plans[panel].method.card().summary.to_owned(),
-            cells: columns
-                .iter()
-                .map(|k| {
-                    let mut cell = FIGURES[*k].cell(scores[panel].as_ref(), &shown.scores.floor);
-                    let lost = scores[panel]
-                        .as_ref()
-                        .is_some_and(|s| s.score.non_finite > 0);
-                    if *k == NON_FINITE && lost {
-                        cell.mark = Mark::Trouble;
-                    }
-                    cell
-                })
-                .collect(),
-        })
-        .collect();
+    let exact = shown.exact_mean().map(|mean| Row {
+        name: "exact".to_owned(),
+        color: palette.exact,
+        hover: "The exact mean reward, and the most that two exact samples of this size differ by."
+            .to_owned(),
+        cells: columns
+            .iter()
+            .map(|k| FIGURES[*k].exact(&shown.scores.floor, mean))
+            .collect(),
+    });
+    let methods = sort.order(&values).into_iter().map(|panel| Row {
+        name: shown.names[panel].clone(),
+        color: tokens::method_color(palette, panel),
+        hover: plans[panel].method.card().summary.to_owned(),
+        cells: columns
+            .iter()
+            .map(|k| {
+                let mut cell = FIGURES[*k].cell(scores[panel].as_ref(), &shown.scores.floor);
+                let lost = scores[panel]
+                    .as_ref()
+                    .is_some_and(|s| s.score.non_finite > 0);
+                if *k == NON_FINITE && lost {
+                    cell.mark = Mark::Trouble;
+                }
+                cell
+            })
+            .collect(),
+    });
+    // What is exact stays on top, however the others are ordered.
+    let rows: Vec<Row> = exact.into_iter().chain(methods).collect();
     let sort_shown = Sort {
         column: sort
             .column
@@ -243,8 +263,8 @@ fn table(ui: &mut Ui, shown: &Shown<'_>) {
 /// A row of choices, one of which is taken.
 pub(super) fn chips<T: Copy + PartialEq>(ui: &mut Ui, chosen: &mut T, choices: &[(T, &str, &str)]) {
     ui.horizontal_wrapped(|ui| {
-        ui.spacing_mut().item_spacing = egui::vec2(4.0, 4.0);
-        ui.spacing_mut().button_padding = egui::vec2(7.0, 2.0);
+        ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
+        ui.spacing_mut().button_padding = egui::vec2(6.0, 2.0);
         ui.spacing_mut().interact_size.y = 22.0;
         for (choice, name, hover) in choices {
             let text = RichText::new(*name).size(size::SMALL);

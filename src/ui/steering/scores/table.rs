@@ -15,7 +15,7 @@ const GAP: f32 = 12.0;
 const KEY: f32 = 13.0;
 /// Names are cut off beyond this.
 const MOST_NAME: f32 = 128.0;
-const SCROLL_BAR: f32 = 10.0;
+const SCROLL_BAR: f32 = 9.0;
 
 /// How a figure is meant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub enum Mark {
     Plain,
     /// No farther than two exact samples are: it could not be better.
     Floor,
+    /// What is exact, to compare with.
+    Exact,
     /// Something went wrong.
     Trouble,
 }
@@ -116,7 +118,15 @@ pub fn show(
     let palette = tokens::palette(ui);
     let mut clicked = None;
     ui.scope(|ui| {
-        ui.spacing_mut().item_spacing = egui::Vec2::ZERO;
+        let spacing = ui.spacing_mut();
+        spacing.item_spacing = egui::Vec2::ZERO;
+        // Rows of names and rows of figures must have one height.
+        spacing.interact_size.y = 0.0;
+        // What is out of view must show that it is there.
+        spacing.scroll.dormant_handle_opacity = 0.5;
+        spacing.scroll.dormant_background_opacity = 0.3;
+        spacing.scroll.floating_width = 4.0;
+        spacing.scroll.bar_width = 6.0;
         ui.horizontal_top(|ui| {
             let names = ui.vertical(|ui| names(ui, rows, sort, palette)).inner;
             clicked = names.then_some(None);
@@ -305,8 +315,10 @@ fn arrow(painter: &egui::Painter, at: egui::Pos2, down: bool, color: Color32) {
 fn cell_text(ui: &Ui, rect: Rect, cell: &Cell, palette: &Palette) {
     let painter = ui.painter();
     let (text, color) = match (cell.text.as_str(), cell.mark) {
+        ("", Mark::Exact) => ("", palette.text_faint),
         ("", _) => ("–", palette.text_faint),
         (text, Mark::Trouble) => (text, palette.error),
+        (text, Mark::Exact) => (text, palette.exact),
         (text, _) => (text, palette.text),
     };
     let galley = painter.layout_no_wrap(text.to_owned(), tokens::small_font(), color);

@@ -47,6 +47,8 @@ pub struct Palette {
     pub exact: Color32,
     /// A second learned set of draws.
     pub overlay: Color32,
+    /// What is rewarded: its heat map, its lines and its handles.
+    pub reward: Color32,
     /// The denoised mean.
     pub mean: Color32,
     /// The densest place of the heat map; it fades into the canvas.
@@ -96,6 +98,7 @@ pub const DARK: Palette = Palette {
     learned: rgb(0x0056_B4E9),
     exact: rgb(0x00E6_9F00),
     overlay: rgb(0x005F_E3A1),
+    reward: rgb(0x00CC_79A7),
     mean: rgb(0x00F0_E442),
     heat: rgb(0x006E_7177),
     floor: rgb(0x003C_4049),
@@ -136,6 +139,7 @@ pub const LIGHT: Palette = Palette {
     learned: rgb(0x0000_72B2),
     exact: rgb(0x00C2_6A00),
     overlay: rgb(0x0000_6B4C),
+    reward: rgb(0x00A8_4F80),
     mean: rgb(0x0080_6400),
     heat: rgb(0x00B4_B3AF),
     floor: rgb(0x00D8_D6D0),
@@ -177,6 +181,11 @@ pub fn method_color(palette: &Palette, index: usize) -> Color32 {
 /// A colour that lets what is under it through; `opacity` in [0, 1].
 pub fn faded(color: Color32, opacity: f32) -> Color32 {
     color.gamma_multiply(opacity)
+}
+
+/// White that covers so much, for textures that are tinted when painted; `share` in [0, 1].
+pub fn coverage(share: f32) -> Color32 {
+    Color32::WHITE.gamma_multiply(share)
 }
 
 /// Stops of the thumbnail's ramp, from empty to dense: Matplotlib's *magma*.
@@ -276,6 +285,16 @@ pub mod duration {
     pub const DEBOUNCE: Duration = Duration::from_millis(150);
     /// While something moves, an answer should come within this; slow sources draw fewer.
     pub const PREVIEW: Duration = Duration::from_millis(50);
+    /// A comparison that has played to its end rests there before it is played again.
+    pub const HOLD: Duration = Duration::from_millis(1500);
+    /// While the reward or a mode is dragged, each method should take no longer than this.
+    pub const STEER_PREVIEW: Duration = Duration::from_millis(120);
+    /// A preview that has taken longer than this is given up for a newer one.
+    pub const PATIENCE: Duration = Duration::from_secs(2);
+    /// Between scores while the clock moves.
+    pub const BETWEEN_SCORES: Duration = Duration::from_millis(200);
+    /// Futures of another time fade in for this long.
+    pub const FUTURES_SECS: f32 = 0.25;
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
     /// Between keeping the session for the next run, while it changes.

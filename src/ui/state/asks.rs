@@ -67,6 +67,17 @@ impl Asks {
         matches!(slot, Slot::Open | Slot::Export) || self.open.get(&slot) == Some(&id)
     }
 
+    /// Whether a request of this slot was asked for and is not answered yet.
+    pub fn is_waiting(&self, slot: Slot) -> bool {
+        self.open.contains_key(&slot)
+    }
+
+    /// Nobody waits for this slot any longer.
+    pub fn close(&mut self, slot: Slot) {
+        self.open.remove(&slot);
+        self.in_flight.remove(&slot);
+    }
+
     /// Whether new curves are about to be asked for.
     pub fn is_resting(&self) -> bool {
         self.resting.is_some()
@@ -107,7 +118,8 @@ impl Asks {
     }
 }
 
-fn same_model(a: Option<&Arc<LoadedModel>>, b: Option<&Arc<LoadedModel>>) -> bool {
+/// Whether two requests use the same model.
+pub fn same_model(a: Option<&Arc<LoadedModel>>, b: Option<&Arc<LoadedModel>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
         (None, None) => true,
@@ -197,6 +209,10 @@ impl State {
     }
 
     pub(super) fn submit_asks(&mut self, ctx: &egui::Context) {
+        if self.is_steering() {
+            self.submit_steering(ctx);
+            return;
+        }
         let scene = self.wanted_scene();
         if !self
             .asks
@@ -228,8 +244,7 @@ impl State {
         let Some(source) = self.overlay() else {
             if self.asks.overlay.take().is_some() {
                 self.engine.cancel(Slot::Overlay);
-                self.asks.open.remove(&Slot::Overlay);
-                self.asks.in_flight.remove(&Slot::Overlay);
+                self.asks.close(Slot::Overlay);
             }
             self.answers.overlay = super::answers::DrawnSet::default();
             return;
@@ -296,6 +311,9 @@ impl State {
     }
 
     pub(super) fn asks_are_answered(&self) -> bool {
+        if self.is_steering() {
+            return self.asks.open.is_empty() && self.steering_is_asked();
+        }
         let same = |asked: Option<&DrawRequest>, wanted: Option<&DrawRequest>| match (asked, wanted)
         {
             (Some(asked), Some(wanted)) => same_draws(asked, wanted),

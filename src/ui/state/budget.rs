@@ -1,21 +1,12 @@
-//! Methods at equal compute: asking for the runs, and calling them off.
+//! Methods at equal compute: asking for the runs, and whether they are still of what is shown.
 
-use crate::engine::{BudgetRequest, Command, Progress, Slot, SteerStage};
+use crate::engine::{BudgetRequest, Progress, Slot};
 use crate::steer::{Knob, SteerPlan};
 
 use super::State;
+use super::asks::same_model;
 
 impl State {
-    /// What is steered now.
-    fn budget_stage(&self) -> SteerStage {
-        let steering = &self.session.steering;
-        SteerStage {
-            world: self.world.clone(),
-            model: self.model.current.clone().filter(|_| steering.learned),
-            reward: steering.reward.clone(),
-        }
-    }
-
     /// The methods of the panels as the runs start from them, each once: panels that differ only in what the budget
     /// decides are one here.
     pub fn budget_plans(&self, particles: u32) -> Vec<SteerPlan> {
@@ -35,7 +26,10 @@ impl State {
 
     /// The first panel of a method at equal compute: its colour there and here are one.
     pub fn panel_of_budget_plan(&self, plan: &SteerPlan) -> Option<usize> {
-        let panels = self.session.steering.plans(plan.seed, plan.particles);
+        let panels = self
+            .session
+            .steering
+            .plans(self.session.seed, plan.particles);
         panels.iter().position(|panel| same_but_budget(panel, plan))
     }
 
@@ -43,23 +37,19 @@ impl State {
     /// the session's on.
     pub fn start_budget(&mut self, budgets: Vec<u64>, seeds: u32, particles: u32) {
         let first = self.session.seed;
-        let request = BudgetRequest {
-            stage: self.budget_stage(),
+        let Some(stage) = self.steer_stage() else {
+            return;
+        };
+        self.steering.budget = None;
+        self.ask_budget(BudgetRequest {
+            stage,
             plans: self.budget_plans(particles),
             budgets,
             seeds: (0..u64::from(seeds))
                 .map(|k| first.wrapping_add(k))
                 .collect(),
             particles,
-        };
-        self.steering.budget = None;
-        let id = self.engine.submit(Command::Budget(request));
-        self.asks.note(Slot::Budget, id);
-    }
-
-    /// Calls the runs off; those that are finished stay.
-    pub fn cancel_budget(&mut self) {
-        self.engine.cancel(Slot::Budget);
+        });
     }
 
     /// How far the runs are, while they are under way.
@@ -69,25 +59,21 @@ impl State {
 
     /// Whether the runs are under way.
     pub fn is_budget_running(&self) -> bool {
-        self.engine.busy().contains(&Slot::Budget)
+        self.is_waiting(Slot::Budget)
     }
 
     /// Whether finished runs are those of the world, the reward and the methods as they are now.
     pub fn is_budget_current(&self, request: &BudgetRequest) -> bool {
-        let stage = self.budget_stage();
-        let same_model = match (&stage.model, &request.stage.model) {
-            (Some(a), Some(b)) => std::sync::Arc::ptr_eq(a, b),
-            (None, None) => true,
-            _ => false,
-        };
-        same_model
-            && stage.reward == request.stage.reward
-            && stage.world.mixture == request.stage.world.mixture
-            && self.budget_plans(request.particles) == request.plans
+        let asked = &request.stage;
+        self.steer_stage().is_some_and(|stage| {
+            same_model(stage.model.as_ref(), asked.model.as_ref())
+                && stage.reward == asked.reward
+                && stage.world.mixture == asked.world.mixture
+        }) && self.budget_plans(request.particles) == request.plans
     }
 }
 
-/// Whether two plans differ at most in the option that a budget decides.
+/// Whether two plans differ at most in the option that a budget decides, and in their seeds.
 fn same_but_budget(a: &SteerPlan, b: &SteerPlan) -> bool {
     let undecided = |plan: &SteerPlan| SteerPlan {
         draws: 1,
@@ -95,6 +81,7 @@ fn same_but_budget(a: &SteerPlan, b: &SteerPlan) -> bool {
             Knob::Draws => plan.steps,
             Knob::Steps => 1,
         },
+        seed: 0,
         keep_trajectory: false,
         ..plan.clone()
     };

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, OutputCommand, vec2};
 use egui_kittest::Harness;
-use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use egui_kittest::kittest::Queryable as _;
 
 use crate::engine::{
     Command, Engine, Event, ScoresRequest, SteerAnswer, SteerRequest, SteerStage, TraceRequest,
@@ -243,4 +243,3 @@ fn the_menu_opens_a_lesson() {
     assert_eq!(session.steering.panels[0].method, Method::Search);
     assert_eq!(session.lesson.as_ref().unwrap().title, "Search is greedy");
 }
-

@@ -88,11 +88,13 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 settings::show(ui, state);
             });
             match state.steering.budget.clone() {
-                Some(answer) if answer.rows.is_empty() && !answer.complete => {
+                _ if state.is_budget_running()
+                    && state.steering.budget.as_ref().is_none_or(|b| b.rows.is_empty()) =>
+                {
                     waiting(ui, "The first runs are under way.");
                 }
-                Some(answer) => results(ui, state, &answer),
-                None => waiting(
+                Some(answer) if !(answer.rows.is_empty() && answer.left_out.is_empty()) => results(ui, state, &answer),
+                _ => waiting(
                     ui,
                     "Start the runs to see distance and reward against evaluations. They run in the background.",
                 ),

@@ -244,7 +244,7 @@ fn plot(ui: &mut Ui, state: &mut State, plotted: Plotted, series: &[Series], sho
         && let Some([t, _]) = pointer
     {
         state.playing = false;
-        state.session.steering.t = (t.clamp(0.0, 1.0) * 1000.0).round() / 1000.0;
+        state.set_time((t * 1000.0).round() / 1000.0);
     }
     let mut entries: Vec<(String, Color32, bool)> = series
         .iter()

@@ -32,8 +32,8 @@ impl Plotted {
     const ALL: [(Self, &'static str, &'static str); 4] = [
         (
             Self::SlicedW2,
-            "Sliced W2",
-            "Distance of the samples to the exact target, in world units.",
+            "W2",
+            "Sliced Wasserstein-2 distance of the samples to the exact target, in world units.",
         ),
         (
             Self::Mmd,
@@ -309,7 +309,7 @@ fn figures(
         text.push_str("In thousandths. ");
     }
     if most.is_some() {
-        text.push_str("On grey: no farther from exact than two exact samples are.");
+        text.push_str("Grey: no farther than two exact samples are.");
     }
     if !text.is_empty() {
         let text = RichText::new(text)

@@ -28,8 +28,8 @@ impl Plotted {
     const ALL: [(Self, &'static str, &'static str); 6] = [
         (
             Self::SlicedW2,
-            "Sliced W2",
-            "Distance to the exact target of each time.",
+            "W2",
+            "Sliced Wasserstein-2 distance to the exact target of each time.",
         ),
         (
             Self::Mmd,

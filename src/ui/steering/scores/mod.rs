@@ -12,12 +12,11 @@ use eframe::egui::{self, Id, RichText, ScrollArea, Ui};
 
 use crate::engine::{PanelScore, ScoresAnswer, SteerAnswer};
 use crate::reward::Exactness;
-use crate::steer::Floor;
 use crate::ui::diversity::names::mode_names;
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{link, section_with, value_row};
+use crate::ui::widgets::{link, section_with};
 
 pub(super) use csv::quoted;
 pub(super) use figures::{thousandths, with_error};
@@ -54,7 +53,7 @@ impl Shown<'_> {
             Ok(Exactness::Quadrature { cells }) => {
                 format!("by quadrature, {cells} cells an axis")
             }
-            Ok(Exactness::ClosedForm) if exact => "exact, in closed form".to_owned(),
+            Ok(Exactness::ClosedForm) if exact => "in closed form".to_owned(),
             _ => "estimated from weighted samples".to_owned(),
         }
     }
@@ -73,7 +72,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn contents(ui: &mut Ui, state: &mut State) {
     let (Some(runs), scores) = (state.steering.runs.clone(), state.steering.scores.clone()) else {
-        waiting(ui, "Scores come with the first run: press Space.");
+        waiting(
+            ui,
+            "The scores come with the first steps of the methods: press Space.",
+        );
         return;
     };
     if let Err(why) = &runs.target {
@@ -145,10 +147,7 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
                 .any(|f| f.cell(Some(score), &scores.floor).mark == Mark::Floor)
         });
         if floored {
-            faint(
-                ui,
-                "On grey: no farther from exact than two exact samples are from each other.",
-            );
+            faint(ui, "Grey: no farther than two exact samples are.");
         }
         let weighted = shown.panels().any(|(_, s)| s.ess.is_some() && s.t < 1.0);
         if weighted {
@@ -169,26 +168,26 @@ fn faint(ui: &mut Ui, text: &str) {
 fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
     let palette = tokens::palette(ui);
     ui.spacing_mut().item_spacing.y = 2.0;
-    let small = |text: String| RichText::new(text).size(size::SMALL).color(palette.text);
-    value_row(
-        ui,
-        "Two exact samples",
-        small(floor_text(&shown.scores.floor)),
-    );
-    if let Some(mean) = shown.exact_mean() {
-        let decimals = if mean.abs() < 99.5 { 3 } else { 0 };
-        let text = format!("{} ({})", format::fixed(mean, decimals), shown.how());
-        let text = RichText::new(text).size(size::SMALL).color(palette.exact);
-        value_row(ui, "Exact mean reward", text);
-    }
-}
-
-fn floor_text(floor: &Floor) -> String {
-    format!(
+    let line = |ui: &mut Ui, name: &str, value: String, color: egui::Color32| {
+        let mut job = egui::text::LayoutJob::default();
+        for (text, color) in [(name, palette.text_quiet), (value.as_str(), color)] {
+            let format = egui::TextFormat::simple(tokens::small_font(), color);
+            job.append(text, 0.0, format);
+        }
+        ui.add(egui::Label::new(job).wrap().selectable(true));
+    };
+    let floor = &shown.scores.floor;
+    let apart = format!(
         "sliced W2 {}, at most {}",
         format::fixed(floor.sliced_w2, 3),
         format::fixed(floor.sliced_w2_max, 3),
-    )
+    );
+    line(ui, "Two exact samples  ", apart, palette.text);
+    if let Some(mean) = shown.exact_mean() {
+        let decimals = if mean.abs() < 99.5 { 3 } else { 0 };
+        let text = format!("{}, {}", format::fixed(mean, decimals), shown.how());
+        line(ui, "Exact mean reward  ", text, palette.exact);
+    }
 }
 
 fn table(ui: &mut Ui, shown: &Shown<'_>) {
@@ -264,7 +263,7 @@ fn table(ui: &mut Ui, shown: &Shown<'_>) {
 pub(super) fn chips<T: Copy + PartialEq>(ui: &mut Ui, chosen: &mut T, choices: &[(T, &str, &str)]) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = egui::vec2(2.0, 2.0);
-        ui.spacing_mut().button_padding = egui::vec2(6.0, 2.0);
+        ui.spacing_mut().button_padding = egui::vec2(5.0, 2.0);
         ui.spacing_mut().interact_size.y = 22.0;
         for (choice, name, hover) in choices {
             let text = RichText::new(*name).size(size::SMALL);

@@ -45,9 +45,10 @@ pub fn show(ui: &mut Ui, shown: &Shown<'_>) {
         );
     };
     section_with(ui, "Mode weights", right, |ui| {
-        ui.spacing_mut().item_spacing.y = 6.0;
+        let many = rows.len() > 4;
+        ui.spacing_mut().item_spacing.y = if many { 4.0 } else { 6.0 };
         for row in &rows {
-            bars(ui, row, largest, palette);
+            bars(ui, row, largest, many);
         }
     });
 }
@@ -96,9 +97,10 @@ fn rows(shown: &Shown<'_>, palette: &Palette) -> Vec<Row> {
     rows
 }
 
-fn bars(ui: &mut Ui, row: &Row, largest: f64, palette: &Palette) {
+fn bars(ui: &mut Ui, row: &Row, largest: f64, many: bool) {
+    let palette = tokens::palette(ui);
     let count = row.shares.len() as f32;
-    let thick = if count > 4.0 { 3.0 } else { 4.0 };
+    let thick = if count > 4.0 || many { 3.0 } else { 4.0 };
     let height = (count * (thick + 1.0) + 5.0).max(17.0);
     let (rect, response) =
         ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());

@@ -7,10 +7,10 @@ use eframe::egui::{
 
 use crate::ui::tokens::{self, Palette, size};
 
-const ROW: f32 = 22.0;
+const ROW: f32 = 21.0;
 const HEAD: f32 = 32.0;
 /// Between columns.
-const GAP: f32 = 12.0;
+const GAP: f32 = 8.0;
 /// Room of a name's colour key.
 const KEY: f32 = 13.0;
 /// Names are cut off beyond this.
@@ -38,16 +38,6 @@ pub struct Cell {
     pub text: String,
     /// How it is meant.
     pub mark: Mark,
-}
-
-impl Cell {
-    /// A figure that needs no mark.
-    pub fn plain(text: impl Into<String>) -> Self {
-        Self {
-            text: text.into(),
-            mark: Mark::Plain,
-        }
-    }
 }
 
 /// A column's head.

@@ -55,7 +55,7 @@ fn first_row(ui: &mut Ui, state: &mut State, index: usize) -> bool {
         let narrow = ui.available_width() < 170.0;
         badge(ui, &badge_of(state, narrow, palette));
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-            let title = RichText::new(card.title)
+            let title = RichText::new(format!("{} ▾", card.title))
                 .font(tokens::strong_font())
                 .color(palette.text_strong);
             let mut chosen = None;

@@ -24,7 +24,7 @@ pub use layers::Picture;
 /// Between panels.
 const GAP: f32 = 8.0;
 /// Below the panels, for the legend.
-const LEGEND: f32 = 22.0;
+const LEGEND: f32 = 26.0;
 
 /// The heading. Its response can be dragged to move the whole comparison.
 pub fn header(ui: &mut Ui, state: &mut State) -> Response {
@@ -119,6 +119,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     if let Some(index) = closed {
         state.close_panel(index);
     }
+    let below = below.with_min_y(below.top() + 5.0);
     let mut line = ui.new_child(UiBuilder::new().max_rect(below).id_salt("legend"));
     legend_line(&mut line, state);
     ui.advance_cursor_after_rect(room);

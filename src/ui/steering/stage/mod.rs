@@ -47,7 +47,8 @@ pub fn header(ui: &mut Ui, state: &mut State) -> Response {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let room = state.session.steering.panels.len() < Steering::MAX_PANELS;
             ui.add_enabled_ui(room, |ui| {
-                methods::menu(ui, "Add a method", None, |method| state.add_panel(method))
+                let text = RichText::new("Add a method");
+                methods::menu(ui, text, None, |method| state.add_panel(method))
                     .on_disabled_hover_text("Six methods are the most side by side.");
             });
             let text = status(state);

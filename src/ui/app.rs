@@ -200,6 +200,11 @@ impl App {
         Some(answer.request.t)
     }
 
+    /// The clock of the workspace that is shown.
+    pub fn clock(&self) -> f64 {
+        self.state.clock()
+    }
+
     /// Whether every figure on screen is up to date.
     pub fn is_settled(&self) -> bool {
         self.state.is_settled()

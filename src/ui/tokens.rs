@@ -265,6 +265,8 @@ pub mod size {
     pub const HANDLE: f32 = 6.0;
     /// Radius of a dot for one draw.
     pub const DRAW_RADIUS: f32 = 1.45;
+    /// Radius of a dot for one particle of a panel.
+    pub const PARTICLE_RADIUS: f32 = 1.4;
     /// Lines of curves and contours.
     pub const LINE: f32 = 1.5;
     /// Radius of the timeline's handle.

@@ -198,6 +198,28 @@ pub fn points(
     painter.add(dots.paint_callback(projection.rect));
 }
 
+/// One dot a particle of a small panel: fine enough to see the target's contours through a thousand.
+pub fn particles(
+    painter: &Painter,
+    projection: &Projection,
+    buffer: &PointBuffer,
+    color: Color32,
+    layer: Layer,
+) {
+    let crowd = (buffer.len().max(1) as f64 / 1024.0) as f32;
+    let room = (projection.rect.size().min_elem() / 400.0).clamp(0.8, 1.6);
+    let opacity = (0.62 * crowd.powf(-0.4)).clamp(0.05, 0.9);
+    let radius = (tokens::size::PARTICLE_RADIUS * room * crowd.powf(-0.12)).clamp(0.7, 3.0);
+    let dots = Points {
+        view: layer.view("particles"),
+        camera: camera(projection),
+        points: buffer.clone(),
+        radius_px: radius * painter.pixels_per_point(),
+        color: rgba(color, opacity),
+    };
+    painter.add(dots.paint_callback(projection.rect));
+}
+
 /// The draws as a smooth density.
 pub fn density(
     painter: &Painter,

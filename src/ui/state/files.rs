@@ -121,6 +121,7 @@ impl State {
         self.steering.typed_reward = None;
         self.steering.played = false;
         self.forget_edits();
+        self.fit_if_untouched();
         self.session_path = path;
         self.adopt_world(wanted);
         self.load_wanted_model();

@@ -171,6 +171,7 @@ impl State {
             state.notices.error(Place::World, message);
         }
         state.load_wanted_model();
+        state.fit_if_untouched();
         state
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::engine::{
     BudgetAnswer, LensAnswer, ScoreCurvesAnswer, ScoresAnswer, SteerAnswer, TraceAnswer,
 };
-use crate::session::{RewardStyle, Steering, Workspace};
+use crate::session::{RewardStyle, Steering, View, Workspace};
 use crate::steer::{Method, SteerPlan};
 use crate::ui::steering::Picture;
 
@@ -77,6 +77,14 @@ impl State {
         self.playing = false;
         self.selected_mode = None;
         self.leave_workspace(workspace);
+        self.fit_if_untouched();
+    }
+
+    /// Small panels have no room to spare: the first view is of the world alone.
+    pub(super) fn fit_if_untouched(&mut self) {
+        if self.is_steering() && self.session.view == View::default() {
+            self.fit_wanted = true;
+        }
     }
 
     /// Adds a panel, if there is room.

@@ -81,8 +81,9 @@ fn one(
     let palette = tokens::palette(ui);
     let painter = ui.painter_at(projection.rect);
     let lively = response.hovered() || response.dragged() || response.has_focus();
-    let radius = if lively { 6.0 } else { 4.5 };
-    let rim = Stroke::new(1.5, palette.halo);
+    // At rest they are small: what is compared lies under them.
+    let radius = if lively { 6.0 } else { 3.6 };
+    let rim = Stroke::new(1.2, palette.halo);
     if handle.does == Does::Moves {
         painter.circle(place, radius + 1.0, palette.reward, rim);
     } else {

@@ -14,8 +14,8 @@ const MOST_BUMPS: usize = 32;
 
 /// Paints the outline of a reward.
 pub fn show(painter: &Painter, projection: &Projection, shape: &Shape, palette: &Palette) {
-    let firm = Stroke::new(1.4, tokens::faded(palette.reward, 0.9));
-    let soft = Stroke::new(1.0, tokens::faded(palette.reward, 0.6));
+    let firm = Stroke::new(1.1, tokens::faded(palette.reward, 0.7));
+    let soft = Stroke::new(1.0, tokens::faded(palette.reward, 0.4));
     let circle = |centre: Point, radius: f64, stroke: Stroke| {
         let centre = projection.to_screen(centre);
         painter.circle_stroke(centre, projection.length(radius), stroke);

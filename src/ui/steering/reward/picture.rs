@@ -16,7 +16,7 @@ const CELLS: usize = 88;
 /// Where lines are drawn, on the scale from the worst to the best in view.
 const LEVELS: [f64; 8] = [0.12, 0.2, 0.3, 0.42, 0.55, 0.68, 0.8, 0.92];
 /// Opacity of the best place in view: particles must stand out.
-const STRONGEST: f32 = 0.50;
+const STRONGEST: f32 = 0.40;
 
 /// The last picture of the reward.
 pub struct RewardPicture {

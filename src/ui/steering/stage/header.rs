@@ -131,11 +131,18 @@ fn second_row(ui: &mut Ui, state: &mut State, index: usize) {
 fn flow(ui: &mut Ui, state: &mut State, index: usize) {
     let plan = &mut state.session.steering.panels[index];
     let flows = plan.method.card().flows;
+    if let [only] = flows {
+        let (name, hover) = match only {
+            Flow::Ode => ("ODE", "This method has no noise."),
+            Flow::Sde => ("SDE", "This method needs its noise."),
+        };
+        let quiet = tokens::palette(ui).text_quiet;
+        ui.label(RichText::new(name).size(size::SMALL).color(quiet))
+            .on_hover_text(hover);
+        return;
+    }
     ui.spacing_mut().item_spacing.x = 2.0;
-    for flow in [Flow::Ode, Flow::Sde]
-        .into_iter()
-        .filter(|f| flows.contains(f))
-    {
+    for flow in [Flow::Ode, Flow::Sde] {
         let (name, hover) = match flow {
             Flow::Ode => ("ODE", "dx = (b + σ²/2 ∇V) dt: no noise on the way."),
             Flow::Sde => (
@@ -145,15 +152,7 @@ fn flow(ui: &mut Ui, state: &mut State, index: usize) {
         };
         let text = RichText::new(name).size(size::SMALL);
         let chosen = plan.flow == flow;
-        let only = flows.len() == 1;
-        let response = ui
-            .add_enabled(!only, egui::Button::selectable(chosen, text))
-            .on_hover_text(hover)
-            .on_disabled_hover_text(if flow == Flow::Sde {
-                "This method needs its noise."
-            } else {
-                "This method has no noise."
-            });
+        let response = ui.selectable_label(chosen, text).on_hover_text(hover);
         if response.clicked() && !chosen {
             let preset = options::preset_of(plan);
             plan.flow = flow;

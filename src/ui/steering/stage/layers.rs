@@ -241,14 +241,6 @@ fn dots(
             });
     }
     if let Some(dots) = slot {
-        let count = dots.buffer.len() as u32;
-        paint::points(
-            painter,
-            projection,
-            &dots.buffer,
-            count,
-            palette.learned,
-            layer,
-        );
+        paint::particles(painter, projection, &dots.buffer, palette.learned, layer);
     }
 }

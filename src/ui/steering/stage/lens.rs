@@ -5,7 +5,7 @@ use std::sync::Arc;
 use eframe::egui::{Align2, Context, Mesh, Painter, Pos2, Shape, Stroke, vec2};
 
 use crate::engine::{LensAnswer, SteerAnswer};
-use crate::steer::KeptFrame;
+use crate::steer::{Estimator, KeptFrame};
 use crate::ui::canvas::ground::outlined_text;
 use crate::ui::canvas::projection::Projection;
 use crate::ui::format;
@@ -107,13 +107,11 @@ pub fn show(
             };
             futures(painter, place, &probe.futures, opacity, &screen, palette);
             if opacity > 0.5 {
-                value(
-                    painter,
-                    projection,
-                    probe.value,
-                    probe.exact.map(|e| e.0),
-                    palette,
-                );
+                let plan = &lens.runs.request.plans[lens.panel];
+                let estimates = plan.method.card().estimator != Estimator::None;
+                let estimate = estimates.then_some(probe.value);
+                let exact = probe.exact.map(|(value, _)| value);
+                value(painter, projection, (estimate, exact), palette);
             }
         }
     }
@@ -184,14 +182,19 @@ fn futures(
 fn value(
     painter: &Painter,
     projection: &Projection,
-    value: f64,
-    exact: Option<f64>,
+    (estimate, exact): (Option<f64>, Option<f64>),
     palette: &Palette,
 ) {
-    let mut text = format!("value {}", format::fixed(value, 2));
-    if let Some(exact) = exact {
-        text = format!("{text}, exactly {}", format::fixed(exact, 2));
-    }
+    let text = match (estimate, exact) {
+        (Some(estimate), Some(exact)) => format!(
+            "value {}, exactly {}",
+            format::fixed(estimate, 2),
+            format::fixed(exact, 2)
+        ),
+        (Some(estimate), None) => format!("value {}", format::fixed(estimate, 2)),
+        (None, Some(exact)) => format!("value, exactly {}", format::fixed(exact, 2)),
+        (None, None) => return,
+    };
     outlined_text(
         painter,
         projection.rect.right_bottom() - vec2(8.0, 8.0),

@@ -15,6 +15,8 @@ const GROUPS: [&str; 5] = [
 ];
 /// Width of the list.
 const WIDTH: f32 = 250.0;
+/// Room for the triangle that says that there is a list.
+const TRIANGLE: f32 = 8.0;
 
 /// The group of a method, by its three choices.
 fn group_of(card: &MethodCard) -> &'static str {
@@ -34,14 +36,16 @@ fn group_of(card: &MethodCard) -> &'static str {
     GROUPS[index]
 }
 
-/// A button that opens the list. `chosen` is marked.
+/// A button that opens the list. `chosen` is marked; a button that shows it has a triangle.
 pub fn menu(
     ui: &mut Ui,
-    text: impl Into<egui::WidgetText>,
+    text: RichText,
     chosen: Option<Method>,
     mut choose: impl FnMut(Method),
 ) -> Response {
-    let button = egui::Button::new(text.into()).truncate();
+    let size = egui::vec2(if chosen.is_some() { TRIANGLE } else { 0.0 }, 0.0);
+    let room = egui::Atom::custom(egui::IdSalt::new("triangle"), size);
+    let button = egui::Button::new((text, room)).truncate();
     let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_width(WIDTH);
         let most = (ui.ctx().content_rect().height() - 120.0).max(200.0);
@@ -60,6 +64,15 @@ pub fn menu(
             }
         });
     });
+    if chosen.is_some() {
+        let color = ui.style().interact(&response).fg_stroke.color;
+        let middle = response.rect.right_center() - egui::vec2(13.0, 0.0);
+        let corners = [(-4.0, -2.0), (4.0, -2.0), (0.0, 3.0)];
+        let triangle = corners.map(|(x, y)| middle + egui::vec2(x, y)).to_vec();
+        let none = egui::Stroke::NONE;
+        ui.painter()
+            .add(egui::Shape::convex_polygon(triangle, color, none));
+    }
     response
 }
 

@@ -24,7 +24,7 @@ pub use layers::Picture;
 /// Between panels.
 const GAP: f32 = 8.0;
 /// Below the panels, for the legend.
-const LEGEND: f32 = 22.0;
+const LEGEND: f32 = 26.0;
 
 /// The heading. Its response can be dragged to move the whole comparison.
 pub fn header(ui: &mut Ui, state: &mut State) -> Response {
@@ -47,7 +47,8 @@ pub fn header(ui: &mut Ui, state: &mut State) -> Response {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let room = state.session.steering.panels.len() < Steering::MAX_PANELS;
             ui.add_enabled_ui(room, |ui| {
-                methods::menu(ui, "Add a method", None, |method| state.add_panel(method))
+                let text = RichText::new("Add a method");
+                methods::menu(ui, text, None, |method| state.add_panel(method))
                     .on_disabled_hover_text("Six methods are the most side by side.");
             });
             let text = status(state);
@@ -119,6 +120,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     if let Some(index) = closed {
         state.close_panel(index);
     }
+    let below = below.with_min_y(below.top() + 5.0);
     let mut line = ui.new_child(UiBuilder::new().max_rect(below).id_salt("legend"));
     legend_line(&mut line, state);
     ui.advance_cursor_after_rect(room);

@@ -156,6 +156,8 @@ pub struct Judge<'a> {
     pub floor: Floor,
     /// Mean reward of the target.
     pub target_mean_reward: f64,
+    /// Whether the target is exact; otherwise it is estimated from weighted samples of the world.
+    pub exact_target: bool,
     target: TargetSample,
 }
 
@@ -174,6 +176,7 @@ impl<'a> Judge<'a> {
             scored,
             floor: target.floor(scene.world, scored, FLOOR_REPEATS),
             target_mean_reward: about.target_mean_reward,
+            exact_target: about.exact_target,
             target,
         })
     }

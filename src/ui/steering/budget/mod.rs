@@ -123,7 +123,7 @@ fn results(ui: &mut Ui, state: &State, answer: &BudgetAnswer) {
         .collect();
     let current = state.is_budget_current(&answer.request);
     if !current {
-        let text = "These runs are of other methods, another reward or another world. Start again to renew them.";
+        let text = "These runs are of other methods, another reward, seed or world. Start again to renew them.";
         let text = RichText::new(text).size(size::SMALL).color(palette.note);
         ui.add(egui::Label::new(text).wrap());
         ui.add_space(space::ROW);

@@ -178,7 +178,9 @@ impl State {
     /// Takes in what came back, and what time and keys bring.
     pub fn begin_frame(&mut self, ctx: &egui::Context) {
         let time = ctx.input(|i| i.time);
-        let elapsed = (time - self.time).clamp(0.0, 0.1);
+        // A window that was away does not jump; one that paints slowly keeps its speed.
+        let longest = if self.is_steering() { 0.4 } else { 0.1 };
+        let elapsed = (time - self.time).clamp(0.0, longest);
         self.time = time;
         self.take_events();
         self.take_outcomes();

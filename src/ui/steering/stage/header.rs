@@ -102,7 +102,7 @@ fn options_button(ui: &mut Ui, state: &mut State, index: usize) {
     let response = ui.add(egui::Button::new(text).frame_when_inactive(false));
     let name = format!("Options of {}", plan.method.card().title);
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
-    Popup::menu(&response)
+    Popup::from_toggle_button_response(&response)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
         .accessible_name(name)
         .show(|ui| options::show(ui, state, index));

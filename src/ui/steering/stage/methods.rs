@@ -49,7 +49,9 @@ pub fn menu(
     let (response, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_width(WIDTH);
         let most = (ui.ctx().content_rect().height() - 120.0).max(200.0);
-        ScrollArea::vertical().max_height(most).show(ui, |ui| {
+        let scroll = ScrollArea::vertical().max_height(most);
+        // A popup has no height of its own before its content has.
+        scroll.min_scrolled_height(most).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
             for group in GROUPS {
                 let quiet = tokens::palette(ui).text_quiet;

@@ -111,7 +111,9 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
         });
     });
     let most = (ui.ctx().content_rect().height() - 140.0).max(160.0);
-    ScrollArea::vertical().max_height(most).show(ui, |ui| {
+    let scroll = ScrollArea::vertical().max_height(most);
+    // A popup has no height of its own before its content has.
+    scroll.min_scrolled_height(most).show(ui, |ui| {
         ui.set_width(WIDTH - 8.0);
         sampling(ui, plan, most_draws);
         futures(ui, plan, has_model);

@@ -216,7 +216,7 @@ fn without_runs_and_without_a_particle_the_panels_say_what_is_missing() {
     harness.get_by_label_contains("Select a particle to see its value");
     let harness = panel(budget::show, |_| {});
     harness.get_by_label_contains("Start the runs");
-    harness.get_by_label_contains("the number of steps of DPS, TDS");
+    harness.get_by_label_contains("the draws of MFM-GF and the steps of DPS, TDS");
 }
 
 #[test]

@@ -48,6 +48,15 @@ impl Plotted {
         ),
     ];
 
+    fn name(self) -> &'static str {
+        match self {
+            Self::SlicedW2 => "Sliced W2",
+            Self::Mmd => "MMD² ×10³",
+            Self::Tv => "Mode TV",
+            Self::Reward => "Mean reward",
+        }
+    }
+
     fn figure(self) -> fn(&GridRow) -> f64 {
         match self {
             Self::SlicedW2 => |row| row.sliced_w2,
@@ -68,9 +77,7 @@ impl Plotted {
 
     fn text(self, value: f64, error: f64) -> String {
         match self {
-            Self::Mmd if error > 0.0 => {
-                format!("{} ± {}", thousandths(value), thousandths(error))
-            }
+            Self::Mmd if error > 0.0 => with_error(value * 1e3, error * 1e3),
             Self::Mmd => thousandths(value),
             _ if error > 0.0 => with_error(value, error),
             _ => format::fixed(value, 3),
@@ -131,7 +138,7 @@ fn results(ui: &mut Ui, state: &State, answer: &BudgetAnswer) {
     let id = Id::unique("equal compute plot");
     let mut plotted = ui.data(|data| data.get_temp(id)).unwrap_or_default();
     let title = format!(
-        "{} of {} runs, {} particles each",
+        "{} of {} runs, {} particles",
         format::count(answer.rows.len() as u64),
         format::count(answer.total as u64),
         format::count(u64::from(answer.request.particles)),
@@ -194,10 +201,7 @@ fn plot(
             color: palette.exact,
         });
     }
-    let name = Plotted::ALL
-        .iter()
-        .find(|(other, ..)| *other == plotted)
-        .map_or("", |(_, name, _)| *name);
+    let name = plotted.name();
     let scale = if plotted == Plotted::Reward {
         Scale::Linear
     } else {
@@ -224,10 +228,11 @@ fn plot(
         clock: None,
     };
     chart.show(ui);
-    let entries: Vec<(String, Color32, bool)> = series
+    let mut entries: Vec<(String, Color32, bool)> = series
         .iter()
         .map(|s| (s.name.clone(), s.color, false))
         .collect();
+    entries.extend(levels.iter().map(|l| (l.name.clone(), l.color, false)));
     ui.vertical_centered(|ui| {
         let text = RichText::new("evaluations a sample")
             .size(size::TICK)
@@ -263,17 +268,13 @@ fn figures(
         .map(|budget| Head {
             title: format::count(*budget),
             spoken: "budget",
-            hover: format!(
-                "{} evaluations a sample at most{}",
-                format::count(*budget),
-                if plotted == Plotted::Mmd {
-                    ", in thousandths"
-                } else {
-                    ""
-                }
-            ),
+            hover: format!("{} evaluations a sample at most", format::count(*budget)),
         })
         .collect();
+    let title = RichText::new(format!("{} at each budget", plotted.name()))
+        .size(size::SMALL)
+        .color(palette.text_quiet);
+    ui.label(title);
     let most = answer.floor.as_ref().and_then(|floor| plotted.floor(floor));
     let rows: Vec<Row> = methods
         .iter()
@@ -304,15 +305,8 @@ fn figures(
         })
         .collect();
     table::show(ui, "equal compute", &heads, &rows, None);
-    let mut text = String::new();
-    if plotted == Plotted::Mmd {
-        text.push_str("In thousandths. ");
-    }
     if most.is_some() {
-        text.push_str("Grey: no farther than two exact samples are.");
-    }
-    if !text.is_empty() {
-        let text = RichText::new(text)
+        let text = RichText::new("Grey: no farther than two exact samples are.")
             .size(size::TICK)
             .color(palette.text_faint);
         ui.add(egui::Label::new(text).wrap());

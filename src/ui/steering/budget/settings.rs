@@ -48,22 +48,22 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     let mut choice: Choice = ui.data(|data| data.get_temp(id)).unwrap_or_default();
     let running = state.is_budget_running();
     ui.add_enabled_ui(!running, |ui| {
-        label(ui, "Budgets, evaluations a sample");
+        label(ui, "Budgets, evaluations a sample").on_hover_text(
+            "An evaluation is a network call forward or backward, a reward or a reward gradient; every draw counts.",
+        );
         budgets(ui, &mut choice);
-        label(ui, "Seeds");
         let seeds = [1, 2, 3, 4, 5].map(|n| (n, n.to_string()));
         let seeds = seeds.each_ref().map(|(n, text)| {
             let hover = "Error bars are standard errors over the seeds: one seed has none.";
             (*n, text.as_str(), hover)
         });
-        chips(ui, &mut choice.seeds, &seeds);
-        label(ui, "Particles");
+        beside(ui, "Seeds", &mut choice.seeds, &seeds);
         let particles = [256, 1024, 4096].map(|n| (n, format::count(u64::from(n))));
         let particles = particles.each_ref().map(|(n, text)| {
             let hover = "Samples of each run. More of them lower the floor.";
             (*n, text.as_str(), hover)
         });
-        chips(ui, &mut choice.particles, &particles);
+        beside(ui, "Particles", &mut choice.particles, &particles);
     });
     ui.data_mut(|data| data.insert_temp(id, choice));
     ui.add_space(2.0);
@@ -83,9 +83,22 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     }
 }
 
-fn label(ui: &mut Ui, text: &str) {
+fn label(ui: &mut Ui, text: &str) -> egui::Response {
     let quiet = tokens::palette(ui).text_quiet;
-    ui.label(RichText::new(text).size(size::SMALL).color(quiet));
+    ui.label(RichText::new(text).size(size::SMALL).color(quiet))
+}
+
+/// A name with its choices on one row.
+fn beside(ui: &mut Ui, name: &str, chosen: &mut u32, choices: &[(u32, &str, &str)]) {
+    ui.horizontal(|ui| {
+        let quiet = tokens::palette(ui).text_quiet;
+        let text = RichText::new(name).size(size::SMALL).color(quiet);
+        ui.add_sized(
+            [62.0, size::CONTROL],
+            egui::Label::new(text).halign(egui::Align::Min),
+        );
+        chips(ui, chosen, choices);
+    });
 }
 
 fn note(ui: &mut Ui, text: &str) {
@@ -120,20 +133,15 @@ fn what_changes(plans: &[SteerPlan]) -> String {
             .collect()
     };
     let (draws, steps) = (of(Knob::Draws), of(Knob::Steps));
-    let mut text = String::from("The budget decides ");
+    let mut text = String::from("The budget sets ");
     if !draws.is_empty() {
-        let list = draws.join(", ");
-        text = format!("{text}the number of draws of {list} (steps as in the panel)");
+        text = format!("{text}the draws of {}", draws.join(", "));
     }
     if !steps.is_empty() {
-        let and = if draws.is_empty() { "" } else { ", and " };
-        let draw = if steps.len() == 1 { "draws" } else { "draw" };
-        let list = steps.join(", ");
-        text = format!("{text}{and}the number of steps of {list}, which {draw} no futures");
+        let and = if draws.is_empty() { "" } else { " and " };
+        text = format!("{text}{and}the steps of {}", steps.join(", "));
     }
-    format!(
-        "{text}. An evaluation is a network call forward or backward, a reward or a reward gradient; every draw counts."
-    )
+    format!("{text}. The rest is as in the panels.")
 }
 
 fn progress(ui: &mut Ui, state: &mut State) {

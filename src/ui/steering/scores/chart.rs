@@ -1,12 +1,11 @@
 //! One plot of several methods: lines, error bars, a floor, a clock; linear or logarithmic axes.
 
 use eframe::egui::{
-    Align2, Color32, CornerRadius, Rect, Response, RichText, Role, Sense, Ui, Vec2b, WidgetInfo,
-    pos2, vec2,
+    Color32, CornerRadius, Rect, Response, Role, Sense, Ui, Vec2b, WidgetInfo, pos2, vec2,
 };
 use egui_plot::{
-    AxisHints, FilledArea, GridMark, HLine, HoverPosition, Line, LineStyle, Plot, PlotPoint,
-    PlotPoints, PlotUi, Points, Text, VLine,
+    AxisHints, FilledArea, GridMark, HLine, HoverPosition, Line, LineStyle, Plot, PlotPoints,
+    PlotUi, Points, VLine,
 };
 
 use crate::ui::format;
@@ -267,7 +266,7 @@ impl Chart<'_> {
                 plot.set_plot_bounds_x(x_bounds.0..=x_bounds.1);
                 plot.set_plot_bounds_y(y_bounds.0..=y_bounds.1);
                 self.floor(plot, y_bounds.0, palette);
-                self.levels(plot, x_bounds, y_bounds, palette);
+                self.levels(plot);
                 for series in self.series {
                     self.line(plot, series, y_bounds);
                 }
@@ -302,28 +301,11 @@ impl Chart<'_> {
         plot.add(area.fill_color(palette.floor).allow_hover(false));
     }
 
-    fn levels(
-        &self,
-        plot: &mut PlotUi<'_>,
-        (left, _): (f64, f64),
-        (low, high): (f64, f64),
-        palette: &Palette,
-    ) {
+    fn levels(&self, plot: &mut PlotUi<'_>) {
         for level in self.levels {
             let place = self.y.place(level.value);
             let line = HLine::new(level.name.clone(), place).color(level.color);
             plot.hline(line.width(1.6).allow_hover(false));
-            let label = RichText::new(&level.name)
-                .size(size::TICK)
-                .color(palette.text_quiet);
-            let under = place > f64::midpoint(low, high);
-            let anchor = if under {
-                Align2::LEFT_TOP
-            } else {
-                Align2::LEFT_BOTTOM
-            };
-            let text = Text::new("label", PlotPoint::new(left, place), label);
-            plot.text(text.anchor(anchor).allow_hover(false));
         }
     }
 

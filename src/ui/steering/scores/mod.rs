@@ -122,7 +122,7 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
     let scores = shown.scores;
     let t = shown.panels().map(|(_, s)| s.t).fold(0.0, f64::max);
     let title = format!(
-        "At t = {t:.3}, {} particles each{}",
+        "At t = {t:.3}, {} particles{}",
         format::count(scores.particles as u64),
         if scores.request.runs.request.preview {
             ", preview"
@@ -178,7 +178,7 @@ fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
     };
     let floor = &shown.scores.floor;
     let apart = format!(
-        "sliced W2 {}, at most {}",
+        "W2 {}, at most {}",
         format::fixed(floor.sliced_w2, 3),
         format::fixed(floor.sliced_w2_max, 3),
     );

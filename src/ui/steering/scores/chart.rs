@@ -181,11 +181,7 @@ pub fn number(value: f64) -> String {
     } else if size >= 0.995 {
         format::fixed(
             value,
-            if (value - value.round()).abs() < 1e-6 {
-                0
-            } else {
-                1
-            },
+            usize::from((value - value.round()).abs() >= 1e-6),
         )
     } else if size > 0.0 {
         let text = format::fixed(value, (-size.log10().floor()) as usize + 1);

@@ -143,7 +143,7 @@ impl Figure {
 /// `0.0021` as `2.1`.
 pub fn thousandths(value: f64) -> String {
     let scaled = value * 1e3;
-    format::fixed(scaled, if scaled.abs() < 9.95 { 1 } else { 0 })
+    format::fixed(scaled, usize::from(scaled.abs() < 9.95))
 }
 
 /// `−1.23 ± 0.02`: as many decimals as the error tells.

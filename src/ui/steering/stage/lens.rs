@@ -20,6 +20,8 @@ const MOST_RAYS: usize = 64;
 /// Radius of the ring, and of a future.
 const RING: f32 = 6.5;
 const FUTURE: f32 = 1.9;
+/// Half of the cross of the one point that DPS looks at.
+const CROSS: f32 = 5.0;
 
 /// Two sets of futures, one on its way out.
 #[derive(Default)]
@@ -159,6 +161,10 @@ fn futures(
     screen: &impl Fn([f32; 2]) -> Pos2,
     palette: &Palette,
 ) {
+    if let [mean] = futures {
+        the_one_future(painter, from, screen(*mean), opacity, palette);
+        return;
+    }
     let finite = futures
         .iter()
         .filter(|x| x.iter().all(|v| v.is_finite()))
@@ -176,6 +182,21 @@ fn futures(
     }
     painter.add(rays);
     painter.extend(dots);
+}
+
+/// Methods that look at one point: a cross, as the denoised mean has everywhere.
+fn the_one_future(painter: &Painter, from: Pos2, to: Pos2, opacity: f32, palette: &Palette) {
+    if !to.is_finite() {
+        return;
+    }
+    let ray = Stroke::new(1.2, tokens::faded(palette.mean, 0.6 * opacity));
+    painter.line_segment([from, to], ray);
+    let (one, other) = (vec2(CROSS, CROSS), vec2(CROSS, -CROSS));
+    for (width, color) in [(4.5, palette.halo), (2.2, palette.mean)] {
+        let stroke = Stroke::new(width, tokens::faded(color, opacity));
+        painter.line_segment([to - one, to + one], stroke);
+        painter.line_segment([to - other, to + other], stroke);
+    }
 }
 
 /// What the method believes the particle is worth, beside what it is worth.

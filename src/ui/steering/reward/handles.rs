@@ -155,5 +155,5 @@ fn keys(
     });
     let step = projection.units_per_point;
     let [from_x, from_y] = handle.place;
-    (x != 0.0 || y != 0.0).then(|| [from_x + x * step, from_y + y * step])
+    (x != 0.0 || y != 0.0).then_some([from_x + x * step, from_y + y * step])
 }

@@ -27,9 +27,12 @@ mod figures_learned;
 #[cfg(test)]
 mod figures_more;
 
-pub use compare::GridRow;
+pub use compare::{
+    BudgetMiss, Cost, Grid, GridRow, GridRun, Judge, Knob, LeftOut, SCORED, evaluations_of,
+    run_grid,
+};
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};
 pub use run::{Frame, KeptFrame, SteerError, SteerRun, SteerScene, Watch, run};
-pub use score::{Floor, SteerScore, TargetSample};
+pub use score::{Floor, SteerScore, TargetKind, TargetSample};

@@ -1,5 +1,6 @@
 //! The comparison: one method a panel, all with the same view and the same clock.
 
+mod fields;
 mod header;
 mod layers;
 mod lens;

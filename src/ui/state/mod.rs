@@ -5,6 +5,7 @@
 
 mod answers;
 mod asks;
+mod budget;
 mod clock;
 mod edits;
 mod files;

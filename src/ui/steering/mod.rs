@@ -11,3 +11,6 @@ pub mod side;
 pub mod stage;
 
 pub use stage::Picture;
+
+#[cfg(test)]
+mod tests;

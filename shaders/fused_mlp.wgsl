@@ -31,21 +31,24 @@ struct Chunk {
     // Rows first .. end of `points`.
     first: u32,
     end: u32,
-    unused_0: u32,
-    unused_1: u32,
+    // Neighbouring rows that share a conditioning state; 0: theirs is in the bias already.
+    group: u32,
+    unused: u32,
 }
 
 @group(0) @binding(0) var<uniform> network: Network;
 // [layer][input neuron][lane]: the four neurons of that lane.
 @group(0) @binding(1) var<storage, read> hidden_weights: array<vec4<f32>>;
 // [64] W_x first column, [64] W_x second column, [128] output weights as (x, y) pairs of two
-// neurons, then [layer][64] hidden biases.
+// neurons, then [layer][64] hidden biases, [64] x_t first column, [64] x_t second column.
 @group(0) @binding(2) var<storage, read> small: array<vec4<f32>>;
 
 @group(1) @binding(0) var<uniform> chunk: Chunk;
 // [64] conditioned bias, then (u - s) in [64].x.
 @group(1) @binding(1) var<storage, read> flow: array<vec4<f32>>;
 @group(1) @binding(2) var<storage, read_write> points: array<vec2<f32>>;
+// One conditioning state for each `chunk.group` rows.
+@group(1) @binding(3) var<storage, read> conditions: array<vec2<f32>>;
 
 const SMALL_W_Y: u32 = 64u;
 const SMALL_OUT: u32 = 128u;
@@ -63,6 +66,15 @@ fn point_or_zero(row: u32) -> vec2<f32> {
         return points[row];
     }
     return vec2<f32>(0.0);
+}
+
+// What row `row` adds to the first layer's neurons for its conditioning state.
+fn condition(row: u32, c_x: vec4<f32>, c_y: vec4<f32>) -> vec4<f32> {
+    if chunk.group == 0u || row >= chunk.end {
+        return vec4<f32>(0.0);
+    }
+    let x_t = conditions[row / chunk.group];
+    return c_x * x_t.x + c_y * x_t.y;
 }
 
 @compute @workgroup_size(THREADS)
@@ -90,14 +102,30 @@ fn main(@builtin(local_invocation_index) lid: u32, @builtin(workgroup_id) tile: 
     let w_x = small[n];
     let w_y = small[SMALL_W_Y + n];
     let b = flow[n];
-    h[q_0 + n] = silu(b.x + w_x.x * x_0 + w_y.x * y_0);
-    h[q_1 + n] = silu(b.x + w_x.x * x_1 + w_y.x * y_1);
-    h[q_0 + n + 64u] = silu(b.y + w_x.y * x_0 + w_y.y * y_0);
-    h[q_1 + n + 64u] = silu(b.y + w_x.y * x_1 + w_y.y * y_1);
-    h[q_0 + n + 128u] = silu(b.z + w_x.z * x_0 + w_y.z * y_0);
-    h[q_1 + n + 128u] = silu(b.z + w_x.z * x_1 + w_y.z * y_1);
-    h[q_0 + n + 192u] = silu(b.w + w_x.w * x_0 + w_y.w * y_0);
-    h[q_1 + n + 192u] = silu(b.w + w_x.w * x_1 + w_y.w * y_1);
+    let at_c = SMALL_BIAS + network.hidden_to_hidden * LANES + n;
+    let c_x = small[at_c];
+    let c_y = small[at_c + LANES];
+    // Four neurons of four rows: one matrix of columns, a row of input each.
+    let c_0 = transpose(mat4x4<f32>(
+        condition(row, c_x, c_y),
+        condition(row + 1u, c_x, c_y),
+        condition(row + 2u, c_x, c_y),
+        condition(row + 3u, c_x, c_y),
+    ));
+    let c_1 = transpose(mat4x4<f32>(
+        condition(row + 4u, c_x, c_y),
+        condition(row + 5u, c_x, c_y),
+        condition(row + 6u, c_x, c_y),
+        condition(row + 7u, c_x, c_y),
+    ));
+    h[q_0 + n] = silu(b.x + c_0[0] + w_x.x * x_0 + w_y.x * y_0);
+    h[q_1 + n] = silu(b.x + c_1[0] + w_x.x * x_1 + w_y.x * y_1);
+    h[q_0 + n + 64u] = silu(b.y + c_0[1] + w_x.y * x_0 + w_y.y * y_0);
+    h[q_1 + n + 64u] = silu(b.y + c_1[1] + w_x.y * x_1 + w_y.y * y_1);
+    h[q_0 + n + 128u] = silu(b.z + c_0[2] + w_x.z * x_0 + w_y.z * y_0);
+    h[q_1 + n + 128u] = silu(b.z + c_1[2] + w_x.z * x_1 + w_y.z * y_1);
+    h[q_0 + n + 192u] = silu(b.w + c_0[3] + w_x.w * x_0 + w_y.w * y_0);
+    h[q_1 + n + 192u] = silu(b.w + c_1[3] + w_x.w * x_1 + w_y.w * y_1);
     workgroupBarrier();
 
     for (var layer = 0u; layer < network.hidden_to_hidden; layer += 1u) {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use foresight::engine::{
-    BudgetAnswer, BudgetRequest, Command, DrawRequest, Engine, Event, RequestId, Slot, SteerStage,
+    BudgetAnswer, BudgetRequest, Command, DrawRequest, Engine, Event, RequestId, Slot,
+    SteerRequest, SteerStage,
 };
 use foresight::lookahead::Source;
 use foresight::mixture::{Preset, World};
-use foresight::session::ComputeChoice;
+use foresight::session::{ComputeChoice, Steering};
 use foresight::steer::{Method, SteerPlan};
 
 /// No test waits longer than this for one event.
@@ -106,6 +107,16 @@ fn urgent_requests_are_answered_while_rows_are_computed() {
             _ => None,
         });
     }
+    let steer = engine.submit(Command::Steer(SteerRequest {
+        stage: request(&[1], 1, 1).stage,
+        plans: Steering::default().plans(3, 64),
+        preview: false,
+    }));
+    wait(&engine, |event| match event {
+        Event::Steer(got, answer) if *got == steer && answer.complete => Some(()),
+        _ => None,
+    });
+    assert!(engine.busy().contains(&Slot::Budget));
     let told = wait(&engine, |event| match event {
         Event::Progress(got, Slot::Budget, progress) if *got == id => Some(progress.clone()),
         _ => None,

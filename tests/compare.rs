@@ -55,8 +55,8 @@ fn an_interrupted_comparison_goes_on_and_ends_in_the_same_table() {
     compare(&plan, &whole).unwrap();
     let rows = read(&whole, "rows.csv");
     let lines: Vec<&str> = rows.lines().collect();
-    // Of 15 methods and budgets, only the exact value and TDS can do with 10 evaluations.
-    assert_eq!(lines.len(), 1 + 3 * (2 + 5 + 5));
+    // With 10 evaluations only TDS, Best-of-N and the exact value can do anything.
+    assert_eq!(lines.len(), 1 + 3 * (3 + 5 + 5));
 
     // Cut off after some rows; within a row, as a kill may leave it; within the header.
     let cuts = [
@@ -163,8 +163,10 @@ fn a_plan_of_which_nothing_can_run_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let text = PLAN
         .replace("[10, 60, 240]", "[1]")
-        .replace("\"tds\"", "\"dps\"");
-    let text = text.replace("(name: \"exact\"),", "");
+        .replace("\"tds\"", "\"fmtt\"");
+    let text = text
+        .replace("(name: \"exact\"),", "")
+        .replace("(name: \"best-of-n\"),", "");
     let plan = plan(folder.path(), &text);
     let message = compare(&plan, &folder.path().join("out")).unwrap_err();
     assert!(message.contains("nothing of it can be run"), "{message}");

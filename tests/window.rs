@@ -407,7 +407,7 @@ fn keys_and_tabs_switch_the_workspace() {
 #[test]
 fn a_method_is_added_and_closed() {
     let mut window = window_of(two_methods());
-    window.get_by_label("Add a method").click();
+    window.get_by_label("Add a method").click_accesskit();
     window.run_steps(4);
     window.get_by_label("LGD").click();
     window.run_steps(4);
@@ -522,4 +522,24 @@ fn every_control_of_the_comparison_has_a_name() {
     window.get_by_label("Options of DPS").click();
     window.run_steps(4);
     window.check_accessibility();
+}
+
+#[test]
+fn esc_keeps_what_a_cancelled_run_has_computed_and_says_so() {
+    let mut session = Session {
+        workspace: Workspace::Steering,
+        ..Session::default()
+    };
+    session.steering.particles = 8192;
+    session.steering.t = 1.0;
+    let mut window = window_of(session);
+    wait_for_text(&mut window, "computed to t");
+    tap(&mut window, Key::Escape);
+    wait_for_text(&mut window, "Cancelled at t");
+    let seed = window.state().session().seed;
+    tap(&mut window, Key::R);
+    assert_eq!(window.state().session().seed, seed + 1);
+    wait_for_text(&mut window, "computed to t");
+    tap(&mut window, Key::Escape);
+    wait_for_text(&mut window, "Cancelled at t");
 }

@@ -27,6 +27,14 @@ pub fn floats(
     let Some(data) = header.data(entry, file) else {
         return Err("lies outside the file".into());
     };
+    numbers(entry, data)
+}
+
+/// The numbers of a tensor whose bytes are `data`, which must be finite.
+///
+/// # Errors
+/// As [`floats`].
+pub fn numbers(entry: &TensorEntry, data: &[u8]) -> Result<Vec<f32>, String> {
     let values: Vec<f32> = match entry.dtype.as_str() {
         "F32" => chunks(data, f32::from_le_bytes),
         "F16" => chunks(data, |b| f16::from_le_bytes(b).to_f32()),

@@ -1,9 +1,10 @@
 //! Why a model file was refused: always the path, the cause, and what to do.
 
-use std::io;
+use std::{fmt, io};
 
 use super::header::HeaderError;
 use super::limits::MAX_FILE_BYTES;
+use crate::mixture::shortened;
 
 /// Why a model file could not be read or written. `path` is the file, or the name of a model in memory.
 #[derive(Debug, thiserror::Error)]
@@ -112,4 +113,61 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
+    /// The tensors are not those of the network that the configuration describes.
+    #[error(
+        "{path} does not fit the configuration: {differences}. Is this the model of that configuration?"
+    )]
+    Layout {
+        /// The file.
+        path: String,
+        /// Missing, unexpected and mis-shaped tensors by name.
+        differences: LayoutDifferences,
+    },
+}
+
+/// How a file's tensors differ from those of a network; all by name, as many as a message can hold.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct LayoutDifferences {
+    /// Asked for and not there.
+    pub missing: Vec<String>,
+    /// There and not asked for.
+    pub unexpected: Vec<String>,
+    /// Of another shape: name, shape in the file, shape asked for.
+    pub shapes: Vec<(String, Vec<u64>, Vec<usize>)>,
+}
+
+impl LayoutDifferences {
+    /// Names that a message lists of each kind; the fields have them all.
+    const SHOWN: usize = 8;
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.missing.is_empty() && self.unexpected.is_empty() && self.shapes.is_empty()
+    }
+}
+
+impl fmt::Display for LayoutDifferences {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let short = |name: &String| shortened(name, 80);
+        let shapes = self.shapes.iter().map(|(name, found, expected)| {
+            format!("{} {found:?} instead of {expected:?}", short(name))
+        });
+        let kinds: [(&str, Vec<String>); 3] = [
+            ("missing", self.missing.iter().map(short).collect()),
+            ("unexpected", self.unexpected.iter().map(short).collect()),
+            ("of another shape", shapes.collect()),
+        ];
+        let mut between = "";
+        for (kind, names) in kinds.iter().filter(|(_, names)| !names.is_empty()) {
+            let shown = names[..names.len().min(Self::SHOWN)].join(", ");
+            let more = if names.len() > Self::SHOWN {
+                ", ..."
+            } else {
+                ""
+            };
+            write!(f, "{between}{} {kind} ({shown}{more})", names.len())?;
+            between = "; ";
+        }
+        Ok(())
+    }
 }

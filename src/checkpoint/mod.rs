@@ -4,9 +4,12 @@
 //! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`].
 
 mod card;
+mod classifier;
 mod decode;
+mod dit;
 mod error;
 mod header;
+mod image;
 mod inspect;
 mod limits;
 mod open;
@@ -14,8 +17,11 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
-pub use error::CheckpointError;
+pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
+pub use dit::{TensorFile, read_dit};
+pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
+pub use image::{ImageCard, read_image_map, write_image_map};
 pub use inspect::{Inspection, inspect};
 
 pub(crate) use ours::write_whole;

@@ -26,8 +26,9 @@ const FEW_STEPS: u32 = 5;
 /// A rate is taken over about this long; what takes longer is stopped and its share counted.
 const LONG_ENOUGH: Duration = Duration::from_millis(400);
 const LONGEST: Duration = Duration::from_millis(900);
-/// Comparisons timed after a drag.
+/// Comparisons timed after a drag; fewer where they take long.
 const DRAGS: usize = 3;
+const LONG_DRAGS: Duration = Duration::from_secs(10);
 /// Particles while something is dragged, and how long the drag goes on after its last preview.
 const PREVIEW_PARTICLES: u32 = 128;
 const LAST_PREVIEW: Duration = Duration::from_millis(20);
@@ -297,7 +298,8 @@ fn drag(
         })
     };
     let mut times = Vec::new();
-    for _ in 0..DRAGS {
+    let begun = Instant::now();
+    while times.is_empty() || (times.len() < DRAGS && begun.elapsed() < LONG_DRAGS) {
         engine.submit(request(PREVIEW_PARTICLES, true));
         std::thread::sleep(LAST_PREVIEW);
         let released = Instant::now();

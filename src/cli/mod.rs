@@ -9,8 +9,11 @@ macro_rules! say {
 }
 mod bench;
 mod bench_steer;
+pub mod classifier;
 mod compare;
 pub mod eval;
+mod images;
+mod parity;
 mod posterior;
 mod steer;
 pub mod train;
@@ -24,6 +27,7 @@ use crate::session::ComputeChoice;
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use compare::{CompareArgs, run_compare};
+pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use steer::{SteerArgs, run_steer};
 
@@ -83,6 +87,8 @@ pub enum Command {
     Eval(eval::EvalArgs),
     /// Say what a model file holds.
     Inspect(InspectArgs),
+    /// Recompute what a folder of reference numbers holds.
+    Parity(ParityArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -186,9 +192,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
+        Command::Train(args) => train::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
-        Command::Train(args) => train::run(&args),
         Command::Eval(args) => eval::run(&args),
+        Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
             if args.json {

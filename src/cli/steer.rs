@@ -14,11 +14,11 @@ use crate::metrics::Counters;
 use crate::mixture::{Preset as WorldPreset, World};
 use crate::model::GuidedMlp;
 use crate::process::SigmaSchedule;
-use crate::reward::Reward;
-use crate::session::{DrawsExport, ExportFormat};
+use crate::reward::{Expression, Reward};
+use crate::session::{ExportFormat, SamplesExport};
 use crate::steer::{
     ControlForm, DiamondWeights, Floor, Flow, METHODS, Method, Preset, Renormalise, Resampling,
-    SteerError, SteerPlan, SteerRun, SteerScene, SteerScore, TargetSample, run,
+    SteerError, SteerPlan, SteerRun, SteerScene, SteerScore, TargetKind, TargetSample, run,
 };
 
 use super::DeviceArg;
@@ -34,8 +34,9 @@ pub struct SteerArgs {
     /// A checkpoint: its network moves and draws. Its own world is scored against unless --world is given too.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
-    /// linear:AX,AY, bowl:CX,CY,VARIANCE, measurement:AX,AY,Y,SD, bumps:W,X,Y,VARIANCE/..., half-plane:AX,AY,C,SOFTNESS
-    /// or ring:CX,CY,RADIUS,SD, each with an optional @LAMBDA.
+    /// linear:AX,AY, bowl:CX,CY,VARIANCE, measurement:AX,AY,Y,SD, bumps:W,X,Y,VARIANCE/..., half-plane:AX,AY,C,SOFTNESS,
+    /// ring:CX,CY,RADIUS,SD or expr:TEXT, a function of x and y such as "expr:-(x^2 + y^2 - 4)^2": each with an optional
+    /// @LAMBDA. See below for what TEXT may hold.
     #[arg(long, value_name = "SPEC")]
     pub reward: Reward,
     /// How to steer: a name of the table below.
@@ -84,6 +85,10 @@ pub struct SteerArgs {
     /// Time at which mfm-mix goes over to gradients.
     #[arg(long, default_value_t = 0.6)]
     pub mix_until: f64,
+    /// Measure gradient-free steering from the denoiser, as the paper writes it, instead of from the mean of its own
+    /// draws, as the released code does: unbiased in the mean of the futures, and noisier.
+    #[arg(long)]
+    pub no_control_variate: bool,
     /// Steps of an inner rollout.
     #[arg(long, default_value_t = 16)]
     pub rollout_steps: u32,
@@ -111,6 +116,10 @@ pub struct SteerArgs {
     /// Leave the map's Jacobian out of fmrg.
     #[arg(long)]
     pub without_jacobian: bool,
+    /// Time at which fmrg stops guiding: its last step is then one jump of the map to the data. With
+    /// --without-jacobian and a checkpoint 3 steps are 3 evaluations in all.
+    #[arg(long, value_name = "T")]
+    pub early_stop: Option<f64>,
     /// Where to write the samples; the ending decides the format.
     #[arg(long, value_name = "FILE.{csv,npz,safetensors}")]
     pub out: Option<PathBuf>,
@@ -304,6 +313,8 @@ impl SteerArgs {
             guidance: self.guidance,
             damping: self.damping,
             mix_until: self.mix_until,
+            control_variate: !self.no_control_variate,
+            control_until: self.early_stop,
             resample_below: self.resample_below,
             population: self.population,
             search_power: self.search_power,
@@ -361,11 +372,8 @@ fn write_samples(
         notes.push(("checkpoint", model.name.clone()));
         notes.push(("checkpoint_sha256", model.checkpoint.hash.clone()));
     }
-    // The samples are at the data; they belong to no one state.
-    let export = DrawsExport {
-        draws: &done.samples,
-        t: 1.0,
-        x_t: [f64::NAN; 2],
+    let export = SamplesExport {
+        samples: &done.samples,
         seed: plan.seed,
         notes: &notes,
     };
@@ -408,10 +416,10 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
         score.mean_reward,
         score.mean_reward_error,
         score.target_mean_reward,
-        if score.exact_target {
-            ""
-        } else {
-            ", estimated from weighted samples"
+        match score.target {
+            TargetKind::ClosedForm => "",
+            TargetKind::Quadrature => ", by quadrature",
+            TargetKind::Estimated => ", estimated from weighted samples",
         },
     );
     let c = report.counters;
@@ -423,6 +431,12 @@ fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
         c.reward,
         c.reward_gradient
     );
+    if score.without_reward > 0 {
+        say!(
+            "  {} samples lie where the reward has no value; its mean leaves them out",
+            score.without_reward
+        );
+    }
     if report.non_finite > 0 {
         say!(
             "  {} particles became non-finite on the way",
@@ -445,5 +459,10 @@ pub fn methods_help() -> String {
             card.name, card.summary, card.source
         );
     }
+    let _ = writeln!(
+        text,
+        "\nExpressions: expr:TEXT holds {}. Where it has no finite value nothing is wanted.",
+        Expression::ALLOWED
+    );
     text
 }

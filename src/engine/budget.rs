@@ -42,7 +42,7 @@ impl Worker {
     pub fn budget(&mut self, id: RequestId, request: BudgetRequest) -> JobResult {
         let mut job = Job::new(id, Slot::Budget, "equal compute");
         check(&request).map_err(JobError::Failed)?;
-        let network = request.stage.network();
+        let network = self.guided(&request.stage)?;
         let request = Arc::new(request);
         let wanted = AtomicBool::new(true);
         let shelf = Mutex::new(Shelf::default());

@@ -41,6 +41,20 @@ impl Worker {
         self.post(Event::Compute(self.report.clone()));
     }
 
+    /// Goes on with the processor if what failed did so because the device is gone. Other failures are the request's.
+    pub fn leave_lost_device(&mut self, why: &str) -> bool {
+        let Some(device) = self.device.clone() else {
+            return false;
+        };
+        if self.report.active != Compute::Shared || device.check_alive().is_ok() {
+            return false;
+        }
+        self.fall_back(format!(
+            "the graphics device was lost ({why}); the processor goes on. Restart the program to use it again"
+        ));
+        true
+    }
+
     fn faster(&self) -> Compute {
         match (self.report.cpu, self.report.shared) {
             (Some(cpu), Some(shared)) if shared < cpu => Compute::Shared,

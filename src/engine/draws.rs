@@ -1,5 +1,6 @@
 //! Draws, and draws written to a file.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,7 +38,15 @@ impl Worker {
             format!("{} draws, {}", request.draws, request.source),
         );
         let request = Arc::new(request);
-        let answer = match self.draw_on_shared(&job, &request)? {
+        // wgpu panics in places where the device is gone.
+        let on_shared = catch_unwind(AssertUnwindSafe(|| self.draw_on_shared(&job, &request)));
+        let on_shared = match on_shared {
+            Ok(Err(JobError::Failed(why))) if self.leave_lost_device(&why) => None,
+            Err(_) if self.leave_lost_device("it failed while drawing") => None,
+            Ok(other) => other?,
+            Err(panic) => resume_unwind(panic),
+        };
+        let answer = match on_shared {
             Some(answer) => answer,
             None => self.draw_on_cpu(&job, &request)?,
         };
@@ -68,8 +77,8 @@ impl Worker {
         let mut counters = Counters::default();
         let draws = self.host_draws(job, request, &mut counters)?;
         let points = match &self.device {
-            Some(device) => Some(upload(device, &draws)?),
-            None => None,
+            Some(device) if device.device_lost().is_none() => Some(upload(device, &draws)?),
+            _ => None,
         };
         Ok(DrawAnswer {
             points,
@@ -165,21 +174,7 @@ impl Worker {
         if let Some(network) = self.networks.get(hash) {
             return Ok(network.clone());
         }
-        let layers: Vec<_> = model
-            .network
-            .layers()
-            .iter()
-            .map(|layer| {
-                (
-                    layer.inputs,
-                    layer.outputs,
-                    layer.weight.as_slice(),
-                    layer.bias.as_slice(),
-                )
-            })
-            .collect();
-        let x_scale = model.network.config().input_scale;
-        let network = FusedMlpGpu::new(device, &layers, x_scale)
+        let network = fused_on_device(device, model)
             .map(Arc::new)
             .map_err(gpu_error)?;
         if self.networks.len() >= KEPT_NETWORKS {
@@ -261,6 +256,27 @@ pub(super) fn flow_steps(network: &FusedMlp, request: &DrawRequest, steps: u32) 
             }
         })
         .collect()
+}
+
+/// Compiles the fused kernel and uploads a model's weights.
+pub(super) fn fused_on_device(
+    device: &Arc<SharedDevice>,
+    model: &LoadedModel,
+) -> Result<FusedMlpGpu, GpuError> {
+    let layers: Vec<_> = model
+        .network
+        .layers()
+        .iter()
+        .map(|layer| {
+            (
+                layer.inputs,
+                layer.outputs,
+                layer.weight.as_slice(),
+                layer.bias.as_slice(),
+            )
+        })
+        .collect();
+    FusedMlpGpu::new(device, &layers, model.network.config().input_scale)
 }
 
 fn upload(device: &SharedDevice, draws: &[[f32; 2]]) -> Result<PointBuffer, JobError> {

@@ -35,6 +35,7 @@ pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
 pub use steer_message::*;
+pub use steering::guided_network;
 
 use mailbox::Mailbox;
 use outbox::Outbox;

@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::gpu::{FusedMlpGpu, SharedDevice};
 use crate::metrics::Counters;
 use crate::mixture::World;
-use crate::model::GuidedMlp;
+use crate::model::{GuidedMlp, Rows, RowsOnDevice};
 use crate::reward::{Reward, TiltedTarget};
 use crate::steer::{Frame, KeptFrame, SteerError, SteerPlan, SteerScene, Watch, run};
 
-use super::message::{Event, LoadedModel, RequestId, Slot};
+use super::draws::fused_on_device;
+use super::message::{Compute, Event, LoadedModel, RequestId, Slot};
 use super::steer_message::{PanelRun, SteerAnswer, SteerRequest, SteerStage};
 use super::worker::{Job, JobError, JobResult, Worker};
 
@@ -27,11 +29,6 @@ pub(super) struct TargetMemo {
 }
 
 impl SteerStage {
-    /// The model's network in the form that steering differentiates.
-    pub(super) fn network(&self) -> Option<GuidedMlp> {
-        self.model.as_ref().map(|model| network_of(model))
-    }
-
     pub(super) fn scene<'a>(&'a self, network: Option<&'a GuidedMlp>) -> SteerScene<'a> {
         SteerScene {
             world: &self.world.mixture,
@@ -41,8 +38,37 @@ impl SteerStage {
     }
 }
 
-fn network_of(model: &LoadedModel) -> GuidedMlp {
-    GuidedMlp::new(&model.network)
+/// The fused network of a device, as steering asks for it.
+#[derive(Debug)]
+struct OnShared(Arc<FusedMlpGpu>);
+
+impl RowsOnDevice for OnShared {
+    fn jump(&self, bias: &[f32], delta: f32, rows: Rows<'_>, x: &mut [[f32; 2]]) -> bool {
+        match self.0.jump_rows(bias, delta, (rows.x_t, rows.group), x) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!("the device failed, the processor goes on: {error}");
+                false
+            }
+        }
+    }
+}
+
+/// A model's network in the form that steering differentiates; forward passes of many rows run on `device`, if one is
+/// given.
+///
+/// # Errors
+/// When the device cannot hold the network.
+pub fn guided_network(
+    model: &LoadedModel,
+    device: Option<&Arc<SharedDevice>>,
+) -> Result<GuidedMlp, String> {
+    let network = GuidedMlp::new(&model.network);
+    let Some(device) = device else {
+        return Ok(network);
+    };
+    let fused = fused_on_device(device, model).map_err(|e| e.to_string())?;
+    Ok(network.on_device(Arc::new(OnShared(Arc::new(fused)))))
 }
 
 /// What one run's thread tells the worker.
@@ -72,29 +98,26 @@ impl Watch for Shelving<'_> {
         let x: Vec<[f32; 2]> = frame.x.iter().map(|x| x.map(|v| v as f32)).collect();
         let mut shelf = lock(self.shelf);
         shelf.elapsed = self.begun.elapsed();
-        match frame.ancestors {
+        if let Some(ancestors) = frame.ancestors {
             // The same step again, drawn anew: it takes the place of what was there.
-            Some(ancestors) => {
-                if let Some(last) = shelf.frames.last_mut() {
-                    *last = Arc::new(KeptFrame {
-                        x,
-                        ancestors: Some(ancestors.to_vec()),
-                        ..KeptFrame::clone(last)
-                    });
-                }
-            }
-            None => {
-                let lost = x.iter().filter(|x| !x.iter().all(|v| v.is_finite()));
-                shelf.non_finite = shelf.non_finite.max(lost.count() as u64);
-                shelf.frames.push(Arc::new(KeptFrame {
-                    t: frame.t,
+            if let Some(last) = shelf.frames.last_mut() {
+                *last = Arc::new(KeptFrame {
                     x,
-                    ess: frame.ess,
-                    ancestors: None,
-                    counters: frame.counters,
-                }));
+                    ancestors: Some(ancestors.to_vec()),
+                    ..KeptFrame::clone(last)
+                });
             }
+            return;
         }
+        let lost = x.iter().filter(|x| !x.iter().all(|v| v.is_finite()));
+        shelf.non_finite = shelf.non_finite.max(lost.count() as u64);
+        shelf.frames.push(Arc::new(KeptFrame {
+            t: frame.t,
+            x,
+            ess: frame.ess,
+            ancestors: None,
+            counters: frame.counters,
+        }));
     }
 }
 
@@ -104,6 +127,22 @@ fn lock(shelf: &Mutex<Shelf>) -> std::sync::MutexGuard<'_, Shelf> {
 }
 
 impl Worker {
+    /// The network that moves and draws, on the device that is in use.
+    pub fn guided(&mut self, stage: &SteerStage) -> Result<Option<GuidedMlp>, JobError> {
+        let Some(model) = &stage.model else {
+            return Ok(None);
+        };
+        let network = GuidedMlp::new(&model.network);
+        let device = self.device.clone();
+        match device.filter(|_| self.report.active == Compute::Shared) {
+            Some(device) => {
+                let fused = self.network_on_shared(&device, model)?;
+                Ok(Some(network.on_device(Arc::new(OnShared(fused)))))
+            }
+            None => Ok(Some(network)),
+        }
+    }
+
     /// The tilted target, from the memo if it is the same.
     pub fn target(&mut self, stage: &SteerStage) -> Result<Arc<TiltedTarget>, String> {
         if let Some(memo) = &self.target_memo
@@ -130,7 +169,7 @@ impl Worker {
                 .map_err(|e| JobError::Failed(e.to_string()))?;
         }
         let target = self.target(&request.stage);
-        let network = request.stage.network();
+        let network = self.guided(&request.stage)?;
         let request = Arc::new(request);
         let wanted = AtomicBool::new(true);
         let shelves: Vec<Mutex<Shelf>> = request.plans.iter().map(|_| Mutex::default()).collect();

@@ -20,7 +20,7 @@ impl Worker {
         let job = Job::new(id, Slot::Lens, "looking ahead");
         let runs = request.runs.clone();
         let stage = &runs.request.stage;
-        let network = stage.network();
+        let network = self.guided(stage)?;
         let mut panels = Vec::with_capacity(runs.panels.len());
         for (panel, plan) in runs.panels.iter().zip(&runs.request.plans) {
             if !self.wanted(&job) {
@@ -48,7 +48,7 @@ impl Worker {
         let runs = request.runs.clone();
         let request = Arc::new(request);
         let stage = &runs.request.stage;
-        let network = stage.network();
+        let network = self.guided(stage)?;
         let mut panels: Vec<Vec<TracePoint>> = vec![Vec::new(); runs.panels.len()];
         for (p, (panel, plan)) in runs.panels.iter().zip(&runs.request.plans).enumerate() {
             let last = panel.frames.len().saturating_sub(1);

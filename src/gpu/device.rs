@@ -159,6 +159,22 @@ impl SharedDevice {
         shared
     }
 
+    /// Another device of the same adapter, with nothing in common but the hardware.
+    ///
+    /// # Errors
+    /// [`GpuError::NoAdapter`] if the adapter gives no second one.
+    pub fn another(&self) -> Result<Arc<Self>, GpuError> {
+        let descriptor = (wgpu_setup().device_descriptor)(&self.adapter);
+        let (device, queue) = block_on(self.adapter.request_device(&descriptor))
+            .map_err(|error| GpuError::NoAdapter(error.to_string()))?;
+        Ok(Arc::new(Self::new(
+            &self.instance,
+            &self.adapter,
+            &device,
+            &queue,
+        )))
+    }
+
     fn new(
         instance: &wgpu::Instance,
         adapter: &wgpu::Adapter,

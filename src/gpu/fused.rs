@@ -39,6 +39,8 @@ pub struct FusedMlpGpu {
     pipeline: wgpu::ComputePipeline,
     draw_layout: wgpu::BindGroupLayout,
     network: wgpu::BindGroup,
+    /// Bound where there are no conditioning states.
+    no_conditions: wgpu::Buffer,
     rows_per_workgroup: usize,
     state: Mutex<State>,
 }
@@ -104,7 +106,10 @@ impl FusedMlpGpu {
         let storage = |read_only| wgpu::BufferBindingType::Storage { read_only };
         let uniform = wgpu::BufferBindingType::Uniform;
         let network_layout = layout(device, &[uniform, storage(true), storage(true)]);
-        let draw_layout = layout(device, &[uniform, storage(true), storage(false)]);
+        let draw_layout = layout(
+            device,
+            &[uniform, storage(true), storage(false), storage(true)],
+        );
         let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some("fused_mlp"),
             bind_group_layouts: &[Some(&network_layout), Some(&draw_layout)],
@@ -149,7 +154,9 @@ impl FusedMlpGpu {
             layout: &network_layout,
             entries: &[entry(0, &header), entry(1, &hidden), entry(2, &small)],
         });
+        let no_conditions = upload("no conditions", &[0; 8], wgpu::BufferUsages::STORAGE);
         Ok(Self {
+            no_conditions,
             shared: Arc::clone(shared),
             pipeline,
             draw_layout,
@@ -236,6 +243,7 @@ impl FusedMlpGpu {
                             binding: 2,
                             resource: result.bind(),
                         },
+                        entry(3, &self.no_conditions),
                     ],
                 })
             })
@@ -277,6 +285,86 @@ impl FusedMlpGpu {
             first += rows;
         }
         Ok(result)
+    }
+
+    /// Replaces each row `x` by `x + delta v(x)`, row `i` under the conditioning state `x_t[i / group]`; `bias` is the
+    /// first layer's `[256]` with the times folded in and `x_t = 0`. The rows come from the processor and go back to
+    /// it. May be called from several threads.
+    ///
+    /// # Errors
+    /// As [`Self::draw`], and [`GpuError::Network`] where a row has no conditioning state.
+    pub fn jump_rows(
+        &self,
+        bias: &[f32],
+        delta: f32,
+        (x_t, group): (&[[f32; 2]], usize),
+        x: &mut [[f32; 2]],
+    ) -> Result<(), GpuError> {
+        if x.is_empty() {
+            return Ok(());
+        }
+        let group = group.clamp(1, x.len());
+        if x.len().div_ceil(group) > x_t.len() || bias.len() != HIDDEN {
+            return Err(GpuError::Network(format!(
+                "{} rows under {} states with a bias of {}",
+                x.len(),
+                x_t.len(),
+                bias.len()
+            )));
+        }
+        let points = PointBuffer::from_points(&self.shared, x)?;
+        let device = &self.shared.device;
+        let init = |label, contents: &[u8], usage| {
+            device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+                label: Some(label),
+                contents,
+                usage,
+            })
+        };
+        let mut constants = by_lane(bias);
+        constants.extend([delta, 0.0, 0.0, 0.0]);
+        let storage = wgpu::BufferUsages::STORAGE;
+        let constants = init("flow step", bytemuck::cast_slice(&constants), storage);
+        let conditions = init("conditions", bytemuck::cast_slice(x_t), storage);
+        let mut first = 0;
+        while first < x.len() {
+            let rows = self.chunk_rows(1).min(x.len() - first);
+            let bounds = [first as u32, (first + rows) as u32, group as u32, 0];
+            let bounds = init(
+                "chunk",
+                bytemuck::cast_slice(&bounds),
+                wgpu::BufferUsages::UNIFORM,
+            );
+            let binding = device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some("rows"),
+                layout: &self.draw_layout,
+                entries: &[
+                    entry(0, &bounds),
+                    entry(1, &constants),
+                    wgpu::BindGroupEntry {
+                        binding: 2,
+                        resource: points.bind(),
+                    },
+                    entry(3, &conditions),
+                ],
+            });
+            let mut encoder =
+                device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+            {
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                pass.set_pipeline(&self.pipeline);
+                pass.set_bind_group(0, &self.network, &[]);
+                pass.set_bind_group(1, &binding, &[]);
+                pass.dispatch_workgroups(rows.div_ceil(self.rows_per_workgroup) as u32, 1, 1);
+            }
+            let started = Instant::now();
+            let submission = self.shared.queue.submit([encoder.finish()]);
+            self.shared.wait(Some(submission))?;
+            self.learn_rate(rows, started.elapsed().as_secs_f64() * 1e3);
+            first += rows;
+        }
+        x.copy_from_slice(&points.read(&self.shared)?);
+        Ok(())
     }
 
     /// Rows through one step in a millisecond, as last measured.

@@ -55,11 +55,12 @@ impl Packed {
                 "layers {shapes:?}; it knows 2 inputs or more, hidden layers of {HIDDEN} and 2 outputs"
             )));
         }
+        // Columns of `x`, then of `x_t`; a network without the latter gets zeros.
         let column = |c: usize| -> Vec<f32> {
             let weights: Vec<f32> = first
                 .2
                 .chunks_exact(first.0)
-                .map(|row| row[c] * x_scale)
+                .map(|row| row.get(c).map_or(0.0, |w| w * x_scale))
                 .collect();
             by_lane(&weights)
         };
@@ -76,6 +77,8 @@ impl Packed {
                 packed_hidden.extend(by_lane(&column));
             }
         }
+        small.extend(column(2));
+        small.extend(column(3));
         if packed_hidden.is_empty() {
             // A binding cannot be empty.
             packed_hidden.extend([0.0; 4]);

@@ -11,12 +11,14 @@
 //! | exact | 0 | the closed form of a Gaussian mixture |
 
 mod draw;
+mod image;
 mod path;
 mod rollout;
 mod source;
 mod tensor;
 
 pub use draw::{LookaheadError, NoiseKey, Velocity, draw};
+pub use image::{glass_velocity, marginal_condition, posterior_draws};
 pub use path::{probability_flow_path, state_on_path};
 pub use source::{ParseSourceError, Source};
 pub use tensor::draw_on_device;

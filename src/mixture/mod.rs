@@ -6,6 +6,7 @@
 //! and point clouds. A tilted target is a mixture again, made from the same parts.
 
 mod cov;
+mod density;
 mod distribution;
 mod error;
 mod exact;
@@ -25,6 +26,7 @@ mod reference;
 pub type Point = [f64; 2];
 
 pub use cov::Cov2;
+pub use density::DensityField;
 pub use distribution::{Mixture, Mode};
 pub(crate) use error::shortened;
 pub use error::{MixtureError, ModeProblem, RowProblem};

@@ -278,7 +278,11 @@ impl TiltedAt {
 
     /// `grad V_t(x) = t / (1 - t)^2 (tilted mean - mean)`; at `t = 1` not finite, where it is the reward's own.
     pub fn gradient(&self, x: Point) -> Point {
-        let state = self.eval(x);
+        self.gradient_of(&self.eval(x))
+    }
+
+    /// The same of a state already looked at.
+    pub fn gradient_of(&self, state: &TiltedState) -> Point {
         let scale = self.t / ((1.0 - self.t) * (1.0 - self.t));
         std::array::from_fn(|i| scale * (state.tilted_mean[i] - state.mean[i]))
     }

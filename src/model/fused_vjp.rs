@@ -20,7 +20,20 @@ const OWN: usize = 2 * STATE;
 
 /// The network with derivatives by `x` and `x_t`. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct GuidedMlp(Arc<Inner>);
+pub struct GuidedMlp {
+    inner: Arc<Inner>,
+    device: Option<Arc<dyn RowsOnDevice>>,
+}
+
+/// A device that takes over what needs no derivative.
+pub trait RowsOnDevice: std::fmt::Debug + Send + Sync {
+    /// `x <- x + delta v(x)` row by row, under the states of `rows`; `bias` is [`FusedMlp::conditioned_bias`] of its
+    /// times at `x_t = 0`. `false`, with `x` as it was, where the device failed.
+    fn jump(&self, bias: &[f32], delta: f32, rows: Rows<'_>, x: &mut [[f32; 2]]) -> bool;
+}
+
+/// Fewer rows than this are quicker where they are.
+const ROWS_WORTH_A_TRIP: usize = 512;
 
 #[derive(Debug)]
 struct Inner {
@@ -107,29 +120,73 @@ impl GuidedMlp {
         };
         let mut to_inputs = Packed::zeroed(OWN, first.outputs);
         to_inputs.fill(|d, j| own[d][j], None);
-        Self(Arc::new(Inner {
-            net: net.clone(),
-            hidden: first.outputs,
-            forward: packed(false),
-            backward: packed(true),
-            to_inputs,
-            own,
-        }))
+        Self {
+            inner: Arc::new(Inner {
+                net: net.clone(),
+                hidden: first.outputs,
+                forward: packed(false),
+                backward: packed(true),
+                to_inputs,
+                own,
+            }),
+            device: None,
+        }
+    }
+
+    /// The same network with a device for what needs no derivative. Results differ from the processor's by rounding.
+    #[must_use]
+    pub fn on_device(self, device: Arc<dyn RowsOnDevice>) -> Self {
+        Self {
+            device: Some(device),
+            ..self
+        }
+    }
+
+    /// Whether a device takes over what needs no derivative: it wants many rows at once.
+    pub fn has_device(&self) -> bool {
+        self.device.is_some()
+    }
+
+    fn jump_on_device(&self, rows: Rows<'_>, delta: f32, x: &mut [[f32; 2]]) -> bool {
+        let Some(device) = self
+            .device
+            .as_ref()
+            .filter(|_| x.len() >= ROWS_WORTH_A_TRIP)
+        else {
+            return false;
+        };
+        let bias = self
+            .inner
+            .net
+            .conditioned_bias(rows.s, rows.u, rows.t, [0.0; 2]);
+        device.jump(&bias, delta, rows, x)
     }
 
     /// The network itself.
     pub fn network(&self) -> &FusedMlp {
-        &self.0.net
+        &self.inner.net
     }
 
-    /// Replaces each row of `x` `[rows, 2]` by `v(s, u, x; t, x_t)`, on the calling thread.
+    /// Replaces each row of `x` `[rows, 2]` by `v(s, u, x; t, x_t)`, on the calling thread or the device.
     pub fn velocity(&self, rows: Rows<'_>, x: &mut [[f32; 2]]) {
+        if self.device.is_some() && x.len() >= ROWS_WORTH_A_TRIP {
+            let before = x.to_vec();
+            if self.jump_on_device(rows, 1.0, x) {
+                for (x, before) in x.iter_mut().zip(before) {
+                    *x = [x[0] - before[0], x[1] - before[1]];
+                }
+                return;
+            }
+        }
         self.each(rows, x, None, |row, v, _| *row = v);
     }
 
-    /// `x <- X_{s,u}(x; t, x_t)`, on the calling thread.
+    /// `x <- X_{s,u}(x; t, x_t)`, on the calling thread or the device.
     pub fn flow_map(&self, rows: Rows<'_>, x: &mut [[f32; 2]]) {
         let step = rows.u - rows.s;
+        if self.jump_on_device(rows, step, x) {
+            return;
+        }
         self.each(rows, x, None, |row, v, _| {
             *row = [row[0] + step * v[0], row[1] + step * v[1]];
         });
@@ -160,7 +217,7 @@ impl GuidedMlp {
         cotangent: Option<&dyn Fn(usize, [f32; 2]) -> [f32; 2]>,
         mut put: impl FnMut(&mut [f32; 2], [f32; 2], [[f32; 2]; 2]),
     ) {
-        let inner = &*self.0;
+        let inner = &*self.inner;
         let bias = inner.net.conditioned_bias(rows.s, rows.u, rows.t, [0.0; 2]);
         let mut scratch = Scratch::new(inner, cotangent.is_some());
         let arch = Arch::new();

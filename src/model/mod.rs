@@ -3,15 +3,23 @@
 //! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
 //! `K` steps.
 
+mod classifier;
 mod config;
+mod dit;
+mod dual;
 mod fused;
 mod fused_vjp;
 mod map;
 mod mlp;
 pub(crate) mod simd;
+mod weights;
 
+pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
+pub use dit::{Dit, DitConfig, GUIDANCE, ReadWeight, Weight};
+pub use dual::Dual;
 pub use fused::FusedMlp;
-pub use fused_vjp::{GuidedMlp, Rows};
+pub use fused_vjp::{GuidedMlp, Rows, RowsOnDevice};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
+pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

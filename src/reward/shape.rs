@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Expression;
 use crate::mixture::{Bump, Cov2, Mixture, Point, Tilt, TiltError, TiltedMixture};
 
 /// What is rewarded, at strength 1.
@@ -50,6 +51,8 @@ pub enum Shape {
         /// Width of the ring.
         sd: f64,
     },
+    /// What a person typed, a function of `x` and `y`.
+    Expression(Expression),
 }
 
 /// A reward `r(x_1)`: a shape times its strength.
@@ -95,6 +98,19 @@ pub enum RewardError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A typed expression is wrong.
+    #[error(
+        "the expression '{text}' is wrong at character {place}: {problem}. It may hold {}",
+        Expression::ALLOWED
+    )]
+    Expression {
+        /// The expression, shortened.
+        text: String,
+        /// Where, counted from 1.
+        place: usize,
+        /// What is wrong there.
+        problem: String,
+    },
     /// A number lies outside what is allowed.
     #[error("the reward's {name} is {value}: give {want}")]
     Value {
@@ -107,9 +123,23 @@ pub enum RewardError {
     },
     /// No closed form exists.
     #[error(
-        "the reward '{0}' has no exact value on a mixture: choose linear, bowl or measurement, or bumps at lambda 1"
+        "the reward '{0}' has no closed form on a mixture: linear, bowl and measurement have one, and bumps at lambda 1"
     )]
     NoClosedForm(String),
+    /// The reward grows faster than the data's density falls.
+    #[error(
+        "the reward '{0}' outgrows the world: p(x) exp r(x) has no finite integral. Lower lambda, or bound it, as in \
+         expr:min(..., 10)"
+    )]
+    Outgrows(String),
+    /// The reward has no value where there are data.
+    #[error("the reward '{0}' has no finite value anywhere near the world's data")]
+    NowhereFinite(String),
+    /// No grid resolves the target.
+    #[error(
+        "the target of '{0}' is too fine for the grid it is computed on: widen the reward, or lower lambda"
+    )]
+    TooFine(String),
     /// The tilted target does not exist.
     #[error(transparent)]
     Tilt(#[from] TiltError),
@@ -118,8 +148,8 @@ pub enum RewardError {
 impl Reward {
     /// The text forms, for messages.
     pub const FORMS: &'static str = "linear:AX,AY, bowl:CX,CY,VARIANCE, measurement:AX,AY,Y,SD, \
-         bumps:W,X,Y,VARIANCE/W,X,Y,VARIANCE/..., half-plane:AX,AY,C,SOFTNESS or ring:CX,CY,RADIUS,SD, \
-         each with an optional @LAMBDA at the end";
+         bumps:W,X,Y,VARIANCE/W,X,Y,VARIANCE/..., half-plane:AX,AY,C,SOFTNESS, ring:CX,CY,RADIUS,SD \
+         or expr:TEXT (a function of x and y, such as expr:-(x^2 + y^2 - 4)^2), each with an optional @LAMBDA at the end";
     /// Most bumps of a reward.
     pub const MAX_BUMPS: usize = 64;
     /// Largest size of any number of a reward.
@@ -196,6 +226,8 @@ impl Reward {
                 width("radius", *radius)?;
                 width("width", *sd)?;
             }
+            // Checked when it was parsed.
+            Shape::Expression(_) => {}
         }
         Ok(Self { shape, lambda })
     }
@@ -272,12 +304,14 @@ impl Reward {
                     d.map(|v| -4.0 * scale * beyond * v),
                 )
             }
+            Shape::Expression(_) if self.lambda == 0.0 => (0.0, [0.0; 2]),
+            Shape::Expression(expression) => expression.value_and_gradient(x),
         };
         (self.lambda * score, gradient.map(|v| self.lambda * v))
     }
 
-    /// `exp r` as a factor under which mixtures stay mixtures; `None` where there is no closed form (half-plane and
-    /// ring, and several bumps at a strength other than 0 and 1).
+    /// `exp r` as a factor under which mixtures stay mixtures; `None` where there is no closed form (half-plane, ring
+    /// and expressions, and several bumps at a strength other than 0 and 1).
     pub fn tilt(&self) -> Option<Tilt> {
         let lambda = self.lambda;
         let about = |a: Cov2, c0: Point, c: f64| Tilt::Quadratic {
@@ -319,7 +353,7 @@ impl Reward {
                 _ if lambda == 1.0 => Tilt::Bumps(bumps.clone()),
                 _ => return None,
             },
-            Shape::HalfPlane { .. } | Shape::Ring { .. } => return None,
+            Shape::HalfPlane { .. } | Shape::Ring { .. } | Shape::Expression(_) => return None,
         })
     }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Reward, RewardError, Shape};
+use super::{Expression, Reward, RewardError, Shape};
 use crate::mixture::{Bump, Cov2};
 
 impl fmt::Display for Reward {
@@ -36,6 +36,7 @@ impl fmt::Display for Reward {
                 radius,
                 sd,
             } => write!(f, "ring:{x},{y},{radius},{sd}")?,
+            Shape::Expression(expression) => write!(f, "expr:{}", expression.text())?,
         }
         if self.lambda() == 1.0 {
             Ok(())
@@ -56,16 +57,12 @@ impl FromStr for Reward {
         let (name, rest) = text
             .split_once(':')
             .ok_or_else(|| wrong("it has no colon after its name".into()))?;
-        if name == "expr" {
-            return Err(wrong(
-                "typed expressions are not understood by this version".into(),
-            ));
-        }
         let (rest, lambda) = match rest.rsplit_once('@') {
             Some((rest, lambda)) => (rest, numbers::<1>(lambda).map_err(&wrong)?[0]),
             None => (rest, 1.0),
         };
         let shape = match name {
+            "expr" => Shape::Expression(Expression::parse(rest)?),
             "linear" => Shape::Linear {
                 direction: numbers(rest).map_err(wrong)?,
             },

@@ -53,9 +53,9 @@ pub enum ExportError {
 pub enum ExportFormat {
     /// Text: the header `x,y`, then one draw a line.
     Csv,
-    /// NumPy: `draws` [N, 2] f32, `x_t` [2] f64, `t` [] f64, `seed` [] u64.
+    /// NumPy: `draws` [N, 2] f32, `x_t` [2] f64, `t` [] f64, `seed` [] u64; of finished samples `samples` and `seed`.
     Npz,
-    /// `draws` [N, 2] f32; `t`, `x_t`, `seed` and the notes as string metadata.
+    /// `draws` or `samples` [N, 2] f32; `t` and `x_t` of draws, `seed` and the notes as string metadata.
     Safetensors,
 }
 
@@ -127,6 +127,58 @@ impl DrawsExport<'_> {
     /// # Errors
     /// As [`ExportFormat::check`], and when the system refuses to write.
     pub fn write(&self, path: &Path) -> Result<(), ExportError> {
+        let table = Table {
+            name: "draws",
+            rows: self.draws,
+            state: Some((self.t, self.x_t)),
+            seed: self.seed,
+            notes: self.notes,
+        };
+        table.write(path)
+    }
+}
+
+/// Finished samples, which belong to no one state, and what is needed to make them again.
+#[derive(Clone, Copy, Debug)]
+pub struct SamplesExport<'a> {
+    /// The samples [N, 2], world coordinates.
+    pub samples: &'a [[f32; 2]],
+    /// Root of the noise.
+    pub seed: u64,
+    /// More that is worth keeping; only safetensors has a place for it.
+    pub notes: &'a [(&'a str, String)],
+}
+
+impl SamplesExport<'_> {
+    /// As [`DrawsExport::write`]; the array is called `samples`, and there is no `t` and no `x_t`.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn write(&self, path: &Path) -> Result<(), ExportError> {
+        let table = Table {
+            name: "samples",
+            rows: self.samples,
+            state: None,
+            seed: self.seed,
+            notes: self.notes,
+        };
+        table.write(path)
+    }
+}
+
+/// Points and what belongs to them, as every format holds them.
+struct Table<'a> {
+    /// What the points are called in the file.
+    name: &'a str,
+    rows: &'a [[f32; 2]],
+    /// Time and place of the state that they are draws for.
+    state: Option<(f64, [f64; 2])>,
+    seed: u64,
+    notes: &'a [(&'a str, String)],
+}
+
+impl Table<'_> {
+    fn write(&self, path: &Path) -> Result<(), ExportError> {
         let format = ExportFormat::check(path)?;
         write_atomically(path, |file| match format {
             ExportFormat::Csv => self.write_csv(file),
@@ -142,7 +194,7 @@ impl DrawsExport<'_> {
     fn write_csv(&self, file: &mut BufWriter<File>) -> io::Result<()> {
         writeln!(file, "x,y")?;
         // Rust prints the shortest decimal that reads back as the same f32.
-        self.draws
+        self.rows
             .iter()
             .try_for_each(|[x, y]| writeln!(file, "{x},{y}"))
     }
@@ -156,21 +208,23 @@ impl DrawsExport<'_> {
         let options = default_options(NpzWriter::<&mut BufWriter<File>>::array::<f32>)
             .last_modified_time(Default::default());
         let mut npz = NpzWriter::new(file);
-        npz.array("draws", options)?
+        npz.array(self.name, options)?
             .default_dtype()
-            .shape(&[self.draws.len() as u64, 2])
+            .shape(&[self.rows.len() as u64, 2])
             .begin_nd()?
-            .extend(self.draws.as_flattened())?;
-        npz.array("x_t", options)?
-            .default_dtype()
-            .shape(&[2])
-            .begin_nd()?
-            .extend(self.x_t)?;
-        npz.array("t", options)?
-            .default_dtype()
-            .shape(&[])
-            .begin_nd()?
-            .push(&self.t)?;
+            .extend(self.rows.as_flattened())?;
+        if let Some((t, x_t)) = self.state {
+            npz.array("x_t", options)?
+                .default_dtype()
+                .shape(&[2])
+                .begin_nd()?
+                .extend(x_t)?;
+            npz.array("t", options)?
+                .default_dtype()
+                .shape(&[])
+                .begin_nd()?
+                .push(&t)?;
+        }
         npz.array("seed", options)?
             .default_dtype()
             .shape(&[])
@@ -182,16 +236,18 @@ impl DrawsExport<'_> {
 
     fn write_safetensors(&self, file: &mut BufWriter<File>) -> io::Result<()> {
         let mut metadata: BTreeMap<&str, String> = self.notes.iter().cloned().collect();
-        metadata.insert("t", self.t.to_string());
-        metadata.insert("x_t", format!("{},{}", self.x_t[0], self.x_t[1]));
+        if let Some((t, [x, y])) = self.state {
+            metadata.insert("t", t.to_string());
+            metadata.insert("x_t", format!("{x},{y}"));
+        }
         metadata.insert("seed", self.seed.to_string());
         // Written by hand: the crate keeps metadata in a map of random order.
         let header = serde_json::json!({
             "__metadata__": metadata,
-            "draws": {
+            self.name: {
                 "dtype": "F32",
-                "shape": [self.draws.len(), 2],
-                "data_offsets": [0, size_of_val(self.draws)],
+                "shape": [self.rows.len(), 2],
+                "data_offsets": [0, size_of_val(self.rows)],
             },
         });
         let mut header = header.to_string();
@@ -200,7 +256,7 @@ impl DrawsExport<'_> {
         }
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(header.as_bytes())?;
-        self.draws
+        self.rows
             .as_flattened()
             .iter()
             .try_for_each(|v| file.write_all(&v.to_le_bytes()))
@@ -317,6 +373,40 @@ mod tests {
         assert_eq!(metadata["source"], "one-step");
         assert_eq!(metadata["x_t"], "-0.5,1.2");
         assert_eq!(metadata["seed"], u64::MAX.to_string());
+    }
+
+    #[test]
+    fn finished_samples_carry_no_time_and_no_state() {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = [("method", "mfm-gf".to_owned())];
+        let export = SamplesExport {
+            samples: &DRAWS,
+            seed: 11,
+            notes: &notes,
+        };
+        let path = folder.path().join("samples.csv");
+        export.write(&path).unwrap();
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(text.lines().next(), Some("x,y"));
+        assert_eq!(text.lines().count(), 4);
+        let path = folder.path().join("samples.npz");
+        export.write(&path).unwrap();
+        let mut npz = npyz::npz::NpzArchive::open(&path).unwrap();
+        let mut names: Vec<String> = npz.array_names().map(str::to_owned).collect();
+        names.sort();
+        assert_eq!(names, ["samples", "seed"]);
+        let samples = npz.by_name("samples").unwrap().unwrap();
+        assert_eq!(samples.into_vec::<f32>().unwrap(), DRAWS.as_flattened());
+        let path = folder.path().join("samples.safetensors");
+        export.write(&path).unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let (_, header) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        let metadata = header.metadata().clone().unwrap();
+        let mut keys: Vec<&String> = metadata.keys().collect();
+        keys.sort();
+        assert_eq!(keys, ["method", "seed"]);
+        let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+        assert_eq!(file.names(), ["samples"]);
     }
 
     #[test]

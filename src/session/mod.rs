@@ -10,7 +10,7 @@ pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
     Show, View, WorldRef,
 };
-pub use export::{DrawsExport, ExportError, ExportFormat, write_atomically};
+pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
 pub use history::History;
 pub use recent::RecentFiles;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};

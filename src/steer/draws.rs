@@ -26,7 +26,7 @@ enum Kind<'a> {
     Exact(PosteriorAt),
     /// The GLASS ODE of the exact velocity: draws and gradients.
     Glass(ExactFlow),
-    /// The same of a learned velocity: draws.
+    /// The same of a learned velocity: draws and gradients.
     LearnedGlass(&'a GuidedMlp, Vec<GlassCoefficients>),
     /// A Meta Flow Map, composed this many times: draws and gradients.
     Map(&'a GuidedMlp, u32),
@@ -229,6 +229,18 @@ impl<'a> DrawsAt<'a> {
                 }
                 Ok(())
             }
+            Kind::LearnedGlass(net, stages) => {
+                let evaluations = (rows * stages.len()) as u64;
+                counters.network_forward += evaluations;
+                counters.network_backward += evaluations;
+                let glass = LearnedGlass::new(net, stages, x, n);
+                let (ends, gradients) = glass.with_gradient(stages, noise, reward);
+                for (row, (end, gradient)) in ends.into_iter().zip(gradients).enumerate() {
+                    let end = to_f64(end);
+                    take(row, end, reward.score(end), gradient);
+                }
+                Ok(())
+            }
             Kind::Map(net, k) => {
                 counters.network_forward += rows as u64 * u64::from(*k);
                 counters.network_backward += rows as u64 * u64::from(*k);
@@ -291,24 +303,110 @@ fn learned_glass(
     n: usize,
     inner: &mut [[f32; 2]],
 ) {
-    let h = 2.0 / stages.len() as f32;
-    let x_t: Vec<[f32; 2]> = x.iter().map(|x| to_f32(*x)).collect();
-    let along = |c: &GlassCoefficients, from: &[[f32; 2]], to: &mut [[f32; 2]], h: f32| {
-        let mut b: Vec<[f32; 2]> = from
-            .iter()
-            .enumerate()
-            .map(|(i, inner)| c.x_star_f32(*inner, x_t[i / n]))
-            .collect();
-        net.velocity(Rows::marginal(c.t_star as f32), &mut b);
-        for (i, (to, b)) in to.iter_mut().zip(b).enumerate() {
-            let u = c.velocity_f32(from[i], x_t[i / n], b);
-            *to = [to[0] + h * u[0], to[1] + h * u[1]];
+    let glass = LearnedGlass::new(net, stages, x, n);
+    for [first, middle] in stages.as_chunks::<2>().0 {
+        let half_way = glass.stage(first, inner, inner, 0.5 * glass.h);
+        let end = glass.stage(middle, &half_way, inner, glass.h);
+        inner.copy_from_slice(&end);
+    }
+}
+
+/// The GLASS ODE of a network under the states of a call, stage by stage.
+struct LearnedGlass<'a> {
+    net: &'a GuidedMlp,
+    /// One step of the inner time.
+    h: f32,
+    x_t: Vec<[f32; 2]>,
+    /// Draws per state.
+    n: usize,
+}
+
+impl<'a> LearnedGlass<'a> {
+    fn new(net: &'a GuidedMlp, stages: &[GlassCoefficients], x: &[Point], n: usize) -> Self {
+        Self {
+            net,
+            h: 2.0 / stages.len() as f32,
+            x_t: x.iter().map(|x| to_f32(*x)).collect(),
+            n,
         }
-    };
-    for pair in stages.chunks_exact(2) {
-        let start = inner.to_vec();
-        let mut middle = start.clone();
-        along(&pair[0], &start, &mut middle, 0.5 * h);
-        along(&pair[1], &middle, inner, h);
+    }
+
+    fn x_star(&self, c: &GlassCoefficients, at: &[[f32; 2]]) -> Vec<[f32; 2]> {
+        at.iter()
+            .enumerate()
+            .map(|(i, inner)| c.x_star_f32(*inner, self.x_t[i / self.n]))
+            .collect()
+    }
+
+    /// `from + h u(at)`.
+    fn stage(
+        &self,
+        c: &GlassCoefficients,
+        at: &[[f32; 2]],
+        from: &[[f32; 2]],
+        h: f32,
+    ) -> Vec<[f32; 2]> {
+        let mut b = self.x_star(c, at);
+        self.net.velocity(Rows::marginal(c.t_star as f32), &mut b);
+        for (i, b) in b.iter_mut().enumerate() {
+            let u = c.velocity_f32(at[i], self.x_t[i / self.n], *b);
+            *b = [from[i][0] + h * u[0], from[i][1] + h * u[1]];
+        }
+        b
+    }
+
+    /// `h c' du/d at` for cotangents `c`; what belongs to `x_t` is added to `by_x_t`.
+    fn pulled(
+        &self,
+        c: &GlassCoefficients,
+        at: &[[f32; 2]],
+        cotangent: &[[f32; 2]],
+        h: f32,
+        by_x_t: &mut [Point],
+    ) -> Vec<[f32; 2]> {
+        let (u_b, u_inner, u_cond) = (c.u_b as f32, c.u_inner as f32, c.u_cond as f32);
+        let (inner, cond) = (c.x_star_inner as f32, c.x_star_cond as f32);
+        let mut out = vec![[0.0; 2]; at.len()];
+        self.net.velocity_with_pullback(
+            Rows::marginal(c.t_star as f32),
+            &self.x_star(c, at),
+            &|i, _| cotangent[i].map(|v| h * u_b * v),
+            |i, _, [by_x_star, _]| {
+                for d in 0..2 {
+                    let v = h * cotangent[i][d];
+                    out[i][d] = u_inner * v + inner * by_x_star[d];
+                    by_x_t[i][d] += f64::from(u_cond * v + cond * by_x_star[d]);
+                }
+            },
+        );
+        out
+    }
+
+    /// Forward with every stage kept, then back: ends, and the gradients of their rewards by `x_t`.
+    fn with_gradient(
+        &self,
+        stages: &[GlassCoefficients],
+        noise: Vec<[f32; 2]>,
+        reward: &Reward,
+    ) -> (Vec<[f32; 2]>, Vec<Point>) {
+        let pairs = stages.as_chunks::<2>().0;
+        let mut path = Vec::with_capacity(pairs.len());
+        let mut now = noise;
+        for [first, middle] in pairs {
+            let half_way = self.stage(first, &now, &now, 0.5 * self.h);
+            let next = self.stage(middle, &half_way, &now, self.h);
+            path.push((std::mem::replace(&mut now, next), half_way));
+        }
+        let mut by_x_t = vec![[0.0; 2]; now.len()];
+        let gradient = |end: &[f32; 2]| to_f32(reward.gradient(to_f64(*end)));
+        let mut cotangent: Vec<[f32; 2]> = now.iter().map(gradient).collect();
+        for ([first, middle], (start, half_way)) in pairs.iter().zip(&path).rev() {
+            let by_half = self.pulled(middle, half_way, &cotangent, self.h, &mut by_x_t);
+            let by_start = self.pulled(first, start, &by_half, 0.5 * self.h, &mut by_x_t);
+            for (c, (a, b)) in cotangent.iter_mut().zip(by_half.iter().zip(&by_start)) {
+                *c = std::array::from_fn(|d| c[d] + a[d] + b[d]);
+            }
+        }
+        (now, by_x_t)
     }
 }

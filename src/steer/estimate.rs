@@ -2,10 +2,11 @@
 
 use rayon::prelude::*;
 
+use crate::lookahead::Source;
 use crate::metrics::Counters;
-use crate::mixture::{Point, TiltedAt};
+use crate::mixture::Point;
 use crate::process::{Address, Purpose, normal_pairs};
-use crate::reward::Reward;
+use crate::reward::{Reward, TargetAt, TiltedTarget};
 
 use super::diamond::Diamond;
 use super::draws::DrawsAt;
@@ -17,6 +18,8 @@ use super::run::{Progress, SteerError, SteerScene};
 
 /// States that one thread takes at a time: a tile of the network's kernel or more.
 const CHUNK: usize = 64;
+/// The same where a device takes the rows: it wants many at once.
+const CHUNK_FOR_DEVICE: usize = 1024;
 /// Draws between two looks at whether the run is still wanted.
 const ROWS_PER_LOOK: usize = 65_536;
 
@@ -44,16 +47,18 @@ pub(super) struct Look<'a> {
     pub(super) reward: Reward,
     pub(super) base: BaseAt<'a>,
     pub(super) draws: Option<DrawsAt<'a>>,
-    pub(super) tilted: Option<TiltedAt>,
+    pub(super) target: Option<TargetAt<'a>>,
     pub(super) map: Option<MapAt<'a>>,
     pub(super) diamond: Option<Diamond<'a>>,
+    chunk_states: usize,
 }
 
 impl<'a> Look<'a> {
-    /// `step` names the noise.
+    /// `step` names the noise. `target` is what [`exact_target`] gave for the run.
     pub fn new(
         plan: &'a SteerPlan,
         scene: &SteerScene<'a>,
+        target: Option<&'a TiltedTarget>,
         t: f64,
         step: u32,
     ) -> Result<Self, SteerError> {
@@ -73,10 +78,10 @@ impl<'a> Look<'a> {
         let differentiated = estimator == Estimator::Gradient;
         let draws = if is_draws {
             let source = plan.draws_source(scene.model.is_some(), differentiated);
-            // A map that must be differentiated, of a world whose own closed form was asked for.
+            // Where the closed form was asked for and a map must be differentiated, the map is of the exact velocity.
             let model = scene
                 .model
-                .filter(|_| !differentiated || source.needs_model());
+                .filter(|_| !differentiated || plan.source != Some(Source::Exact));
             Some(DrawsAt::new(
                 source,
                 scene.world,
@@ -86,10 +91,6 @@ impl<'a> Look<'a> {
             )?)
         } else {
             None
-        };
-        let tilted = match lookahead {
-            Lookahead::ClosedForm => Some(scene.reward.tilted(scene.world)?.at(t)),
-            _ => None,
         };
         let map_steps = 2 * plan.rollout_steps;
         let map_from = match lookahead {
@@ -106,9 +107,14 @@ impl<'a> Look<'a> {
             reward: damped(scene.reward, plan.damping, t)?,
             base: BaseAt::new(scene.world, scene.model, t),
             draws,
-            tilted,
+            target: target.map(|target| target.at(t)),
             map: map_from.map(|from| MapAt::new(scene.world, scene.model, (from, 1.0), map_steps)),
             diamond: (lookahead == Lookahead::Renoised).then(|| Diamond::new(plan, scene, t)),
+            chunk_states: if scene.model.is_some_and(crate::model::GuidedMlp::has_device) {
+                CHUNK_FOR_DEVICE
+            } else {
+                CHUNK
+            },
         })
     }
 
@@ -122,17 +128,18 @@ impl<'a> Look<'a> {
         let mut out = vec![Estimate::default(); x.len()];
         let mut counters = Counters::default();
         let rows = self.draws_per_state().max(1);
+        let chunk = self.chunk_states;
         let group = (ROWS_PER_LOOK / rows)
-            .next_multiple_of(CHUNK)
-            .max(2 * CHUNK);
+            .next_multiple_of(chunk)
+            .max(2 * chunk);
         for (index, out) in out.chunks_mut(group).enumerate() {
             let from = index * group;
             progress.look(from as f32 / x.len() as f32)?;
             let parts: Vec<Result<Counters, SteerError>> = out
-                .par_chunks_mut(CHUNK)
+                .par_chunks_mut(chunk)
                 .enumerate()
                 .map(|(c, out)| {
-                    let first = from + c * CHUNK;
+                    let first = from + c * chunk;
                     let range = first..first + out.len();
                     self.chunk(&ids[range.clone()], &x[range], out)
                 })
@@ -224,11 +231,9 @@ impl<'a> Look<'a> {
             }
             Lookahead::Nothing => {}
             Lookahead::ClosedForm => {
-                if let Some(tilted) = &self.tilted {
+                if let Some(target) = &self.target {
                     for (x, out) in x.iter().zip(&mut *out) {
-                        let state = tilted.eval(*x);
-                        out.value = state.value;
-                        out.gradient = self.gradient_of_means(state.tilted_mean, state.mean);
+                        (out.value, out.gradient) = target.value_and_gradient(*x);
                     }
                 }
             }
@@ -240,6 +245,16 @@ impl<'a> Look<'a> {
         }
         if wants_velocity {
             self.base.eval(x, counts, |i, b| out[i].velocity = b);
+        }
+        if self.estimator == Estimator::GradientFree && !self.plan.control_variate {
+            // The draws' weighted mean stands in the gradient's place until the velocity is there.
+            for (x, out) in x.iter().zip(out) {
+                let left = 1.0 - self.t;
+                let mean = std::array::from_fn(|d| x[d] + left * out.velocity[d]);
+                if out.value > f64::NEG_INFINITY {
+                    out.gradient = self.gradient_of_means(out.gradient, mean);
+                }
+            }
         }
         Ok(counters)
     }
@@ -371,6 +386,8 @@ impl<'a> Look<'a> {
             let mut weighted = LogMean::default();
             let mut plain = [0.0; 2];
             let mut best = f64::NEG_INFINITY;
+            // Kept where no future has a reward at all.
+            out.pick = to_f64(futures[0]);
             for future in &futures[..n] {
                 let future = to_f64(*future);
                 let score = self.reward.score(future);
@@ -389,12 +406,25 @@ impl<'a> Look<'a> {
             } else {
                 weighted.value()
             };
-            if n > 1 {
+            if self.estimator == Estimator::GradientFree && !self.plan.control_variate {
+                out.gradient = weighted.mean();
+            } else if n > 1 && !weighted.is_empty() {
                 let mean = plain.map(|v| v / n as f64);
                 out.gradient = self.gradient_of_means(weighted.mean(), mean);
             }
         }
         Ok(())
+    }
+}
+
+/// The target itself, for the method that follows it; made once for a run.
+pub(super) fn exact_target(
+    plan: &SteerPlan,
+    scene: &SteerScene<'_>,
+) -> Result<Option<TiltedTarget>, SteerError> {
+    match plan.method.card().lookahead {
+        Lookahead::ClosedForm => Ok(Some(TiltedTarget::new(scene.world, scene.reward)?)),
+        _ => Ok(None),
     }
 }
 

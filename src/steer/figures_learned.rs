@@ -1,8 +1,11 @@
 //! The shipped checkpoints against exact draws: the same plans, once with the network and once with the closed forms.
 
+use super::draws::DrawsAt;
 use super::figures::{Case, plan};
 use super::*;
 use crate::checkpoint::Checkpoint;
+use crate::lookahead::Source;
+use crate::metrics::Counters;
 use crate::mixture::Preset as WorldPreset;
 use crate::model::GuidedMlp;
 
@@ -77,4 +80,71 @@ fn the_shipped_networks_steer_almost_as_well_as_exact_draws_on_every_scene() {
         check_gradient(&Case::named(name), Flow::Ode, 50, 16, 1024);
         check_gradient(&Case::named(name), Flow::Sde, 50, 16, 1024);
     }
+}
+
+#[test]
+fn gradients_through_the_learned_glass_ode_are_the_slopes_of_its_rewards() {
+    let case = Case::named("bimodal lik");
+    let network = shipped(&case);
+    let states: Vec<[f64; 2]> = vec![[0.3, -0.2], [-0.7, 0.4], [0.9, 0.1]];
+    let (ids, n) = ([4, 9, 2], 5);
+    for (t, steps) in [(0.1, 3), (0.4, 4), (0.8, 8)] {
+        let source = Source::Glass(steps);
+        let draws = DrawsAt::new(source, &case.world, Some(&network), t, (3, 1)).unwrap();
+        let scores = |x: &[[f64; 2]]| -> Vec<f64> {
+            let mut out = vec![[0.0; 2]; x.len() * n];
+            draws.draw(&ids, x, n, &mut out, &mut Counters::default());
+            let score = |x: &[f32; 2]| case.reward.score(x.map(f64::from));
+            out.iter().map(score).collect()
+        };
+        let mut counters = Counters::default();
+        let mut gradients = vec![[0.0; 2]; states.len() * n];
+        draws
+            .draw_with_gradient(
+                &ids,
+                &states,
+                n,
+                &case.reward,
+                &mut counters,
+                |row, _, _, g| {
+                    gradients[row] = g;
+                },
+            )
+            .unwrap();
+        let evaluations = (states.len() * n) as u64 * 2 * u64::from(steps);
+        assert_eq!(counters.network_forward, evaluations);
+        assert_eq!(counters.network_backward, evaluations);
+        let h = 1e-2;
+        for d in 0..2 {
+            let moved = |by: f64| {
+                let mut x = states.clone();
+                for x in &mut x {
+                    x[d] += by;
+                }
+                scores(&x)
+            };
+            let (up, down, far, low) = (moved(h), moved(-h), moved(2.0 * h), moved(-2.0 * h));
+            for (row, gradient) in gradients.iter().enumerate() {
+                let slope = (8.0 * (up[row] - down[row]) - (far[row] - low[row])) / (12.0 * h);
+                // The network rounds to f32: some 1e-6 over h, times the stages.
+                let apart = (gradient[d] - slope).abs();
+                assert!(
+                    apart < 5e-3 * (1.0 + slope.abs()),
+                    "t {t} row {row}: {apart}, {slope}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn gradients_through_the_learned_glass_ode_steer_like_those_through_the_exact_one() {
+    let case = Case::named("bimodal lik");
+    let mut glass = plan(Method::MfmG, Flow::Sde, 50, 4);
+    (glass.particles, glass.source) = (1024, Some(Source::Glass(8)));
+    let (learned, exact, floor) = compare(&case, &glass);
+    assert!(
+        learned <= 1.5 * exact.max(floor),
+        "{learned}, {exact}, {floor}"
+    );
 }

@@ -228,27 +228,56 @@ fn learned_draws_without_a_checkpoint_say_what_to_do() {
     learned.source = Some(Source::OneStep);
     let error = run(&learned, scene, &mut |_: f32| true).unwrap_err();
     assert!(error.to_string().contains("need a checkpoint"), "{error}");
-    let ring: Reward = "ring:0,0,2,0.3".parse().unwrap();
+    let grown: Reward = "expr:x^4".parse().unwrap();
     let error = run(
         &small(Method::Exact),
         SteerScene {
-            reward: &ring,
+            reward: &grown,
             ..scene
         },
         &mut |_: f32| true,
     );
-    assert!(error.unwrap_err().to_string().contains("no exact value"));
+    assert!(error.unwrap_err().to_string().contains("outgrows"));
 }
 
 #[test]
-fn rewards_without_a_closed_form_are_scored_against_weighted_samples() {
-    let world = Mixture::new(vec![Mode::isotropic(1.0, [0.5, 0.0], 1.0)]).unwrap();
-    let case = Case::of("gaussian ring", world, "ring:0,0,1.5,0.2@2");
-    assert!(!case.target.exact);
-    let score = case.score(&plan(Method::MfmGf, Flow::Sde, 100, 64));
-    assert!(
-        score.mmd_squared < 1e-3 && !score.exact_target,
-        "{:.2e}",
-        score.mmd_squared
+fn rewards_without_a_closed_form_are_followed_and_scored_by_quadrature() {
+    for (text, steps) in [("ring:0,0,1.5,0.2@2", 100), ("expr:sin(3*x) - y^2@2", 50)] {
+        let world = Mixture::new(vec![Mode::isotropic(1.0, [0.5, 0.0], 1.0)]).unwrap();
+        let case = Case::of("gaussian open", world, text);
+        assert!(case.target.exact && case.target.kind == TargetKind::Quadrature);
+        for method in [Method::Exact, Method::MfmGf] {
+            let score = case.score(&plan(method, Flow::Sde, steps, 64));
+            assert!(
+                score.mmd_squared < 1e-3 && score.target == TargetKind::Quadrature,
+                "{method} {:.2e}",
+                score.mmd_squared
+            );
+        }
+    }
+    // Too fine for a grid: weighted samples stand in.
+    let world = crate::mixture::Preset::Two.mixture();
+    let reward: Reward = "ring:0,0,2,0.0002".parse().unwrap();
+    let target = TargetSample::new(&world, &reward, 1000, 3).unwrap();
+    assert!(!target.exact && target.kind == TargetKind::Estimated);
+}
+
+#[test]
+fn draws_without_a_reward_weigh_nothing_and_spoil_nothing() {
+    // Defined on the right half-plane alone: a mode of the world lies on either side.
+    let case = Case::of(
+        "bimodal half",
+        crate::mixture::Preset::Two.mixture(),
+        "expr:ln(x)",
     );
+    for card in &METHODS {
+        let (done, score) = case.run(&SteerPlan {
+            draws: 8,
+            ..small(card.method)
+        });
+        assert_eq!(done.non_finite, 0, "{}", card.name);
+        assert_eq!(score.samples, 96);
+        assert!(score.mean_reward.is_finite() && score.target_mean_reward.is_finite());
+        assert!(score.without_reward < 96, "{}", card.name);
+    }
 }

@@ -26,6 +26,10 @@ impl LogMean {
     #[inline]
     pub fn add(&mut self, score: f64, point: Point) {
         self.count += 1;
+        // What must never be counts among the draws and weighs nothing.
+        if score == f64::NEG_INFINITY {
+            return;
+        }
         if score > self.max {
             let keep = (self.max - score).exp();
             self.total *= keep;
@@ -41,11 +45,21 @@ impl LogMean {
         ];
     }
 
+    /// Whether every score was negative infinity: then there is no mean to go to.
+    pub fn is_empty(&self) -> bool {
+        self.total == 0.0
+    }
+
+    /// Negative infinity where every score is.
     pub fn value(&self) -> f64 {
         self.max + (self.total / f64::from(self.count)).ln()
     }
 
+    /// 0 where every score is negative infinity.
     pub fn mean(&self) -> Point {
+        if self.is_empty() {
+            return [0.0; 2];
+        }
         self.sum.map(|v| v / self.total)
     }
 }

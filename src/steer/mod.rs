@@ -35,4 +35,4 @@ pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resamplin
 pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};
 pub use run::{Frame, KeptFrame, SteerError, SteerRun, SteerScene, Watch, run};
-pub use score::{Floor, SteerScore, TargetSample};
+pub use score::{Floor, SteerScore, TargetKind, TargetSample};

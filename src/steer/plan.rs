@@ -105,6 +105,9 @@ pub struct SteerPlan {
     pub damping: Option<f64>,
     /// Time at which the mix goes over from gradient-free to gradient.
     pub mix_until: f64,
+    /// Whether gradient-free steering is measured from the mean of its own draws (the released code: their common noise
+    /// cancels, one draw does not steer) or from the denoiser (the paper's formula: unbiased and noisier).
+    pub control_variate: bool,
     /// Particles are resampled when their effective number falls below this share.
     pub resample_below: f64,
     /// How they are.
@@ -121,6 +124,9 @@ pub struct SteerPlan {
     pub diamond_weights: DiamondWeights,
     /// Form of flow-map reward guidance.
     pub control: ControlForm,
+    /// Time at which flow-map reward guidance stops: the last step is then one jump of the map to the data ("early
+    /// stop": 3 steps are 3 evaluations in all without the Jacobian). `None`: guided to the end.
+    pub control_until: Option<f64>,
     /// Whether every step's particles are kept.
     pub keep_trajectory: bool,
 }
@@ -160,6 +166,7 @@ impl SteerPlan {
             renormalise: Renormalise::Off,
             damping: None,
             mix_until: 0.6,
+            control_variate: true,
             resample_below: 0.5,
             resampling: Resampling::Systematic,
             population: None,
@@ -168,6 +175,7 @@ impl SteerPlan {
             diamond_snr: 20.0,
             diamond_weights: DiamondWeights::Full,
             control: ControlForm::Jacobian,
+            control_until: None,
             keep_trajectory: false,
         }
     }
@@ -184,6 +192,11 @@ impl SteerPlan {
 
     /// The times, `steps + 1` of them, from `start` to 1.
     pub fn grid(&self) -> Vec<f64> {
+        if let Some(until) = self.stops_early() {
+            let mut grid = uniform_grid(self.start, until, self.steps as usize - 1);
+            grid.push(1.0);
+            return grid;
+        }
         let mut grid = uniform_grid(self.start, 1.0, self.steps as usize);
         if self.method.card().scheme == Scheme::Search {
             for t in &mut grid {
@@ -191,6 +204,12 @@ impl SteerPlan {
             }
         }
         grid
+    }
+
+    /// When guidance stops before the end, for the one method that can.
+    pub(super) fn stops_early(&self) -> Option<f64> {
+        self.control_until
+            .filter(|_| self.method.card().scheme == Scheme::Control && self.steps > 1)
     }
 
     /// Where posterior draws come from, given whether there is a checkpoint and whether they are differentiated.
@@ -214,6 +233,11 @@ impl SteerPlan {
     /// What a person should know before they trust the result.
     pub fn warning(&self) -> Option<&'static str> {
         let card = self.method.card();
+        if card.estimator == Estimator::GradientFree && self.draws == 1 && !self.control_variate {
+            return Some(
+                "MFM-GF with one draw does not steer: without the control variate it adds that draw's noise alone. Use MFM-G, or more draws",
+            );
+        }
         if card.estimator == Estimator::GradientFree && self.draws == 1 {
             return Some(
                 "MFM-GF with one draw does not steer: its one weight is 1. Use MFM-G, or more draws",
@@ -342,6 +366,15 @@ impl SteerPlan {
             "a time from 0 to 1",
         )?;
         check(
+            card.scheme != Scheme::Control
+                || self
+                    .control_until
+                    .is_none_or(|until| until > self.start && until < 1.0 && self.steps > 1),
+            "early stop",
+            format!("{:?} with {} steps", self.control_until, self.steps),
+            "none, or a time between the start and 1 and at least 2 steps",
+        )?;
+        check(
             between(self.resample_below, 0.0, 1.0),
             "resampling threshold",
             self.resample_below.to_string(),
@@ -393,6 +426,9 @@ mod tests {
         assert!(wrong(|p| p.start = f64::NAN, Method::Dps).contains("start"));
         assert!(wrong(|p| p.flow = Flow::Ode, Method::Tds).contains("needs its noise"));
         assert!(wrong(|p| p.guidance = -1.0, Method::MfmG).contains("guidance"));
+        assert!(wrong(|p| p.control_until = Some(1.0), Method::Fmrg).contains("early stop"));
+        let one_step = |p: &mut SteerPlan| (p.steps, p.control_until) = (1, Some(0.5));
+        assert!(wrong(one_step, Method::Fmrg).contains("at least 2 steps"));
         assert!(SteerPlan::default().validate().is_ok());
     }
 
@@ -403,5 +439,8 @@ mod tests {
         plan.source = Some(Source::Glass(8));
         let text = ron::to_string(&plan).unwrap();
         assert_eq!(ron::from_str::<SteerPlan>(&text).unwrap(), plan);
+        // Plans of before an option was there.
+        let old = ron::from_str::<SteerPlan>("(method:r#mfm-gf,steps:10)");
+        assert!(old.is_ok_and(|plan| plan.control_variate && plan.control_until.is_none()));
     }
 }

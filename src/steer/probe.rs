@@ -1,12 +1,12 @@
 //! One particle under the lens: the futures it sees, its value and its gradient, beside the exact ones.
 
 use crate::mixture::Point;
-use crate::reward::RewardError;
+use crate::reward::TiltedTarget;
 
 use super::estimate::Look;
 use super::flow::to_f64;
 use super::plan::SteerPlan;
-use super::registry::Estimator;
+use super::registry::{Estimator, Lookahead};
 use super::run::{SteerError, SteerScene};
 
 /// What a run saw from one particle at one step.
@@ -18,7 +18,7 @@ pub struct Probe {
     pub value: f64,
     /// Its estimate of `grad V_t(x)`; 0 for methods that estimate none.
     pub gradient: Point,
-    /// `V_t(x)` and its gradient in closed form; `None` where the reward has none.
+    /// `V_t(x)` and its gradient, in closed form or by quadrature; `None` where the reward has neither.
     pub exact: Option<(f64, Point)>,
     /// The futures it looked at `[N, 2]`: draws, or for DPS their mean; empty for methods that look at none.
     pub futures: Vec<[f32; 2]>,
@@ -36,27 +36,17 @@ pub fn probe(
     particle: u32,
     x: Point,
 ) -> Result<Probe, SteerError> {
-    plan.validate()?;
-    let step = step.min(plan.steps - 1);
-    let t = plan.grid()[step as usize];
-    let look = Look::new(plan, &scene, t, step)?;
+    let lens = Lens::new(plan, &scene, step)?;
+    let look = Look::new(plan, &scene, lens.target.as_ref(), lens.t, lens.step)?;
+    let exact = lens
+        .target
+        .as_ref()
+        .map(|target| target.value_and_gradient(lens.t, x));
     let estimate = look.one(particle, x)?;
-    let exact = match scene.reward.tilted(scene.world) {
-        Ok(tilted) => {
-            let at = tilted.at(t);
-            Some((at.eval(x).value, at.gradient(x)))
-        }
-        Err(RewardError::NoClosedForm(_)) => None,
-        Err(error) => return Err(error.into()),
-    };
-    let has_gradient = !matches!(
-        plan.method.card().estimator,
-        Estimator::None | Estimator::Value | Estimator::Best
-    );
     Ok(Probe {
-        t,
+        t: lens.t,
         value: estimate.value,
-        gradient: if has_gradient {
+        gradient: if has_gradient(plan) {
             estimate.gradient
         } else {
             [0.0; 2]
@@ -66,8 +56,43 @@ pub fn probe(
     })
 }
 
+/// What all particles of a step are looked at with.
+struct Lens {
+    step: u32,
+    t: f64,
+    /// The exact target; `None` where there is none, as for a reward that outgrows the world. Only the method that
+    /// follows it fails then.
+    target: Option<TiltedTarget>,
+}
+
+impl Lens {
+    fn new(plan: &SteerPlan, scene: &SteerScene<'_>, step: u32) -> Result<Self, SteerError> {
+        plan.validate()?;
+        let grid = plan.grid();
+        let step = step.min(grid.len() as u32 - 2);
+        let target = match TiltedTarget::new(scene.world, scene.reward) {
+            Err(error) if plan.method.card().lookahead == Lookahead::ClosedForm => {
+                return Err(error.into());
+            }
+            target => target.ok(),
+        };
+        Ok(Self {
+            step,
+            t: grid[step as usize],
+            target,
+        })
+    }
+}
+
+fn has_gradient(plan: &SteerPlan) -> bool {
+    !matches!(
+        plan.method.card().estimator,
+        Estimator::None | Estimator::Value | Estimator::Best
+    )
+}
+
 /// Mean squared length of the error of the value's gradient, and of the gradient itself, over some particles: how far
-/// a method's estimate is from the closed form. `None` where there is no closed form.
+/// a method's estimate is from the exact one. `None` where there is no exact one.
 ///
 /// # Errors
 /// As for [`super::run`].
@@ -77,13 +102,22 @@ pub fn gradient_error(
     step: u32,
     particles: &[[f32; 2]],
 ) -> Result<Option<(f64, f64)>, SteerError> {
+    let lens = Lens::new(plan, &scene, step)?;
+    let Some(target) = &lens.target else {
+        return Ok(None);
+    };
+    let at = target.at(lens.t);
+    let look = Look::new(plan, &scene, Some(target), lens.t, lens.step)?;
     let (mut error, mut size, mut count) = (0.0, 0.0, 0.0);
     for (id, x) in particles.iter().enumerate() {
-        let probe = probe(plan, scene, step, id as u32, to_f64(*x))?;
-        let Some((_, exact)) = probe.exact else {
-            return Ok(None);
+        let x = to_f64(*x);
+        let exact = at.value_and_gradient(x).1;
+        let gradient = if has_gradient(plan) {
+            look.one(id as u32, x)?.gradient
+        } else {
+            [0.0; 2]
         };
-        let apart = (probe.gradient[0] - exact[0]).hypot(probe.gradient[1] - exact[1]);
+        let apart = (gradient[0] - exact[0]).hypot(gradient[1] - exact[1]);
         if apart.is_finite() {
             error += apart * apart;
             size += exact[0] * exact[0] + exact[1] * exact[1];

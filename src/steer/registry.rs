@@ -200,7 +200,7 @@ pub static METHODS: [MethodCard; 18] = {
             [
                 "exact",
                 "Exact value",
-                "The value's gradient in closed form, which only a mixture has: the ground truth of steering.",
+                "The value's own gradient, in closed form or by quadrature: the ground truth of steering.",
                 "Doob's transform on a Gaussian mixture",
             ],
             (L::ClosedForm, E::ClosedForm, S::Guided),

@@ -5,9 +5,9 @@ use crate::metrics::Counters;
 use crate::mixture::{Mixture, Point};
 use crate::model::GuidedMlp;
 use crate::process::{Address, Purpose, normal_pairs};
-use crate::reward::{Reward, RewardError};
+use crate::reward::{Reward, RewardError, TiltedTarget};
 
-use super::estimate::{Estimate, Look};
+use super::estimate::{Estimate, Look, exact_target};
 use super::flow::{MapAt, to_f64};
 use super::particles::run_weighted;
 use super::plan::{ControlForm, Flow, Renormalise, SteerPlan};
@@ -36,14 +36,12 @@ pub enum SteerError {
     )]
     NoModel(Source),
     /// The draws cannot be differentiated.
-    #[error(
-        "MFM-G needs draws it can differentiate: one-step, k-step, or glass of the exact velocity"
-    )]
+    #[error("MFM-G needs draws it can differentiate: one-step, k-step or glass")]
     NoGradient,
     /// A fault of the program.
     #[error("this run failed inside the program; the others go on. Change an option to try again")]
     Panicked,
-    /// The reward has no closed form, or no normaliser.
+    /// The reward's target cannot be normalised, or not be computed.
     #[error(transparent)]
     Reward(#[from] RewardError),
 }
@@ -190,6 +188,8 @@ pub(super) struct Runner<'a, 'w> {
     pub resamplings: u32,
     frames: Vec<KeptFrame>,
     lost: Vec<bool>,
+    /// What the exact method follows; made at the first look.
+    target: Option<TiltedTarget>,
     pub progress: Progress<'w>,
 }
 
@@ -212,6 +212,7 @@ impl<'a, 'w> Runner<'a, 'w> {
             resamplings: 0,
             frames: Vec::new(),
             lost: vec![false; ids.len()],
+            target: None,
             progress: Progress {
                 watch,
                 step: 0,
@@ -237,7 +238,11 @@ impl<'a, 'w> Runner<'a, 'w> {
 
     /// Looks ahead from all particles at grid point `k`.
     pub fn look(&mut self, k: usize) -> Result<Vec<Estimate>, SteerError> {
-        let look = Look::new(self.plan, &self.scene, self.grid[k], k as u32)?;
+        if self.target.is_none() {
+            self.target = exact_target(self.plan, &self.scene)?;
+        }
+        let target = self.target.as_ref();
+        let look = Look::new(self.plan, &self.scene, target, self.grid[k], k as u32)?;
         let (estimates, counters) = look.estimate(&self.ids, &self.x, &mut self.progress)?;
         self.counters += counters;
         Ok(estimates)
@@ -338,9 +343,15 @@ pub fn run(
 /// Every particle by itself, from the first time to the last.
 pub(super) fn run_guided(mut runner: Runner<'_, '_>) -> Result<SteerRun, SteerError> {
     runner.show(0, None)?;
-    for k in 0..runner.grid.len() - 1 {
-        let estimates = runner.look(k)?;
+    let last = runner.grid.len() - 2;
+    for k in 0..=last {
         let (t, next) = (runner.grid[k], runner.grid[k + 1]);
+        if k == last && runner.plan.stops_early().is_some() {
+            jump(&mut runner, (t, next))?;
+            runner.show(k + 1, None)?;
+            break;
+        }
+        let estimates = runner.look(k)?;
         match runner.plan.method.card().scheme {
             Scheme::Control => control_step(&mut runner, &estimates, (t, next)),
             _ => guided_step(&mut runner, &estimates, (t, next), k),
@@ -403,6 +414,17 @@ pub(super) fn steering(
     } else {
         steering
     }
+}
+
+/// One unguided jump of the flow map: the end of an early stop.
+fn jump(runner: &mut Runner<'_, '_>, times: (f64, f64)) -> Result<(), SteerError> {
+    runner.progress.look(0.0)?;
+    let steps = 2 * runner.plan.rollout_steps;
+    let map = MapAt::new(runner.scene.world, runner.scene.model, times, steps);
+    let mut ends = runner.x.clone();
+    map.eval(&runner.x, &mut runner.counters, |i, end| ends[i] = end);
+    runner.x = ends;
+    Ok(())
 }
 
 /// Flow-map reward guidance: `X_{t,t'}(x) + dt grad_x r(X_{t,1}(x))`, or without the Jacobian

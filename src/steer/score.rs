@@ -10,7 +10,7 @@ use crate::metrics::{
 };
 use crate::mixture::Mixture;
 use crate::process::{Address, Purpose, normal_pairs};
-use crate::reward::{Reward, RewardError};
+use crate::reward::{Exactness, Reward, RewardError, TiltedTarget};
 
 /// Draws behind the mode shares and rewards of a noised target: it is made anew for each time.
 const NOISED_DRAWS: usize = 1 << 14;
@@ -18,11 +18,25 @@ const NOISED_DRAWS: usize = 1 << 14;
 /// Draws from which the target's mode shares and mean reward are known (standard errors below 0.001).
 const TARGET_DRAWS: usize = 1 << 18;
 
+/// How the target that samples are compared with was had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetKind {
+    /// In closed form.
+    ClosedForm,
+    /// On a grid, by quadrature.
+    Quadrature,
+    /// From the world's own samples, resampled by `exp r`: for targets too fine for a grid.
+    Estimated,
+}
+
 /// The tilted target as samples.
 #[derive(Debug, Clone)]
 pub struct TargetSample {
-    /// Whether the samples come from the closed form; otherwise they are the world's own, resampled by `exp r`.
+    /// Whether the samples are the target's own, in closed form or from a grid.
     pub exact: bool,
+    /// How they were had.
+    pub kind: TargetKind,
     /// `ln E exp r`, exact or estimated.
     pub log_normaliser: f64,
     points: Vec<[f32; 2]>,
@@ -53,8 +67,12 @@ pub struct SteerScore {
     pub mean_reward_error: f64,
     /// Mean reward of the target.
     pub target_mean_reward: f64,
-    /// Whether the target is exact or estimated.
+    /// Samples whose reward is not finite, such as those outside an expression's domain; left out of the mean.
+    pub without_reward: usize,
+    /// Whether the target is exact, in closed form or by quadrature, or else estimated.
     pub exact_target: bool,
+    /// Which of the three.
+    pub target: TargetKind,
 }
 
 /// What two independent exact samples of one size already differ by.
@@ -79,12 +97,16 @@ impl TargetSample {
         let count = n.max(TARGET_DRAWS);
         let address = Address::new(seed, Purpose::EvalDraw, 0);
         let mut points = vec![[0.0; 2]; count];
-        let (exact, log_normaliser) = match reward.tilted(world) {
-            Ok(tilted) => {
-                tilted.target().sample_into(address, 0, &mut points);
-                (true, tilted.log_normaliser())
+        let (kind, log_normaliser) = match TiltedTarget::new(world, reward) {
+            Ok(target) => {
+                target.sample_into(address, 0, &mut points);
+                let kind = match target.how() {
+                    Exactness::ClosedForm => TargetKind::ClosedForm,
+                    Exactness::Quadrature { .. } => TargetKind::Quadrature,
+                };
+                (kind, target.log_normaliser())
             }
-            Err(RewardError::NoClosedForm(_)) => {
+            Err(RewardError::TooFine(_)) => {
                 let mut base = vec![[0.0; 2]; 4 * count];
                 world.sample_into(address, 0, &mut base);
                 let scores: Vec<f64> = base
@@ -99,16 +121,16 @@ impl TargetSample {
                 for (point, from) in points.iter_mut().zip(chosen) {
                     *point = base[from];
                 }
-                (false, max + mean.ln())
+                (TargetKind::Estimated, max + mean.ln())
             }
             Err(error) => return Err(error.into()),
         };
-        let sum: f64 = points.iter().map(|x| reward.score(x.map(f64::from))).sum();
         Ok(Self {
-            exact,
+            exact: kind != TargetKind::Estimated,
+            kind,
             log_normaliser,
             occupancy: mode_occupancy(&points, world),
-            mean_reward: sum / count as f64,
+            mean_reward: mean_reward(reward, &points),
             points,
         })
     }
@@ -124,12 +146,12 @@ impl TargetSample {
         for (point, clean) in points.iter_mut().zip(&self.points) {
             *point = std::array::from_fn(|d| t32 * clean[d] + rest * point[d]);
         }
-        let sum: f64 = points.iter().map(|x| reward.score(x.map(f64::from))).sum();
         Self {
             exact: self.exact,
+            kind: self.kind,
             log_normaliser: self.log_normaliser,
             occupancy: mode_occupancy(&points, &world.marginal(t)),
-            mean_reward: sum / count as f64,
+            mean_reward: mean_reward(reward, &points),
             points,
         }
     }
@@ -154,9 +176,11 @@ impl TargetSample {
         let scores: Vec<f64> = finite
             .iter()
             .map(|x| reward.score(x.map(f64::from)))
+            .filter(|score| score.is_finite())
             .collect();
-        let mean = scores.iter().sum::<f64>() / n as f64;
-        let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (n as f64 - 1.0);
+        let rewarded = scores.len() as f64;
+        let mean = scores.iter().sum::<f64>() / rewarded;
+        let variance = scores.iter().map(|s| (s - mean).powi(2)).sum::<f64>() / (rewarded - 1.0);
         SteerScore {
             samples: n,
             non_finite: lost,
@@ -166,9 +190,11 @@ impl TargetSample {
             occupancy,
             target_occupancy: self.occupancy.clone(),
             mean_reward: mean,
-            mean_reward_error: (variance / n as f64).sqrt(),
+            mean_reward_error: (variance / rewarded).sqrt(),
             target_mean_reward: self.mean_reward,
+            without_reward: n - scores.len(),
             exact_target: self.exact,
+            target: self.kind,
         }
     }
 
@@ -195,4 +221,14 @@ impl TargetSample {
         }
         floor
     }
+}
+
+/// Mean of the rewards that are finite.
+fn mean_reward(reward: &Reward, points: &[[f32; 2]]) -> f64 {
+    let finite = points
+        .iter()
+        .map(|x| reward.score(x.map(f64::from)))
+        .filter(|score| score.is_finite());
+    let (sum, count) = finite.fold((0.0, 0.0), |(sum, count), score| (sum + score, count + 1.0));
+    sum / count
 }

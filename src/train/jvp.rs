@@ -1,99 +1,7 @@
-//! Forward-mode derivatives in burn: values that carry a tangent, and the rules for what the 2D network uses.
-//!
-//! burn differentiates in reverse only; the Eulerian loss needs the derivative along one direction, `(ds, du, dx) =
-//! (1, 0, v)`, which forward mode gives at the price of one more evaluation. Reverse mode still runs through both.
+//! Forward-mode derivatives of the networks; the rules are [`Dual`]'s, and are checked here.
 
-use burn::nn::Linear;
-use burn::tensor::Tensor;
-use burn::tensor::activation::sigmoid;
-
+pub use crate::model::Dual;
 use crate::model::{Condition, Mlp};
-
-/// A tensor and its derivative along one direction, of the same shape.
-#[derive(Debug, Clone)]
-pub struct Dual<const D: usize> {
-    /// The value.
-    pub value: Tensor<D>,
-    /// Its derivative.
-    pub tangent: Tensor<D>,
-}
-
-impl<const D: usize> Dual<D> {
-    /// A value that does not move along the direction.
-    pub fn constant(value: Tensor<D>) -> Self {
-        let tangent = value.zeros_like();
-        Self { value, tangent }
-    }
-
-    /// Both scaled.
-    #[must_use]
-    pub fn scaled(self, factor: f32) -> Self {
-        Self {
-            value: self.value * factor,
-            tangent: self.tangent * factor,
-        }
-    }
-
-    /// `silu`, whose slope is `sigma + silu (1 - sigma)`.
-    #[must_use]
-    pub fn silu(self) -> Self {
-        let sigma = sigmoid(self.value.clone());
-        let value = self.value * sigma.clone();
-        let slope = sigma.clone() + value.clone() * (sigma.neg() + 1.0);
-        Self {
-            value,
-            tangent: self.tangent * slope,
-        }
-    }
-}
-
-impl Dual<1> {
-    /// `[B]` as a column `[B, 1]`.
-    pub fn column(self) -> Dual<2> {
-        let rows = self.value.dims()[0];
-        Dual {
-            value: self.value.reshape([rows, 1]),
-            tangent: self.tangent.reshape([rows, 1]),
-        }
-    }
-}
-
-impl Dual<2> {
-    /// The sine and the cosine of `frequency * time`: `[B, 1]` and `[1, F]` give `[B, F]` each.
-    pub fn fourier(self, frequencies: &Tensor<2>) -> [Self; 2] {
-        let phase = self.value * frequencies.clone();
-        let speed = self.tangent * frequencies.clone();
-        let (sin, cos) = (phase.clone().sin(), phase.cos());
-        [
-            Self {
-                value: sin.clone(),
-                tangent: speed.clone() * cos.clone(),
-            },
-            Self {
-                value: cos,
-                tangent: speed.neg() * sin,
-            },
-        ]
-    }
-
-    /// A linear layer; the bias does not move.
-    #[must_use]
-    pub fn linear(self, layer: &Linear) -> Self {
-        Self {
-            value: layer.forward(self.value),
-            tangent: self.tangent.matmul(layer.weight.val()),
-        }
-    }
-
-    /// Columns side by side.
-    pub fn cat(parts: Vec<Self>) -> Self {
-        let (values, tangents) = parts.into_iter().map(|p| (p.value, p.tangent)).unzip();
-        Self {
-            value: Tensor::cat(values, 1),
-            tangent: Tensor::cat(tangents, 1),
-        }
-    }
-}
 
 /// `v(s, u, x; t, x_t)` and its derivative along the tangents of `s`, `u` and `x`. Shapes as in
 /// [`MetaFlowMap::average_velocity`](crate::model::MetaFlowMap::average_velocity).
@@ -117,7 +25,7 @@ pub fn average_velocity(
             .into_iter()
             .flat_map(|time| time.fourier(&frequencies)),
     );
-    let mut h = Dual::cat(parts);
+    let mut h = Dual::cat(parts, 1);
     let last = mlp.linears().len() - 1;
     for (i, layer) in mlp.linears().iter().enumerate() {
         h = h.linear(layer);
@@ -132,76 +40,161 @@ pub fn average_velocity(
 mod tests {
     use super::*;
     use crate::model::{MetaFlowMap, MlpConfig};
-    use burn::nn::LinearConfig;
-    use burn::tensor::{Device, TensorData};
+    use burn::module::Param;
+    use burn::tensor::{DType, Device, Tensor, TensorData};
 
-    fn numbers(n: usize, seed: f32) -> Vec<f32> {
-        (0..n)
-            .map(|i| ((i as f32 * 12.9898 + seed) * 43.758).sin())
-            .collect()
+    /// Numbers in [-1, 1], in f64.
+    fn tensor<const D: usize>(shape: [usize; D], seed: f64, device: &Device) -> Tensor<D> {
+        let values: Vec<f64> = (0..shape.iter().product())
+            .map(|i| ((i as f64 * 12.9898 + seed) * 43.758).sin())
+            .collect();
+        Tensor::from_data(TensorData::new(values, shape), (device, DType::F64))
     }
 
-    fn matrix(rows: usize, columns: usize, seed: f32, device: &Device) -> Tensor<2> {
-        Tensor::from_data(
-            TensorData::new(numbers(rows * columns, seed), [rows, columns]),
-            device,
-        )
+    fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f64> {
+        tensor.cast(DType::F64).into_data().try_to_vec().unwrap()
     }
 
-    fn list<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-        tensor.into_data().try_to_vec::<f32>().unwrap()
+    fn dot(a: Vec<f64>, b: Vec<f64>) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
     }
 
-    /// Compares the tangent with a central difference, and `<w, J v> = <J' w, v>` with reverse mode.
-    fn check_rule(rule: impl Fn(Dual<2>) -> Dual<2>, columns: usize, device: &Device) {
-        let (x, v) = (
-            matrix(5, columns, 0.3, device),
-            matrix(5, columns, 1.7, device),
-        );
-        let dual = rule(Dual {
-            value: x.clone(),
-            tangent: v.clone(),
-        });
-        let h = 1e-2;
-        let at = |h: f32| list(rule(Dual::constant(x.clone() + v.clone() * h)).value);
-        for ((ours, ahead), behind) in list(dual.tangent.clone())
-            .into_iter()
-            .zip(at(h))
-            .zip(at(-h))
-        {
-            let numeric = (ahead - behind) / (2.0 * h);
-            // f32 values of size 1 leave 1e-5 in the difference, the third derivative about as much.
+    /// In f64: compares the value with that of the plain path, the tangent with a central difference, and
+    /// `<w, J v> = <J' w, v>` with reverse mode.
+    fn check_rule<const D: usize, const E: usize>(
+        name: &str,
+        rule: impl Fn(Dual<D>) -> Dual<E>,
+        shape: [usize; D],
+        device: &Device,
+    ) {
+        let (x, v) = (tensor(shape, 0.3, device), tensor(shape, 1.7, device));
+        let dual = rule(Dual::moving(x.clone(), v.clone()));
+        let h = 1e-5;
+        let at = |h: f64| list(rule(Dual::constant(x.clone() + v.clone() * h)).value);
+        let tangent = dual.derivative();
+        for (ours, plain) in list(dual.value).into_iter().zip(at(0.0)) {
             assert!(
-                (ours - numeric).abs() < 2e-3 * (1.0 + numeric.abs()),
-                "{ours} {numeric}"
+                (ours - plain).abs() < 1e-12 * (1.0 + plain.abs()),
+                "{name}: {ours} {plain}"
             );
         }
-        let outputs = dual.value.dims()[1];
-        let w = matrix(5, outputs, 2.9, device);
+        for ((ours, ahead), behind) in list(tangent.clone()).into_iter().zip(at(h)).zip(at(-h)) {
+            let numeric = (ahead - behind) / (2.0 * h);
+            // Rounding leaves 1e-11 in the difference, the third derivative 1e-10 times its size.
+            assert!(
+                (ours - numeric).abs() < 1e-7 * (1.0 + numeric.abs()),
+                "{name}: {ours} {numeric}"
+            );
+        }
+        let w = tensor(tangent.dims(), 2.9, device);
         let x = x.require_grad();
         let y = rule(Dual::constant(x.clone())).value;
         let grads = (y * w.clone()).sum().backward();
         let pulled = x.grad(&grads).unwrap();
-        let left: f32 = list(dual.tangent)
-            .iter()
-            .zip(list(w))
-            .map(|(a, b)| a * b)
-            .sum();
-        let right: f32 = list(pulled).iter().zip(list(v)).map(|(a, b)| a * b).sum();
+        let (left, right) = (dot(list(tangent), list(w)), dot(list(pulled), list(v)));
         assert!(
-            (left - right).abs() < 1e-4 * (1.0 + left.abs()),
-            "{left} {right}"
+            (left - right).abs() < 1e-10 * (1.0 + left.abs()),
+            "{name}: {left} {right}"
         );
     }
 
     #[test]
     fn every_rule_agrees_with_differences_and_with_reverse_mode() {
         let device = Device::flex().autodiff();
-        check_rule(Dual::silu, 4, &device);
-        let layer = LinearConfig::new(4, 3).init(&device);
-        check_rule(|x| x.linear(&layer), 4, &device);
-        let frequencies = matrix(1, 6, 0.9, &device) * 3.0;
-        check_rule(|x| Dual::cat(x.fourier(&frequencies).into()), 1, &device);
+        check_rule("silu", Dual::<2>::silu, [5, 4], &device);
+        check_rule("gelu", |x: Dual<2>| x.scaled(3.0).gelu(), [5, 4], &device);
+        check_rule(
+            "scale and offset",
+            |x: Dual<2>| x.scaled(-1.0).plus(0.25),
+            [5, 4],
+            &device,
+        );
+        let layer = burn::nn::Linear {
+            weight: Param::from_tensor(tensor([4, 3], 0.4, &device)),
+            bias: Some(Param::from_tensor(tensor([3], 0.6, &device))),
+        };
+        check_rule("linear", |x: Dual<2>| x.linear(&layer), [5, 4], &device);
+        check_rule(
+            "linear over tokens",
+            |x: Dual<3>| x.linear(&layer),
+            [2, 3, 4],
+            &device,
+        );
+        let frequencies = tensor([1, 6], 0.9, &device) * 3.0;
+        let waves = |x: Dual<2>| Dual::cat(x.fourier(&frequencies).into(), 1);
+        check_rule("sines and cosines", waves, [5, 1], &device);
+        check_rule(
+            "layer norm",
+            |x: Dual<3>| x.layer_norm(1e-6),
+            [2, 3, 5],
+            &device,
+        );
+        let scale = tensor([1, 1, 5], 0.7, &device);
+        check_rule(
+            "rms norm",
+            |x: Dual<3>| x.rms_norm(scale.clone(), 1e-6),
+            [2, 3, 5],
+            &device,
+        );
+        let still = || Dual::constant(tensor([2, 3, 5], 0.2, &device));
+        check_rule(
+            "one part moves",
+            |x: Dual<3>| still() + x.clone() * still() + x,
+            [2, 1, 5],
+            &device,
+        );
+    }
+
+    #[test]
+    fn modulation_and_attention_agree_whichever_part_moves() {
+        let device = Device::flex().autodiff();
+        // One tensor is cut into the parts, so that each may move or stand still.
+        for moves in 1..8_usize {
+            let part = move |x: &Dual<3>, i: usize, from: usize, count: usize| {
+                let part = x.clone().linearly(|p| p.narrow(1, from, count));
+                if moves >> i & 1 == 1 {
+                    part
+                } else {
+                    Dual::constant(part.value.detach())
+                }
+            };
+            let name = format!("modulate {moves:03b}");
+            let modulate =
+                |x: Dual<3>| part(&x, 0, 0, 3).modulate(part(&x, 1, 3, 1), part(&x, 2, 4, 1));
+            check_rule_of_parts(&name, modulate, [2, 5, 4], &device);
+            let heads = |x: Dual<3>| x.linearly(|p| p.reshape([2, -1, 2, 2]).swap_dims(1, 2));
+            let name = format!("attention {moves:03b}");
+            let attention = |x: Dual<3>| {
+                heads(part(&x, 0, 0, 3)).attend(heads(part(&x, 1, 3, 5)), heads(part(&x, 2, 8, 5)))
+            };
+            check_rule_of_parts(&name, attention, [2, 13, 4], &device);
+            if moves == 7 {
+                check_rule("modulate", modulate, [2, 5, 4], &device);
+                check_rule("attention", attention, [2, 13, 4], &device);
+            }
+        }
+    }
+
+    /// As [`check_rule`] where parts of the input are cut off: they stand still in forward and in reverse mode, and
+    /// differences are taken with them fixed.
+    fn check_rule_of_parts<const E: usize>(
+        name: &str,
+        rule: impl Fn(Dual<3>) -> Dual<E>,
+        shape: [usize; 3],
+        device: &Device,
+    ) {
+        let (x, v) = (tensor(shape, 0.3, device), tensor(shape, 1.7, device));
+        let tangent = rule(Dual::moving(x.clone(), v.clone())).derivative();
+        let w = tensor(tangent.dims(), 2.9, device);
+        let x = x.require_grad();
+        let y = rule(Dual::moving(x.clone(), v.clone())).value;
+        let grads = (y * w.clone()).sum().backward();
+        let pulled = x.grad(&grads).unwrap();
+        let (left, right) = (dot(list(tangent), list(w)), dot(list(pulled), list(v)));
+        assert!(
+            (left - right).abs() < 1e-10 * (1.0 + left.abs()),
+            "{name}: {left} {right}"
+        );
     }
 
     #[test]
@@ -215,39 +208,30 @@ mod tests {
             ..MlpConfig::default()
         }
         .init(&device);
-        let times = |seed| matrix(6, 1, seed, &device).reshape([6]) * 0.4 + 0.5;
-        let (s, u, x, v) = (
-            times(0.1),
-            times(0.2),
-            matrix(6, 2, 3.0, &device),
-            matrix(6, 2, 4.0, &device),
-        );
+        let narrow = |t: Tensor<2>| t.cast(DType::F32);
+        let matrix = |rows, columns, seed| narrow(tensor([rows, columns], seed, &device));
+        let times = |seed| matrix(6, 1, seed).reshape([6]) * 0.4 + 0.5;
+        let (s, u, x, v) = (times(0.1), times(0.2), matrix(6, 2, 3.0), matrix(6, 2, 4.0));
         let condition = Condition {
             t: times(0.5),
-            x_t: matrix(6, 2, 5.0, &device),
+            x_t: matrix(6, 2, 5.0),
             label: None,
             guidance_scale: None,
         };
-        let one = Dual {
-            value: s.clone(),
-            tangent: s.ones_like(),
-        };
+        let one = Dual::moving(s.clone(), s.ones_like());
         let dual = average_velocity(
             &mlp,
             one,
             Dual::constant(u.clone()),
-            Dual {
-                value: x.clone(),
-                tangent: v.clone(),
-            },
+            Dual::moving(x.clone(), v.clone()),
             &condition,
         );
         assert_eq!(
-            list(dual.value),
+            list(dual.value.clone()),
             list(mlp.average_velocity(s.clone(), u.clone(), x.clone(), &condition)),
             "the value is the plain network's"
         );
-        let at = |h: f32| {
+        let at = |h: f64| {
             list(mlp.average_velocity(
                 s.clone() + h,
                 u.clone(),
@@ -256,7 +240,7 @@ mod tests {
             ))
         };
         let h = 3e-3;
-        for ((ours, ahead), behind) in list(dual.tangent).into_iter().zip(at(h)).zip(at(-h)) {
+        for ((ours, ahead), behind) in list(dual.derivative()).into_iter().zip(at(h)).zip(at(-h)) {
             let numeric = (ahead - behind) / (2.0 * h);
             assert!((ours - numeric).abs() < 3e-3, "{ours} {numeric}");
         }

@@ -3,7 +3,11 @@
 //! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is.
 
 mod batch;
+mod classifier;
+mod data;
 mod eval;
+pub mod image;
+mod images;
 pub mod jvp;
 mod layout;
 mod native;
@@ -18,9 +22,12 @@ mod tile;
 mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
+pub use classifier::{ClassifierRecipe, Epoch, accuracy, train_classifier};
+pub use data::{DataError, DataPlan, Opened, Part};
 pub use eval::{
     EvalPlan, EvalReport, EvalRow, Figures, MODE_WEIGHT_BAR, SLICED_W2_BAR, Verdict, evaluate,
 };
+pub use images::ImageSet;
 pub use native::{Consistency, LossPlan, StepLoss};
 pub use optimizer::{AdamConfig, RateCourse, ema_decay};
 pub use recipe::Recipe;

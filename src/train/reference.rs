@@ -37,18 +37,12 @@ pub fn loss(mlp: &Mlp, batch: &Batch, plan: &LossPlan, device: &Device) -> Tenso
         Consistency::Eulerian => {
             let moved = jvp::average_velocity(
                 mlp,
-                Dual {
-                    value: s.clone(),
-                    tangent: s.ones_like(),
-                },
+                Dual::moving(s.clone(), s.ones_like()),
                 Dual::constant(u.clone()),
-                Dual {
-                    value: x.clone(),
-                    tangent: velocity.clone(),
-                },
+                Dual::moving(x.clone(), velocity.clone()),
                 &condition,
             );
-            velocity + jump * moved.tangent
+            velocity + jump * moved.derivative()
         }
         Consistency::Semigroup => {
             let g = column(&batch.middle, device);

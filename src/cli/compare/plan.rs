@@ -111,6 +111,8 @@ struct Options {
     population: Option<u32>,
     search_power: Option<f64>,
     search_overall: Option<bool>,
+    control_variate: Option<bool>,
+    control_until: Option<f64>,
     diamond_snr: Option<f64>,
     diamond_weights: Option<String>,
     control: Option<String>,
@@ -414,6 +416,8 @@ impl Options {
             population,
             search_power,
             search_overall,
+            control_variate,
+            control_until,
             diamond_snr,
             diamond_weights: _,
             control: _,
@@ -431,6 +435,8 @@ impl Options {
         set(search_power, self.search_power);
         set(search_overall, self.search_overall);
         set(diamond_snr, self.diamond_snr);
+        set(control_variate, self.control_variate);
+        *control_until = self.control_until.or(*control_until);
         *damping = self.damping.or(*damping);
         *population = self.population.or(*population);
         Ok(())

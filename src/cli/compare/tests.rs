@@ -156,7 +156,7 @@ fn every_wrong_value_is_named_with_path_and_field() {
             ":7:",
             "Unexpected field named `step`",
         ),
-        ("particles: 32", "particles: -3", ":4:", "Expected"),
+        ("particles: 32", "particles: -3", ":4:", "out of bounds"),
         ("seeds", "sneeds", ":5:", "sneeds"),
         ("[40, 80]", "[40, 80", "8:", "plan.ron"),
     ] {
@@ -171,6 +171,19 @@ fn every_wrong_value_is_named_with_path_and_field() {
             "{to}: {message}"
         );
     }
+}
+
+#[test]
+fn files_are_looked_for_beside_the_plan_and_seeds_can_be_given_instead() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut world = crate::mixture::World::preset(crate::mixture::Preset::Three);
+    world.title = "Mine".into();
+    std::fs::write(folder.path().join("mine.ron"), world.to_ron()).unwrap();
+    let path = written(folder.path(), &GOOD.replace("\"two\"", "\"mine.ron\""));
+    let asked = read(&path, &[7, 3]).unwrap();
+    assert_eq!(asked.world, world);
+    assert_eq!(asked.seeds, [7, 3]);
+    assert_eq!(asked.title, "Mine, measurement:0.3,1,0.5,0.5");
 }
 
 #[test]

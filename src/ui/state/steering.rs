@@ -142,8 +142,8 @@ fn usual_plan(method: Method, steps: u32) -> SteerPlan {
         _ => 64,
     };
     SteerPlan {
-        draws,
         steps,
+        draws,
         ..SteerPlan::new(method)
     }
 }

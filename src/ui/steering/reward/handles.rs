@@ -5,6 +5,7 @@ use eframe::egui::{
     Vec2, WidgetInfo, vec2,
 };
 
+use crate::mixture::Point;
 use crate::reward::Reward;
 use crate::ui::canvas::grab;
 use crate::ui::canvas::ground::outlined_text;
@@ -29,13 +30,23 @@ pub fn near(state: &State, panel: usize, projection: &Projection, place: Pos2) -
         .map(|index| id(panel, index))
 }
 
-/// Shows the handles of one panel. Only those of the first are in the order of the keyboard: the others do the same.
-pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection, panel: usize) {
+/// Shows the handles of one panel, and gives the reward where it was moved. Only those of the first panel are in the
+/// order of the keyboard: the others do the same.
+pub fn show(
+    ui: &mut Ui,
+    state: &mut State,
+    projection: &Projection,
+    panel: usize,
+) -> Option<Reward> {
     let half_extent = state.session.view.half_extent;
     let all = handles(state.session.steering.reward.shape(), half_extent);
+    let mut reward = None;
     for (index, handle) in all.iter().enumerate() {
-        one(ui, state, projection, (panel, index), handle);
+        if let Some(to) = one(ui, state, projection, (panel, index), handle) {
+            reward = moved_reward(state, index, to).or(reward);
+        }
     }
+    reward
 }
 
 fn one(
@@ -44,10 +55,10 @@ fn one(
     projection: &Projection,
     (panel, index): (usize, usize),
     handle: &Handle,
-) {
+) -> Option<Point> {
     let place = projection.to_screen(handle.place);
     if !projection.rect.expand(size::GRAB).contains(place) {
-        return;
+        return None;
     }
     let id = id(panel, index);
     let cursor = match handle.does {
@@ -64,12 +75,10 @@ fn one(
     let response = ui
         .interact(hit.intersect(projection.rect), id, sense)
         .on_hover_and_drag_cursor(cursor);
-    if let Some(to) = grab::target(ui, &response, place) {
-        state.dragging = true;
-        move_to(state, index, projection.to_world(to));
-    }
+    let mut wanted = grab::target(ui, &response, place).map(|to| projection.to_world(to));
+    state.dragging |= wanted.is_some();
     if response.has_focus() {
-        keys(ui, state, projection, index, id);
+        wanted = keys(ui, state, projection, handle, id).or(wanted);
     }
     if panel == 0 {
         response.widget_info(|| {
@@ -111,18 +120,23 @@ fn one(
             palette.halo,
         );
     }
+    wanted
 }
 
-fn move_to(state: &mut State, index: usize, to: [f64; 2]) {
-    let reward = &mut state.session.steering.reward;
-    let moved = moved(reward.shape(), index, to);
-    // A place that the reward cannot go to leaves it where it was.
-    if let Some(Ok(new)) = moved.map(|shape| Reward::new(shape, reward.lambda())) {
-        *reward = new;
-    }
+/// `None` where the reward cannot go there.
+fn moved_reward(state: &State, index: usize, to: Point) -> Option<Reward> {
+    let reward = &state.session.steering.reward;
+    let shape = moved(reward.shape(), index, to)?;
+    Reward::new(shape, reward.lambda()).ok()
 }
 
-fn keys(ui: &Ui, state: &mut State, projection: &Projection, index: usize, id: Id) {
+fn keys(
+    ui: &Ui,
+    state: &mut State,
+    projection: &Projection,
+    handle: &Handle,
+    id: Id,
+) -> Option<Point> {
     state.arrows_taken = true;
     state.space_free = true;
     let filter = EventFilter {
@@ -139,16 +153,7 @@ fn keys(ui: &Ui, state: &mut State, projection: &Projection, index: usize, id: I
             step * (presses(Key::ArrowUp) - presses(Key::ArrowDown)),
         )
     });
-    if x == 0.0 && y == 0.0 {
-        return;
-    }
-    let all = handles(
-        state.session.steering.reward.shape(),
-        state.session.view.half_extent,
-    );
-    if let Some(handle) = all.get(index) {
-        let step = projection.units_per_point;
-        let [from_x, from_y] = handle.place;
-        move_to(state, index, [from_x + x * step, from_y + y * step]);
-    }
+    let step = projection.units_per_point;
+    let [from_x, from_y] = handle.place;
+    (x != 0.0 || y != 0.0).then_some([from_x + x * step, from_y + y * step])
 }

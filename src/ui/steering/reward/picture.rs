@@ -65,7 +65,10 @@ pub fn show(
         }
         RewardStyle::Contours => {
             for (share, lines) in &cache.lines {
-                let color = tokens::faded(palette.reward, 0.25 + 0.5 * share);
+                // Mixed with the ground rather than clear: pieces of a line meet without darker joints.
+                let color = palette
+                    .canvas
+                    .lerp_to_gamma(palette.reward, 0.3 + 0.45 * share);
                 let stroke = Stroke::new(0.8 * size::LINE, color);
                 painter.extend(
                     lines

@@ -55,6 +55,7 @@ fn first_row(ui: &mut Ui, state: &mut State, index: usize) -> bool {
         let narrow = ui.available_width() < 170.0;
         badge(ui, &badge_of(state, narrow, palette));
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            dot(ui, tokens::method_color(palette, index));
             let title = RichText::new(card.title)
                 .font(tokens::strong_font())
                 .color(palette.text_strong);
@@ -67,6 +68,13 @@ fn first_row(ui: &mut Ui, state: &mut State, index: usize) -> bool {
         });
     });
     close
+}
+
+/// The colour that the method has in every plot.
+fn dot(ui: &mut Ui, color: egui::Color32) {
+    let (rect, response) = ui.allocate_exact_size(vec2(9.0, 9.0), Sense::hover());
+    ui.painter().circle_filled(rect.center(), 4.5, color);
+    response.on_hover_text("The colour of this method in the plots");
 }
 
 /// Who moves and draws.

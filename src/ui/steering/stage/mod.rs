@@ -1,5 +1,6 @@
 //! The comparison: one method a panel, all with the same view and the same clock.
 
+mod fields;
 mod header;
 mod layers;
 mod lens;
@@ -106,16 +107,25 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     // Whole points: the panels' views are then the same to the pixel.
     let cell = cell.floor();
     layers::prepare(state, ui);
-    let mut closed = None;
+    // What one panel changes is seen in all of them at once, in the next frame.
+    let (view, mut moved, mut closed) = (state.session.view, None, None);
     for index in 0..count {
         let (column, row) = (index % columns, index / columns);
         let offset = vec2(column as f32 * (cell.x + GAP), row as f32 * (cell.y + GAP));
         let rect = Rect::from_min_size(panels.min.round() + offset, cell);
         let builder = UiBuilder::new().max_rect(rect).id_salt(("panel", index));
         let mut ui = ui.new_child(builder);
-        if panel::show(&mut ui, state, index, rect) {
+        let done = panel::show(&mut ui, state, index, rect, view);
+        if done.close {
             closed = Some(index);
         }
+        moved = done.reward.or(moved);
+    }
+    if moved.is_some() || state.session.view != view {
+        ui.ctx().request_repaint();
+    }
+    if let Some(reward) = moved {
+        state.session.steering.reward = reward;
     }
     if let Some(index) = closed {
         state.close_panel(index);

@@ -1,10 +1,6 @@
 //! Every option of one method, with what it does and where it comes from.
 
-use std::ops::RangeInclusive;
-
-use eframe::egui::{
-    self, Align, DragValue, Layout, Response, RichText, ScrollArea, Ui, WidgetInfo, vec2,
-};
+use eframe::egui::{Align, DragValue, Layout, RichText, ScrollArea, Ui, vec2};
 
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
@@ -17,9 +13,10 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::link;
 
-/// Width of the popover, and of its names.
+use super::fields::{choice, named, number, row};
+
+/// Width of the popover.
 const WIDTH: f32 = 330.0;
-const NAMES: f32 = 122.0;
 /// Most draws that the window offers.
 const MOST_DRAWS: u32 = 1024;
 
@@ -121,68 +118,6 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
         weights(ui, plan);
         special(ui, plan);
     });
-}
-
-fn row(ui: &mut Ui, name: &str, hover: &str, content: impl FnOnce(&mut Ui)) {
-    let quiet = tokens::palette(ui).text_quiet;
-    ui.horizontal(|ui| {
-        let text = RichText::new(name).size(size::SMALL).color(quiet);
-        let label = ui
-            .allocate_ui_with_layout(
-                vec2(NAMES, 22.0),
-                Layout::left_to_right(Align::Center),
-                |ui| {
-                    ui.set_min_width(NAMES);
-                    ui.add(egui::Label::new(text).sense(egui::Sense::hover()))
-                },
-            )
-            .inner;
-        label.on_hover_text(hover);
-        ui.horizontal_wrapped(content).response.on_hover_text(hover);
-    });
-}
-
-fn number<N: egui::emath::Numeric>(
-    ui: &mut Ui,
-    name: &str,
-    hover: &str,
-    value: &mut N,
-    range: RangeInclusive<N>,
-    speed: f64,
-) {
-    row(ui, name, hover, |ui| {
-        let response = ui.add(
-            DragValue::new(value)
-                .range(range)
-                .speed(speed)
-                .max_decimals(4),
-        );
-        named(&response, name, value.to_f64());
-    });
-}
-
-fn named(response: &Response, name: &str, value: f64) {
-    response.widget_info(|| {
-        let mut info = WidgetInfo::drag_value(true, value);
-        info.label = Some(name.to_owned());
-        info
-    });
-}
-
-/// One of several, each a word.
-fn choice<T: PartialEq + Copy>(ui: &mut Ui, value: &mut T, options: &[(T, &str, &str)]) -> bool {
-    let before = *value;
-    for (option, name, hover) in options {
-        let text = RichText::new(*name).size(size::SMALL);
-        let mut response = ui.selectable_label(*value == *option, text);
-        if !hover.is_empty() {
-            response = response.on_hover_text(*hover);
-        }
-        if response.clicked() {
-            *value = *option;
-        }
-    }
-    *value != before
 }
 
 fn sampling(ui: &mut Ui, plan: &mut SteerPlan, most_draws: u32) {
@@ -400,8 +335,18 @@ fn weights(ui: &mut Ui, plan: &mut SteerPlan) {
     });
 }
 
-/// What one method alone has.
+/// What some methods alone have.
 fn special(ui: &mut Ui, plan: &mut SteerPlan) {
+    if matches!(
+        plan.method.card().estimator,
+        Estimator::GradientFree | Estimator::Mix
+    ) {
+        let hover = "What gradient-free steering is measured from. The mean of its own draws, as in the released code: their common noise cancels. The denoiser, as in the paper's formula: unbiased and noisier. arXiv 2601.14430.";
+        row(ui, "Measured from", hover, |ui| {
+            let options = [(true, "own mean", ""), (false, "denoiser", "")];
+            choice(ui, &mut plan.control_variate, &options);
+        });
+    }
     if plan.method.card().estimator == Estimator::Mix {
         let hover = "Gradient-free before this time, while the future is undecided; through the map after it.";
         number(
@@ -457,6 +402,21 @@ fn special(ui: &mut Ui, plan: &mut SteerPlan) {
             ];
             choice(ui, &mut plan.control, &options);
         });
+        let hover = "Guide until this time only, then jump to the data with one call of the map. arXiv 2604.27147.";
+        row(ui, "Early stop", hover, |ui| {
+            let mut stops = plan.control_until.is_some();
+            if choice(ui, &mut stops, &[(false, "off", ""), (true, "at", "")]) {
+                plan.control_until = (stops && plan.steps > 1).then_some(0.6);
+            }
+            let least = plan.start + 0.01;
+            if let Some(until) = &mut plan.control_until {
+                let number = DragValue::new(until).range(least..=0.99).speed(0.005);
+                named(&ui.add(number), "Time of the early stop", *until);
+            }
+        });
+        if plan.steps < 2 {
+            plan.control_until = None;
+        }
     }
     if plan.flow == Flow::Sde && plan.steps < 50 {
         let note = tokens::palette(ui).note;

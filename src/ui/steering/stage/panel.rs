@@ -1,11 +1,13 @@
 //! One method: its header, and its particles on the plane.
 
 use eframe::egui::{
-    Align2, CornerRadius, CursorIcon, Frame, Margin, Rect, Response, RichText, Role, Sense, Stroke,
-    StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, CursorIcon, Frame, Margin, Painter, Rect, Response, RichText, Role,
+    Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
-use crate::steer::Method;
+use crate::reward::Reward;
+use crate::session::View;
+use crate::steer::{KeptFrame, Method};
 use crate::ui::canvas::ground;
 use crate::ui::canvas::modes;
 use crate::ui::canvas::projection::Projection;
@@ -22,8 +24,16 @@ const WHEEL: f64 = 0.0035;
 /// How near a click must come to a particle.
 const REACH: f32 = 12.0;
 
-/// Shows a panel in `rect`. Gives whether it should be closed.
-pub fn show(ui: &mut Ui, state: &mut State, index: usize, rect: Rect) -> bool {
+/// What a person did in a panel.
+pub struct Done {
+    /// It should be closed.
+    pub close: bool,
+    /// The reward was moved.
+    pub reward: Option<Reward>,
+}
+
+/// Shows a panel in `rect`.
+pub fn show(ui: &mut Ui, state: &mut State, index: usize, rect: Rect, view: View) -> Done {
     let palette = tokens::palette(ui);
     let (above, canvas) = rect.split_top_bottom_at_y(rect.top() + header::HEIGHT);
     let above = Rect::from_min_max(above.min, pos2(above.max.x, above.max.y - 2.0));
@@ -33,8 +43,8 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize, rect: Rect) -> bool {
     }
     let id = ui.scope_id().with("canvas");
     let response = ui.interact(canvas, id, Sense::click_and_drag());
-    navigate(ui, state, &response, canvas, index);
-    let projection = Projection::new(state.session.view, canvas);
+    let projection = Projection::new(view, canvas);
+    navigate(ui, state, &response, &projection, index);
     describe(&response, state, index);
     let painter = ui.painter_at(canvas);
     ground::grid(&painter, &projection, palette);
@@ -43,7 +53,8 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize, rect: Rect) -> bool {
         ground::scale_bar(&painter, &projection, palette);
     }
     progress(&painter, state, index, canvas, palette);
-    handles::show(ui, state, &projection, index);
+    outside(&painter, state, index, &projection, palette);
+    let reward = handles::show(ui, state, &projection, index);
     if state.session.show.edit {
         modes::show(ui, state, &projection, index + 1);
     }
@@ -56,13 +67,18 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize, rect: Rect) -> bool {
     };
     ui.painter()
         .rect_stroke(canvas, 2.0, outline, StrokeKind::Outside);
-    close
+    Done { close, reward }
 }
 
 /// Pan and zoom (all panels follow), select a particle, add a mode.
-fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect, index: usize) {
+fn navigate(
+    ui: &Ui,
+    state: &mut State,
+    response: &Response,
+    projection: &Projection,
+    index: usize,
+) {
     let view = state.session.view;
-    let projection = Projection::new(view, rect);
     if response.double_clicked()
         && state.session.show.edit
         && let Some(pointer) = response.interact_pointer_pos()
@@ -84,7 +100,7 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect, index: 
     }
     if response.drag_started()
         && let Some(origin) = ui.input(|i| i.pointer.press_origin())
-        && let Some(id) = handles::near(state, index, &projection, origin)
+        && let Some(id) = handles::near(state, index, projection, origin)
     {
         // In a slow frame the pointer may have left the handle before the press is seen.
         ui.ctx().set_dragged_id(id);
@@ -140,14 +156,47 @@ fn describe(response: &Response, state: &State, index: usize) {
     });
 }
 
-/// How far a run that is under way has got.
-fn progress(
-    painter: &eframe::egui::Painter,
+/// How many particles are beyond the edges: a panel that looks empty says why.
+fn outside(
+    painter: &Painter,
     state: &State,
     index: usize,
-    rect: Rect,
+    projection: &Projection,
     palette: &Palette,
 ) {
+    let t = state.steering_shown();
+    let Some((_, run)) = layers::run_of(state, index) else {
+        return;
+    };
+    let Some((_, frame)) = KeptFrame::at(&run.frames, t) else {
+        return;
+    };
+    let [min, max] = projection.visible();
+    let is_outside = |x: &&[f32; 2]| {
+        let x = x.map(f64::from);
+        x.iter().all(|v| v.is_finite())
+            && (0..2).any(|axis| !(min[axis]..=max[axis]).contains(&x[axis]))
+    };
+    let count = frame.x.iter().filter(is_outside).count();
+    // A few stragglers are no news.
+    if count * 50 < frame.x.len() {
+        return;
+    }
+    let text = format!("{} outside the view", format::count(count as u64));
+    let bottom = if index == 0 { -30.0 } else { -8.0 };
+    ground::outlined_text(
+        painter,
+        projection.rect.left_bottom() + vec2(8.0, bottom),
+        Align2::LEFT_BOTTOM,
+        &text,
+        tokens::small_font(),
+        palette.text_quiet,
+        palette.halo,
+    );
+}
+
+/// How far a run that is under way has got.
+fn progress(painter: &Painter, state: &State, index: usize, rect: Rect, palette: &Palette) {
     let arriving = state.steering.arriving.as_ref();
     let newest = arriving.and_then(|runs| runs.panels.get(index));
     let shown = layers::run_of(state, index).map(|(_, run)| run);

@@ -1,0 +1,210 @@
+//! A small residual network that says which class an image is of: the judge of generated images, and the features in
+//! which their distributions are compared.
+
+use burn::module::Module;
+use burn::nn::conv::{Conv2d, Conv2dConfig};
+use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
+use burn::tensor::activation::silu;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+
+/// Channels of one group of the normalisation.
+const GROUP: usize = 8;
+
+/// Shape of a [`Classifier`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierConfig {
+    /// Channels, rows and columns of an image.
+    pub image: [usize; 3],
+    /// Number of classes.
+    pub classes: usize,
+    /// Stride of the first convolution.
+    pub stem_stride: usize,
+    /// Width and number of residual blocks of each stage; every stage but the first halves rows and columns.
+    pub stages: Vec<(usize, usize)>,
+}
+
+impl ClassifierConfig {
+    /// Digits and other 28x28 grey images.
+    pub fn mnist() -> Self {
+        Self {
+            image: [1, 28, 28],
+            classes: 10,
+            stem_stride: 2,
+            stages: vec![(24, 1), (48, 1)],
+        }
+    }
+
+    /// 32x32 colour photos.
+    pub fn photos() -> Self {
+        Self {
+            image: [3, 32, 32],
+            classes: 10,
+            stem_stride: 1,
+            stages: vec![(64, 2), (128, 2), (256, 2)],
+        }
+    }
+
+    /// Length of a feature vector.
+    pub fn features(&self) -> usize {
+        self.stages.last().map_or(0, |(width, _)| *width)
+    }
+
+    /// What is wrong with it, if anything.
+    pub fn fault(&self) -> Option<String> {
+        let [channels, rows, columns] = self.image;
+        let halvings = self.stages.len().saturating_sub(1) as u32;
+        let smallest = self.stem_stride.max(1) << halvings.min(16);
+        let fine = (1..=4).contains(&channels)
+            && (8..=512).contains(&rows)
+            && (8..=512).contains(&columns)
+            && (2..=1000).contains(&self.classes)
+            && (1..=4).contains(&self.stem_stride)
+            && (1..=6).contains(&self.stages.len())
+            && smallest <= rows.min(columns)
+            && self.stages.iter().all(|(width, blocks)| {
+                width % GROUP == 0 && (GROUP..=1024).contains(width) && (1..=16).contains(blocks)
+            });
+        (!fine).then(|| {
+            format!(
+                "a classifier of {self:?} is not possible: widths are multiples of {GROUP} up to 1024, images 8 to 512 \
+                 pixels wide with 1 to 4 channels"
+            )
+        })
+    }
+
+    /// The network with fresh random weights.
+    pub fn init(&self, device: &Device) -> Classifier {
+        let first = self.stages.first().map_or(GROUP, |(width, _)| *width);
+        let stem = Conv2dConfig::new([self.image[0], first], [3, 3])
+            .with_stride([self.stem_stride; 2])
+            .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+            .init(device);
+        let (mut blocks, mut width) = (Vec::new(), first);
+        for (stage, (to, count)) in self.stages.iter().enumerate() {
+            for block in 0..*count {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                blocks.push(Block::new([width, *to], stride, device));
+                width = *to;
+            }
+        }
+        Classifier {
+            stem,
+            blocks,
+            norm: GroupNormConfig::new(width / GROUP, width).init(device),
+            head: LinearConfig::new(width, self.classes).init(device),
+        }
+    }
+}
+
+/// Two convolutions around which the signal may go.
+#[derive(Module, Debug)]
+pub struct Block {
+    norm_1: GroupNorm,
+    conv_1: Conv2d,
+    norm_2: GroupNorm,
+    conv_2: Conv2d,
+    /// Where width or size change.
+    skip: Option<Conv2d>,
+}
+
+impl Block {
+    fn new([from, to]: [usize; 2], stride: usize, device: &Device) -> Self {
+        let conv = |from, stride| {
+            Conv2dConfig::new([from, to], [3, 3])
+                .with_stride([stride; 2])
+                .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
+                .with_bias(false)
+                .init(device)
+        };
+        Self {
+            norm_1: GroupNormConfig::new(from / GROUP, from).init(device),
+            conv_1: conv(from, stride),
+            norm_2: GroupNormConfig::new(to / GROUP, to).init(device),
+            conv_2: conv(to, 1),
+            skip: (from != to || stride != 1).then(|| {
+                Conv2dConfig::new([from, to], [1, 1])
+                    .with_stride([stride; 2])
+                    .with_bias(false)
+                    .init(device)
+            }),
+        }
+    }
+
+    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
+        let h = silu(self.norm_1.forward(x.clone()));
+        let around = match &self.skip {
+            Some(skip) => skip.forward(h.clone()),
+            None => x,
+        };
+        let h = self.conv_1.forward(h);
+        let h = self.conv_2.forward(silu(self.norm_2.forward(h)));
+        around + h
+    }
+}
+
+/// See [`ClassifierConfig`] for its shape.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    stem: Conv2d,
+    blocks: Vec<Block>,
+    norm: GroupNorm,
+    head: Linear,
+}
+
+impl Classifier {
+    /// What it sees: the last layer's activations, averaged over the image.
+    ///
+    /// # Shapes
+    /// `x`: `[B, C, H, W]` in [-1, 1]; the result `[B, F]`.
+    pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
+        let mut h = self.stem.forward(x);
+        for block in &self.blocks {
+            h = block.forward(h);
+        }
+        let h = silu(self.norm.forward(h));
+        let [batch, width, rows, columns] = h.dims();
+        h.reshape([batch, width, rows * columns])
+            .mean_dim(2)
+            .reshape([batch, width])
+    }
+
+    /// Logarithms of the classes' probabilities, up to a constant an image.
+    ///
+    /// # Shapes
+    /// `x`: `[B, C, H, W]` in [-1, 1]; the result `[B, classes]`.
+    pub fn logits(&self, x: Tensor<4>) -> Tensor<2> {
+        self.head.forward(self.features(x))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use burn::tensor::Distribution;
+
+    #[test]
+    fn shapes_are_what_the_configuration_says() {
+        let device = Device::flex();
+        for config in [ClassifierConfig::mnist(), ClassifierConfig::photos()] {
+            assert_eq!(config.fault(), None);
+            let [channels, rows, columns] = config.image;
+            let x =
+                Tensor::<4>::random([2, channels, rows, columns], Distribution::Default, &device);
+            let net = config.init(&device);
+            assert_eq!(net.features(x.clone()).dims(), [2, config.features()]);
+            assert_eq!(net.logits(x).dims(), [2, config.classes]);
+        }
+    }
+
+    #[test]
+    fn an_impossible_shape_is_refused() {
+        let mut config = ClassifierConfig::mnist();
+        config.stages = vec![(7, 1)];
+        assert!(config.fault().unwrap().contains("multiples of 8"));
+        config.stages = vec![(8, 1); 6];
+        config.stem_stride = 4;
+        assert!(config.fault().is_some());
+    }
+}

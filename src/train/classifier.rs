@@ -1,0 +1,274 @@
+//! Training of the classifiers that judge generated images.
+
+use burn::module::Module as _;
+use burn::nn::loss::CrossEntropyLossConfig;
+use burn::optim::grad_clipping::GradientClippingConfig;
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use super::images::ImageSet;
+use super::optimizer::RateCourse;
+use crate::model::{Classifier, ClassifierConfig};
+
+/// Images of one batch when nothing is learned.
+const JUDGED_AT_ONCE: usize = 256;
+
+/// How a classifier is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClassifierRecipe {
+    /// Times each image is seen.
+    pub epochs: u32,
+    /// Images of a step.
+    pub batch: usize,
+    /// Highest learning rate.
+    pub rate: f64,
+    /// Decoupled decay of the weights.
+    pub weight_decay: f64,
+    /// Share of the target that goes to all classes.
+    pub smoothing: f64,
+    /// Images are moved by up to this many pixels.
+    pub shift: usize,
+    /// Whether they are mirrored, left and right.
+    pub mirror: bool,
+    /// Root of the noise.
+    pub seed: u64,
+}
+
+impl ClassifierRecipe {
+    /// Digits: no mirror, small shifts.
+    pub fn mnist() -> Self {
+        Self {
+            epochs: 8,
+            batch: 128,
+            rate: 3e-3,
+            weight_decay: 0.05,
+            smoothing: 0.05,
+            shift: 2,
+            mirror: false,
+            seed: 1,
+        }
+    }
+
+    /// Photos.
+    pub fn photos() -> Self {
+        Self {
+            epochs: 40,
+            rate: 2e-3,
+            shift: 4,
+            mirror: true,
+            ..Self::mnist()
+        }
+    }
+}
+
+/// What one pass over the data gave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Epoch {
+    /// Which, from 1.
+    pub epoch: u32,
+    /// Mean training loss, nats.
+    pub loss: f64,
+    /// Share of held-out images put in their class.
+    pub accuracy: f64,
+}
+
+/// Trains on `data` and judges on `held_out` after each epoch; the same seed and device give the same weights.
+///
+/// `watch` is told the share done and the epoch if one is complete; it answers whether to go on. `None`: stopped.
+pub fn train_classifier(
+    config: &ClassifierConfig,
+    recipe: &ClassifierRecipe,
+    data: &ImageSet,
+    held_out: &ImageSet,
+    device: &Device,
+    watch: &mut dyn FnMut(f64, Option<Epoch>) -> bool,
+) -> Option<Classifier> {
+    let learning = device.clone().autodiff();
+    device.seed(recipe.seed);
+    let mut net = config.init(&learning);
+    let mut optimizer = AdamWConfig::new()
+        .with_weight_decay(recipe.weight_decay as f32)
+        .with_grad_clipping(Some(GradientClippingConfig::Norm(1.0)))
+        .init();
+    let criterion = CrossEntropyLossConfig::new()
+        .with_smoothing((recipe.smoothing > 0.0).then_some(recipe.smoothing as f32))
+        .init(&learning);
+    let batches = data.len() / recipe.batch;
+    let total = u64::from(recipe.epochs) * batches as u64;
+    let course = RateCourse {
+        peak: recipe.rate,
+        warm_up: (total / 20).max(1),
+        steps: total,
+        floor: 0.01,
+    };
+    for epoch in 0..recipe.epochs {
+        let mut rng = ChaCha8Rng::seed_from_u64(recipe.seed);
+        rng.set_stream(u64::from(epoch) + 1);
+        let order = shuffled(data.len(), &mut rng);
+        let mut losses = 0.0;
+        for (step, which) in order.chunks_exact(recipe.batch).enumerate() {
+            let x = moved(data, which, recipe, &mut rng, &learning);
+            let labels: Vec<i32> = which.iter().map(|i| i32::from(data.labels[*i])).collect();
+            let labels = TensorData::new(labels, [which.len()]);
+            let labels = Tensor::<1, Int>::from_data(labels, &learning);
+            let loss = criterion.forward(net.logits(x), labels);
+            let gradients = GradientsParams::from_grads(loss.backward(), &net);
+            losses += f64::from(scalar(loss));
+            let at = u64::from(epoch) * batches as u64 + step as u64;
+            net = optimizer.step(course.at(at), net, gradients);
+            if !watch((at + 1) as f64 / total as f64, None) {
+                return None;
+            }
+        }
+        let told = Epoch {
+            epoch: epoch + 1,
+            loss: losses / batches.max(1) as f64,
+            accuracy: accuracy(&net.valid(), held_out, device),
+        };
+        if !watch(f64::from(epoch + 1) / f64::from(recipe.epochs), Some(told)) {
+            return None;
+        }
+    }
+    Some(net.valid())
+}
+
+/// Share of the images that the classifier puts in their class.
+pub fn accuracy(net: &Classifier, images: &ImageSet, device: &Device) -> f64 {
+    let all: Vec<usize> = (0..images.len()).collect();
+    let mut right = 0_usize;
+    for which in all.chunks(JUDGED_AT_ONCE) {
+        let best = net.logits(images.tensor(which, device)).argmax(1);
+        let best: Vec<i32> = best
+            .into_data()
+            .convert::<i32>()
+            .try_into_vec()
+            .unwrap_or_default();
+        right += which
+            .iter()
+            .zip(best)
+            .filter(|(i, best)| i32::from(images.labels[**i]) == *best)
+            .count();
+    }
+    right as f64 / images.len().max(1) as f64
+}
+
+fn scalar(loss: Tensor<1>) -> f32 {
+    let values: Vec<f32> = loss
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .unwrap_or_default();
+    values.first().copied().unwrap_or(f32::NAN)
+}
+
+fn shuffled(n: usize, rng: &mut ChaCha8Rng) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..n).collect();
+    for i in (1..n).rev() {
+        order.swap(i, rng.random_range(0..=i));
+    }
+    order
+}
+
+/// A batch, each image moved a little (black comes in) and perhaps mirrored.
+fn moved(
+    data: &ImageSet,
+    which: &[usize],
+    recipe: &ClassifierRecipe,
+    rng: &mut ChaCha8Rng,
+    device: &Device,
+) -> Tensor<4> {
+    let [channels, rows, columns] = data.shape;
+    let reach = recipe.shift as i64;
+    let mut values = vec![-1.0_f32; which.len() * data.stride()];
+    for (i, out) in which.iter().zip(values.chunks_exact_mut(data.stride())) {
+        let image = data.image(*i);
+        let (down, right) = (
+            rng.random_range(-reach..=reach),
+            rng.random_range(-reach..=reach),
+        );
+        let mirror = recipe.mirror && rng.random_range(0..2) == 1;
+        for c in 0..channels {
+            for row in 0..rows {
+                for column in 0..columns {
+                    let from_row = row as i64 - down;
+                    let mut from = column as i64 - right;
+                    if mirror {
+                        from = columns as i64 - 1 - from;
+                    }
+                    if (0..rows as i64).contains(&from_row) && (0..columns as i64).contains(&from) {
+                        let at = (c * rows + from_row as usize) * columns + from as usize;
+                        out[(c * rows + row) * columns + column] =
+                            f32::from(image[at]) / 127.5 - 1.0;
+                    }
+                }
+            }
+        }
+    }
+    let shape = [which.len(), channels, rows, columns];
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bars that lie or stand: a problem of two classes.
+    fn bars(n: usize) -> ImageSet {
+        let mut pixels = Vec::new();
+        let mut labels = Vec::new();
+        for i in 0..n {
+            let (lies, at) = (i % 2 == 0, 2 + (i / 2) % 4);
+            for row in 0..8 {
+                for column in 0..8 {
+                    let on = if lies { row == at } else { column == at };
+                    pixels.push(if on { 255 } else { 0 });
+                }
+            }
+            labels.push(u16::from(lies));
+        }
+        ImageSet {
+            shape: [1, 8, 8],
+            pixels,
+            labels,
+            classes: vec!["stands".into(), "lies".into()],
+        }
+    }
+
+    #[test]
+    fn a_classifier_learns_bars_and_the_same_seed_gives_the_same_one() {
+        let device = Device::flex();
+        let config = ClassifierConfig {
+            image: [1, 8, 8],
+            classes: 2,
+            stem_stride: 1,
+            stages: vec![(8, 1)],
+        };
+        let recipe = ClassifierRecipe {
+            epochs: 4,
+            batch: 16,
+            shift: 1,
+            rate: 1e-2,
+            ..ClassifierRecipe::mnist()
+        };
+        let data = bars(128);
+        let train = || {
+            let mut last = 0.0;
+            let net = train_classifier(&config, &recipe, &data, &data, &device, &mut |_, epoch| {
+                last = epoch.map_or(last, |e| e.accuracy);
+                true
+            });
+            (net.unwrap(), last)
+        };
+        let (first, accuracy) = train();
+        // Chance is 0.5.
+        assert!(accuracy > 0.95, "{accuracy}");
+        let weights = crate::model::weights_of(&first);
+        assert_eq!(weights, crate::model::weights_of(&train().0));
+        let stopped = train_classifier(&config, &recipe, &data, &data, &device, &mut |_, _| false);
+        assert!(stopped.is_none());
+    }
+}

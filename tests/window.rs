@@ -8,7 +8,8 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
 use foresight::lookahead::Source;
-use foresight::session::{Session, WorldRef};
+use foresight::session::{Session, Steering, Workspace, WorldRef};
+use foresight::steer::{Method, SteerPlan};
 use foresight::ui::{App, AppOptions};
 
 type Window = Harness<'static, App>;
@@ -346,4 +347,199 @@ fn bad_files_say_what_is_wrong_and_the_last_good_state_stays() {
         wait_for_text(&mut window, part);
         assert_eq!(*window.state().session(), before, "{name}");
     }
+}
+
+/// A comparison that is computed in a moment.
+fn small_comparison(panels: Vec<SteerPlan>) -> Session {
+    Session {
+        workspace: Workspace::Steering,
+        steering: Steering {
+            panels: panels
+                .into_iter()
+                .map(|plan| SteerPlan { steps: 20, ..plan })
+                .collect(),
+            particles: 32,
+            ..Steering::default()
+        },
+        ..Session::default()
+    }
+}
+
+fn two_methods() -> Session {
+    small_comparison(vec![
+        SteerPlan::new(Method::Dps),
+        SteerPlan {
+            draws: 8,
+            ..SteerPlan::new(Method::MfmGf)
+        },
+    ])
+}
+
+fn wait_until(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) {
+    let begun = std::time::Instant::now();
+    while !done(window) {
+        assert!(begun.elapsed().as_secs() < 60, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.step();
+    }
+}
+
+fn methods(window: &Window) -> Vec<Method> {
+    let panels = &window.state().session().steering.panels;
+    panels.iter().map(|plan| plan.method).collect()
+}
+
+#[test]
+fn keys_and_tabs_switch_the_workspace() {
+    let mut window = window();
+    press(&mut window, Modifiers::COMMAND, Key::Num2);
+    assert_eq!(window.state().session().workspace, Workspace::Steering);
+    window.get_by_label("Methods side by side");
+    window.get_by_label("Equal compute");
+    window
+        .get_by_role_and_label(Role::Tab, "Posterior")
+        .click_accesskit();
+    window.run_steps(3);
+    assert_eq!(window.state().session().workspace, Workspace::Posterior);
+    window.get_by_label("What x_t could still become");
+}
+
+#[test]
+fn a_method_is_added_and_closed() {
+    let mut window = window_of(two_methods());
+    window.get_by_label("Add a method").click_accesskit();
+    window.run_steps(4);
+    window.get_by_label("LGD").click();
+    window.run_steps(4);
+    assert_eq!(methods(&window), [Method::Dps, Method::MfmGf, Method::Lgd]);
+    window.get_by_label("Particles of LGD");
+    window.get_by_label("Close DPS").click_accesskit();
+    window.run_steps(4);
+    assert_eq!(methods(&window), [Method::MfmGf, Method::Lgd]);
+}
+
+#[test]
+fn one_draw_of_mfm_gf_is_warned_of_and_mended_with_one_click() {
+    let mut window = window_of(small_comparison(vec![SteerPlan {
+        draws: 1,
+        ..SteerPlan::new(Method::MfmGf)
+    }]));
+    wait_for_text(&mut window, "does not steer");
+    window.get_by_label("Use MFM-G").click_accesskit();
+    window.run_steps(4);
+    assert_eq!(methods(&window), [Method::MfmG]);
+    assert!(
+        window
+            .query_all_by_label_contains("does not steer")
+            .next()
+            .is_none()
+    );
+}
+
+#[test]
+fn space_plays_the_comparison_from_noise_and_waits_for_what_is_computed() {
+    let mut session = two_methods();
+    session.steering.t = 0.7;
+    let mut window = window_of(session);
+    wait_until(&mut window, "the runs did not finish", |window| {
+        window.state().is_settled()
+    });
+    tap(&mut window, Key::Space);
+    assert!(window.state().is_playing());
+    let begin = window.state().clock();
+    assert!(begin < 0.1, "from noise: {begin}");
+    window.run_steps(30);
+    let moved = window.state().clock();
+    assert!(moved > begin + 0.02, "{moved}");
+    tap(&mut window, Key::Space);
+    tap(&mut window, Key::Home);
+    tap(&mut window, Key::ArrowRight);
+    let first = window.state().clock();
+    tap(&mut window, Key::ArrowRight);
+    let second = window.state().clock();
+    // From the start at 0.01 by twentieths of the rest.
+    assert!((first - 0.01).abs() < 1e-9, "{first}");
+    assert!((second - 0.0595).abs() < 1e-9, "{second}");
+    tap(&mut window, Key::ArrowLeft);
+    assert_eq!(window.state().clock(), first);
+    assert_eq!(time(&window), 0.33, "the other workspace's clock stays");
+}
+
+#[test]
+fn esc_in_the_comparison_cancels_and_clears_but_never_quits() {
+    let mut session = two_methods();
+    session.steering.selected = Some(3);
+    let mut window = window_of(session);
+    for _ in 0..5 {
+        tap(&mut window, Key::Escape);
+    }
+    assert_eq!(window.state().session().steering.selected, None);
+    let closing = window
+        .output()
+        .viewport_output
+        .values()
+        .flat_map(|viewport| &viewport.commands)
+        .any(|command| matches!(command, eframe::egui::ViewportCommand::Close));
+    assert!(!closing);
+    window.get_by_label("Methods side by side");
+}
+
+#[test]
+fn dragging_the_reward_previews_and_release_computes_it_whole() {
+    let mut session = two_methods();
+    session.steering.particles = 512;
+    let mut window = window_of(session);
+    wait_until(&mut window, "the runs did not finish", |window| {
+        window.state().is_settled()
+    });
+    let before = window.state().session().steering.reward.clone();
+    let handle = window.get_by_label("Observed value").rect().center();
+    window.drag_at(handle);
+    window.run_steps(2);
+    window.hover_at(handle + vec2(30.0, 20.0));
+    window.run_steps(2);
+    wait_for_text(&mut window, "preview");
+    window.drop_at(handle + vec2(30.0, 20.0));
+    window.run_steps(2);
+    assert_ne!(window.state().session().steering.reward, before);
+    wait_until(&mut window, "the whole runs did not come", |window| {
+        window.state().is_settled()
+    });
+    assert!(
+        window
+            .query_all_by_label_contains("preview")
+            .next()
+            .is_none()
+    );
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(window.state().session().steering.reward, before);
+}
+
+#[test]
+fn every_control_of_the_comparison_has_a_name() {
+    let mut window = window_of(two_methods());
+    window.check_accessibility();
+    window.get_by_label("Options of DPS").click();
+    window.run_steps(4);
+    window.check_accessibility();
+}
+
+#[test]
+fn esc_keeps_what_a_cancelled_run_has_computed_and_says_so() {
+    let mut session = Session {
+        workspace: Workspace::Steering,
+        ..Session::default()
+    };
+    session.steering.particles = 8192;
+    session.steering.t = 1.0;
+    let mut window = window_of(session);
+    wait_for_text(&mut window, "computed to t");
+    tap(&mut window, Key::Escape);
+    wait_for_text(&mut window, "Cancelled at t");
+    let seed = window.state().session().seed;
+    tap(&mut window, Key::R);
+    assert_eq!(window.state().session().seed, seed + 1);
+    wait_for_text(&mut window, "computed to t");
+    tap(&mut window, Key::Escape);
+    wait_for_text(&mut window, "Cancelled at t");
 }

@@ -145,6 +145,7 @@ impl Worker {
     pub fn score_curves(&mut self, id: RequestId, runs: &Arc<SteerAnswer>) -> JobResult {
         let job = Job::new(id, Slot::ScoreCurves, "scores against t");
         let mut panels: Vec<Vec<PanelScore>> = vec![Vec::new(); runs.panels.len()];
+        let mut floors: Vec<(f64, Floor)> = Vec::new();
         let order = super::diversity::coarse_to_fine(CURVE_TIMES);
         for (done, index) in order.into_iter().enumerate() {
             let clock = index as f64 / (CURVE_TIMES - 1) as f64;
@@ -157,6 +158,10 @@ impl Worker {
                 };
                 let particles = frame.x.len().min(CURVE_PARTICLES);
                 let goal = self.goal(runs, frame.t, particles)?;
+                let at = floors.partition_point(|(t, _)| *t < frame.t);
+                if floors.get(at).is_none_or(|(t, _)| *t != frame.t) {
+                    floors.insert(at, (frame.t, goal.floor));
+                }
                 let score = score_panel(
                     runs,
                     (panel, plan),
@@ -179,6 +184,7 @@ impl Worker {
                     Arc::new(ScoreCurvesAnswer {
                         runs: runs.clone(),
                         panels: panels.clone(),
+                        floors: floors.clone(),
                         complete,
                     }),
                 ));

@@ -132,6 +132,8 @@ pub struct ScoreCurvesAnswer {
     pub runs: Arc<SteerAnswer>,
     /// For each panel its scores, rising `t`.
     pub panels: Vec<Vec<PanelScore>>,
+    /// What two exact samples of that size differ by, rising `t`.
+    pub floors: Vec<(f64, Floor)>,
     /// Whether all times are there.
     pub complete: bool,
 }

@@ -158,15 +158,44 @@ impl<'a> Look<'a> {
         Ok(out[0])
     }
 
-    /// The posterior draws that particle `id` sees at `x`; empty for lookaheads without draws.
+    /// The futures that particle `id` looks at from `x`: its draws, the cloud around the mean, or the one point that
+    /// stands for all; empty for lookaheads that look at none.
     pub fn futures(&self, id: u32, x: Point) -> Vec<[f32; 2]> {
-        let Some(draws) = &self.draws else {
-            return Vec::new();
-        };
         let n = self.plan.draws as usize;
-        let mut futures = vec![[0.0; 2]; n];
-        draws.draw(&[id], &[x], n, &mut futures, &mut Counters::default());
-        futures
+        let mut none = Counters::default();
+        if let Some(draws) = &self.draws {
+            let mut futures = vec![[0.0; 2]; n];
+            draws.draw(&[id], &[x], n, &mut futures, &mut none);
+            return futures;
+        }
+        let mut point = x;
+        match (self.lookahead, &self.map) {
+            (Lookahead::Tweedie | Lookahead::Gaussian, _) => {
+                let left = 1.0 - self.t;
+                self.base.eval(&[x], &mut none, |_, b| {
+                    point = std::array::from_fn(|d| x[d] + left * b[d]);
+                });
+            }
+            (Lookahead::FlowMap, Some(map)) => map.eval(&[x], &mut none, |_, end| point = end),
+            _ => return Vec::new(),
+        }
+        if self.lookahead != Lookahead::Gaussian {
+            return vec![point.map(|v| v as f32)];
+        }
+        let (noise, spread) = self.cloud(id);
+        noise
+            .into_iter()
+            .map(|eps| std::array::from_fn(|d| (point[d] + spread * f64::from(eps[d])) as f32))
+            .collect()
+    }
+
+    /// Noise and spread of LGD's cloud around the mean: variance `(1-t)^2 / (t^2 + (1-t)^2)`.
+    fn cloud(&self, id: u32) -> (Vec<[f32; 2]>, f64) {
+        let left = 1.0 - self.t;
+        let mut noise = vec![[0.0; 2]; self.plan.draws as usize];
+        let address = Address::new(self.plan.seed, Purpose::PosteriorDraw, id);
+        normal_pairs(address.at_step(self.step), 0, &mut noise);
+        (noise, left / self.t.hypot(left))
     }
 
     fn draws_per_state(&self) -> usize {
@@ -258,17 +287,13 @@ impl<'a> Look<'a> {
         });
     }
 
-    /// LGD: Gaussian draws around the mean, of variance `(1-t)^2 / (t^2 + (1-t)^2)`; the gradient goes through the
-    /// mean.
+    /// LGD: Gaussian draws around the mean; the gradient goes through the mean.
     fn gaussian(&self, ids: &[u32], x: &[Point], out: &mut [Estimate], counts: &mut Counters) {
         let (left, n) = (1.0 - self.t, self.plan.draws as usize);
-        let spread = left / self.t.hypot(left);
         counts.reward += (x.len() * n) as u64;
         counts.reward_gradient += (x.len() * n) as u64;
         let weigh = |i: usize, b: Point| -> (f64, Point) {
-            let mut noise = vec![[0.0; 2]; n];
-            let address = Address::new(self.plan.seed, Purpose::PosteriorDraw, ids[i]);
-            normal_pairs(address.at_step(self.step), 0, &mut noise);
+            let (noise, spread) = self.cloud(ids[i]);
             let mut mean = LogMean::default();
             for eps in noise {
                 let z = std::array::from_fn(|d| x[i][d] + left * b[d] + spread * f64::from(eps[d]));

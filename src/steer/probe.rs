@@ -20,7 +20,7 @@ pub struct Probe {
     pub gradient: Point,
     /// `V_t(x)` and its gradient, in closed form or by quadrature; `None` where the reward has neither.
     pub exact: Option<(f64, Point)>,
-    /// The futures it weighed `[N, 2]`; empty for methods that draw none.
+    /// The futures it looked at `[N, 2]`: draws, or for DPS their mean; empty for methods that look at none.
     pub futures: Vec<[f32; 2]>,
 }
 
@@ -160,6 +160,36 @@ mod tests {
             let steering = plan.schedule.half_sigma_sq(probe.t) * probe.gradient[d];
             // Kept frames are f32.
             assert!((x[d] + dt * (b[d] + steering) - next[d]).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn dps_looks_at_the_mean_of_all_futures_alone() {
+        let world = Preset::Two.mixture();
+        let reward: Reward = "bowl:1,0.5,1".parse().unwrap();
+        let scene = SteerScene {
+            world: &world,
+            reward: &reward,
+            model: None,
+        };
+        let x = [0.1, -0.2];
+        let seen = |method| {
+            let mut plan = SteerPlan::new(method);
+            (plan.steps, plan.draws) = (20, 4096);
+            probe(&plan, scene, 8, 3, x).unwrap()
+        };
+        let dps = seen(Method::Dps);
+        let denoised = world.posterior(dps.t, x).mean();
+        assert_eq!(dps.futures.len(), 1);
+        let mean = |futures: &[[f32; 2]], d: usize| {
+            futures.iter().map(|z| f64::from(z[d])).sum::<f64>() / futures.len() as f64
+        };
+        // LGD's cloud of 4,096 draws with a spread below 1 lies around the same point.
+        for (method, tolerance) in [(Method::Dps, 1e-6), (Method::Lgd, 0.06)] {
+            let futures = seen(method).futures;
+            for (d, exact) in denoised.into_iter().enumerate() {
+                assert!((mean(&futures, d) - exact).abs() < tolerance, "{method}");
+            }
         }
     }
 

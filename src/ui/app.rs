@@ -8,19 +8,23 @@ use egui_tiles::Tree;
 
 use crate::engine::Compute;
 use crate::gpu::SharedDevice;
-use crate::session::Session;
+use crate::session::{Session, Workspace};
 
 use super::layout::{self, Pane};
 use super::options::AppOptions;
 use super::persist::{self, Remembered};
 use super::state::{Place, State};
+use super::steering::lessons;
 use super::tokens::{self, duration, size, space};
 use super::{canvas, help, shortcuts, side, status, timeline, top_bar, widgets};
 
 /// The window.
 pub struct App {
     state: State,
+    /// The panels of the Posterior workspace.
     tree: Tree<Pane>,
+    /// The panels of the Steering workspace.
+    steering_tree: Tree<Pane>,
     /// The session as it was last kept for the next run.
     saved: Option<Session>,
     /// Whether eframe tells how long a frame took, painting included.
@@ -72,6 +76,7 @@ impl App {
         Self {
             state,
             tree: remembered.tree,
+            steering_tree: remembered.steering_tree,
             saved: None,
             frame_time_is_told: false,
         }
@@ -151,7 +156,14 @@ impl App {
                 top: 0,
                 bottom: 0,
             }))
-            .show(ui, |ui| layout::show(ui, &mut self.tree, state));
+            .show(ui, |ui| {
+                lessons::banner(ui, state);
+                let tree = match state.session.workspace {
+                    Workspace::Posterior => &mut self.tree,
+                    Workspace::Steering => &mut self.steering_tree,
+                };
+                layout::show(ui, tree, state);
+            });
 
         program_notice(&ctx, state);
         drop_veil(&ctx);
@@ -186,6 +198,11 @@ impl App {
     pub fn shown_time(&self) -> Option<f64> {
         let answer = self.state.answers.main.draws.as_ref()?;
         Some(answer.request.t)
+    }
+
+    /// The clock of the workspace that is shown.
+    pub fn clock(&self) -> f64 {
+        self.state.clock()
     }
 
     /// Whether every figure on screen is up to date.
@@ -291,7 +308,7 @@ impl eframe::App for App {
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        persist::save(storage, &self.state, &self.tree);
+        persist::save(storage, &self.state, &self.tree, &self.steering_tree);
         self.saved = Some(self.state.session.clone());
     }
 

@@ -12,7 +12,7 @@ const COLUMN: f32 = 400.0;
 const KEYS: f32 = 150.0;
 const ROW: f32 = 21.0;
 /// Of everything in two columns.
-const HEIGHT: f32 = 560.0;
+const HEIGHT: f32 = 690.0;
 const GUTTER: f32 = 28.0;
 
 /// Shows the shortcuts while [`State::help_open`].
@@ -55,14 +55,20 @@ fn content(ui: &mut Ui, wide: bool) {
     ui.spacing_mut().item_spacing = vec2(0.0, 1.0);
     if wide {
         ui.horizontal_top(|ui| {
-            column(ui, &[Group::Time, Group::Canvas]);
+            column(ui, &[Group::Time, Group::Canvas, Group::Steering]);
             ui.add_space(GUTTER);
             column(ui, &[Group::Draws, Group::Program]);
         });
     } else {
         column(
             ui,
-            &[Group::Time, Group::Draws, Group::Canvas, Group::Program],
+            &[
+                Group::Time,
+                Group::Draws,
+                Group::Canvas,
+                Group::Steering,
+                Group::Program,
+            ],
         );
     }
     let width = if wide { 2.0 * COLUMN + GUTTER } else { COLUMN };

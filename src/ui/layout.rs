@@ -12,7 +12,10 @@ use egui_tiles::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::session::Workspace;
+
 use super::state::State;
+use super::steering::{budget, scores, stage};
 use super::tokens::{self, size, space};
 use super::{canvas, checkpoint, diversity};
 
@@ -25,39 +28,56 @@ pub enum Pane {
     Diversity,
     /// The loaded checkpoint.
     Checkpoint,
+    /// Methods side by side.
+    Comparison,
+    /// How far each is from the exact target.
+    Scores,
+    /// The same at equal numbers of evaluations.
+    EqualCompute,
 }
 
 impl Pane {
-    const ALL: [Self; 3] = [Self::Canvas, Self::Diversity, Self::Checkpoint];
+    /// The panels of a workspace: a large one, and two tabs beside it.
+    fn all(workspace: Workspace) -> [Self; 3] {
+        match workspace {
+            Workspace::Posterior => [Self::Canvas, Self::Diversity, Self::Checkpoint],
+            Workspace::Steering => [Self::Comparison, Self::Scores, Self::EqualCompute],
+        }
+    }
 
     fn title(self) -> &'static str {
         match self {
             Self::Canvas => "Canvas",
             Self::Diversity => "Diversity",
             Self::Checkpoint => "Checkpoint",
+            Self::Comparison => "Methods",
+            Self::Scores => "Scores",
+            Self::EqualCompute => "Equal compute",
         }
     }
 }
 
 /// No panel is narrower than this.
 const LEAST_WIDTH: f32 = 290.0;
-/// Share of the width that the canvas has at first.
+/// Share of the width that the canvas, or the comparison, has at first.
 const CANVAS_SHARE: f32 = 0.69;
 
-/// The panels as they are at first: the plane, and beside it diversity with the checkpoint behind.
-pub fn initial() -> Tree<Pane> {
+/// The panels of a workspace as they are at first.
+pub fn initial(workspace: Workspace) -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let plane = tiles.insert_pane(Pane::Canvas);
-    let diversity = tiles.insert_pane(Pane::Diversity);
-    let checkpoint = tiles.insert_pane(Pane::Checkpoint);
-    let side = tiles.insert_tab_tile(vec![diversity, checkpoint]);
-    let row = egui_tiles::Linear::new_binary(LinearDir::Horizontal, [plane, side], CANVAS_SHARE);
+    let [large, front, behind] = Pane::all(workspace).map(|pane| tiles.insert_pane(pane));
+    let side = tiles.insert_tab_tile(vec![front, behind]);
+    let row = egui_tiles::Linear::new_binary(LinearDir::Horizontal, [large, side], CANVAS_SHARE);
     let root = tiles.insert_container(Container::Linear(row));
-    Tree::new(Id::unique("panels"), root, tiles)
+    let name = match workspace {
+        Workspace::Posterior => "panels",
+        Workspace::Steering => "steering panels",
+    };
+    Tree::new(Id::unique(name), root, tiles)
 }
 
-/// Whether a remembered tree still holds every panel once.
-pub fn is_whole(tree: &Tree<Pane>) -> bool {
+/// Whether a remembered tree still holds every panel of its workspace once.
+pub fn is_whole(tree: &Tree<Pane>, workspace: Workspace) -> bool {
     let panes: Vec<Pane> = tree
         .tiles
         .tiles()
@@ -66,17 +86,17 @@ pub fn is_whole(tree: &Tree<Pane>) -> bool {
             Tile::Container(_) => None,
         })
         .collect();
-    tree.root.is_some()
-        && panes.len() == Pane::ALL.len()
-        && Pane::ALL.iter().all(|pane| panes.contains(pane))
+    let all = Pane::all(workspace);
+    tree.root.is_some() && panes.len() == all.len() && all.iter().all(|pane| panes.contains(pane))
 }
 
 /// Shows the panels.
 pub fn show(ui: &mut Ui, tree: &mut Tree<Pane>, state: &mut State) {
-    if std::mem::take(&mut state.reset_layout) || !is_whole(tree) {
-        *tree = initial();
+    let workspace = state.session.workspace;
+    if std::mem::take(&mut state.reset_layout) || !is_whole(tree, workspace) {
+        *tree = initial(workspace);
     }
-    if std::mem::take(&mut state.show_details) {
+    if !state.is_steering() && std::mem::take(&mut state.show_details) {
         tree.make_active(|_, tile| matches!(tile, Tile::Pane(Pane::Checkpoint)));
     }
     let tabbed = tree
@@ -130,12 +150,21 @@ impl Panels<'_> {
                     return UiResponse::DragStarted;
                 }
             }
-            Pane::Diversity | Pane::Checkpoint => {
+            Pane::Comparison => {
+                let grip = stage::header(ui, self.state);
+                stage::show(ui, self.state);
+                if grip.drag_started() && !has_tab {
+                    return UiResponse::DragStarted;
+                }
+            }
+            Pane::Diversity | Pane::Checkpoint | Pane::Scores | Pane::EqualCompute => {
                 if !has_tab && heading(ui, pane.title()).drag_started() {
                     return UiResponse::DragStarted;
                 }
                 match pane {
                     Pane::Diversity => diversity::show(ui, self.state),
+                    Pane::Scores => scores::show(ui, self.state),
+                    Pane::EqualCompute => budget::show(ui, self.state),
                     _ => checkpoint::show(ui, self.state),
                 }
             }
@@ -168,7 +197,7 @@ impl Behavior<Pane> for Panels<'_> {
             frame.inner_margin.top = 6;
         }
         frame.inner_margin.right = 4;
-        if *pane == Pane::Canvas {
+        if matches!(*pane, Pane::Canvas | Pane::Comparison) {
             frame.inner_margin = Margin {
                 left: 14,
                 right: 14,

@@ -64,7 +64,7 @@ pub fn snapshot(
         out.display(),
         picture.width(),
         picture.height(),
-        harness.state().session().t
+        harness.state().clock()
     );
     Ok(())
 }

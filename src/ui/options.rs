@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::mixture::{Preset, World};
-use crate::session::{CheckpointRef, ColorTheme, ComputeChoice, Session, WorldRef};
+use crate::session::{CheckpointRef, ColorTheme, ComputeChoice, Session, Workspace, WorldRef};
 
 /// What the window is opened with; the default is how it was left, or the first launch.
 #[derive(Clone, Debug, Default)]
@@ -102,7 +102,10 @@ impl AppOptions {
             session.checkpoint = CheckpointRef::File(path.clone());
         }
         if let Some(t) = self.time {
-            session.t = t;
+            match session.workspace {
+                Workspace::Posterior => session.t = t,
+                Workspace::Steering => session.steering.t = t,
+            }
         }
         if let Some(theme) = self.theme {
             session.theme = theme;

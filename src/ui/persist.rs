@@ -6,7 +6,7 @@ use eframe::Storage;
 use egui_tiles::Tree;
 use serde::{Deserialize, Serialize};
 
-use crate::session::{RecentFiles, Session};
+use crate::session::{RecentFiles, Session, Workspace};
 
 use super::layout::{self, Pane};
 use super::state::State;
@@ -18,8 +18,10 @@ const WINDOW: &str = "window";
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 pub struct Remembered {
-    /// The panels.
+    /// The panels of the Posterior workspace.
     pub tree: Tree<Pane>,
+    /// The panels of the Steering workspace.
+    pub steering_tree: Tree<Pane>,
     /// Files opened before.
     pub recent: RecentFiles,
     /// Whether the hint was put away.
@@ -29,7 +31,8 @@ pub struct Remembered {
 impl Default for Remembered {
     fn default() -> Self {
         Self {
-            tree: layout::initial(),
+            tree: layout::initial(Workspace::Posterior),
+            steering_tree: layout::initial(Workspace::Steering),
             recent: RecentFiles::default(),
             hint_dismissed: false,
         }
@@ -53,16 +56,25 @@ pub fn load(storage: Option<&dyn Storage>) -> (Option<Session>, Remembered) {
                 .map_err(|e| tracing::warn!("the remembered layout is not readable: {e}"))
                 .ok()
         })
-        .filter(|window| layout::is_whole(&window.tree))
+        .filter(|window| {
+            layout::is_whole(&window.tree, Workspace::Posterior)
+                && layout::is_whole(&window.steering_tree, Workspace::Steering)
+        })
         .unwrap_or_default();
     (session, window)
 }
 
 /// Keeps it.
-pub fn save(storage: &mut dyn Storage, state: &State, tree: &Tree<Pane>) {
+pub fn save(
+    storage: &mut dyn Storage,
+    state: &State,
+    tree: &Tree<Pane>,
+    steering_tree: &Tree<Pane>,
+) {
     storage.set_string(SESSION, state.session.to_ron());
     let window = Remembered {
         tree: tree.clone(),
+        steering_tree: steering_tree.clone(),
         recent: state.recent.clone(),
         hint_dismissed: state.hint_dismissed,
     };

@@ -2,6 +2,8 @@
 
 use eframe::egui::{Context, Key, KeyboardShortcut, Modifiers, Popup};
 
+use crate::session::Workspace;
+
 /// What a key can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -31,6 +33,14 @@ pub enum Action {
     Source(usize),
     /// A second lookahead.
     Overlay,
+    /// Go to a workspace.
+    Workspace(Workspace),
+    /// The reward as heat, as lines, or not at all.
+    RewardStyle,
+    /// The last steps of the particles.
+    Trails,
+    /// What the selected particle sees.
+    Futures,
     /// Open any file.
     Open,
     /// Save the session.
@@ -54,6 +64,8 @@ pub enum Group {
     Draws,
     /// The canvas.
     Canvas,
+    /// The comparison of methods.
+    Steering,
     /// Files and the program.
     Program,
 }
@@ -65,6 +77,7 @@ impl Group {
             Self::Time => "Time",
             Self::Draws => "Draws",
             Self::Canvas => "Canvas",
+            Self::Steering => "Steering",
             Self::Program => "Program",
         }
     }
@@ -136,13 +149,13 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::ArrowLeft)],
         Action::Step(-10),
         Group::Time,
-        "back by 0.01",
+        "back by 0.01, or by a step",
     ),
     entry(
         &[key(Key::ArrowRight)],
         Action::Step(10),
         Group::Time,
-        "forward by 0.01",
+        "forward by 0.01, or by a step",
     ),
     entry(
         &[key(Key::Home)],
@@ -230,6 +243,36 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "delete the selected mode",
     ),
     entry(
+        &[key(Key::W)],
+        Action::RewardStyle,
+        Group::Steering,
+        "reward as heat, as lines, or hidden",
+    ),
+    entry(
+        &[key(Key::T)],
+        Action::Trails,
+        Group::Steering,
+        "trails of the particles",
+    ),
+    entry(
+        &[key(Key::L)],
+        Action::Futures,
+        Group::Steering,
+        "futures of the selected particle",
+    ),
+    entry(
+        &[ctrl(Key::Num1)],
+        Action::Workspace(Workspace::Posterior),
+        Group::Program,
+        "the Posterior workspace",
+    ),
+    entry(
+        &[ctrl(Key::Num2)],
+        Action::Workspace(Workspace::Steering),
+        Group::Program,
+        "the Steering workspace",
+    ),
+    entry(
         &[ctrl(Key::O)],
         Action::Open,
         Group::Program,
@@ -251,7 +294,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[ctrl(Key::Z)],
         Action::Undo,
         Group::Program,
-        "undo an edit of the world",
+        "undo an edit",
     ),
     entry(
         &[key(Key::Questionmark), key(Key::F1)],
@@ -278,6 +321,14 @@ pub const GESTURES: &[(&str, &str)] = &[
     (
         "wheel",
         "zoom about the pointer (over a mode in edit mode: its weight)",
+    ),
+    (
+        "click a particle",
+        "steering: follow it in every panel, with the futures it sees",
+    ),
+    (
+        "drag the reward",
+        "steering: its handles move it in every panel",
     ),
     ("drop a file", ".safetensors, .ron or .csv"),
 ];

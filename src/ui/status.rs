@@ -23,7 +23,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             quiet(ui, &seed, palette).on_hover_text("R draws from the next seed");
             quiet(ui, &format!("frame {:.1} ms", state.frame_ms), palette)
                 .on_hover_text("Processor time of the last frame of the window");
-            if let Some(answer) = &state.answers.main.draws {
+            if state.is_steering() {
+                comparison(ui, state, palette);
+            } else if let Some(answer) = &state.answers.main.draws {
                 let text = format!(
                     "{} draws in {}",
                     format::count(u64::from(answer.request.draws)),
@@ -35,6 +37,23 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             }
         });
     });
+}
+
+/// How long the methods took.
+fn comparison(ui: &mut Ui, state: &State, palette: &Palette) {
+    let Some(runs) = state.steering.runs.as_ref().filter(|runs| runs.complete) else {
+        return;
+    };
+    let slowest = runs.panels.iter().map(|panel| panel.elapsed).max();
+    let methods = match runs.panels.len() {
+        1 => "1 method".to_owned(),
+        n => format!("{n} methods"),
+    };
+    let text = format!(
+        "{methods} in {}",
+        format::duration(slowest.unwrap_or_default())
+    );
+    quiet(ui, &text, palette).on_hover_text("Time of the slowest; all run at once");
 }
 
 fn quiet(ui: &mut Ui, text: &str, palette: &Palette) -> eframe::egui::Response {

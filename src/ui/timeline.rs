@@ -8,10 +8,12 @@ use eframe::egui::{
 use crate::lookahead::Source;
 
 use super::shortcuts::Action;
-use super::state::State;
+use super::state::{AT_ONCE, State};
 use super::tokens::{self, Palette, duration, size};
 
 const SPEEDS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
+/// Of the Steering workspace: from slow motion to whatever is computed, at once.
+const STEERING_SPEEDS: [f64; 8] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 4.0, AT_ONCE];
 /// Solver steps are ticked one by one up to this many.
 const MOST_TICKS: u32 = 128;
 /// Room for play at the left, speed at the right.
@@ -101,8 +103,8 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     scrub(ui, state, &response, (x0, x1));
     keyboard(ui, state, &response);
     response.widget_info(|| {
-        let mut info = WidgetInfo::slider(true, state.session.t, "Time t, 0 noise, 1 data");
-        info.current_text_value = Some(format!("{:.3}", state.session.t));
+        let mut info = WidgetInfo::slider(true, state.clock(), "Time t, 0 noise, 1 data");
+        info.current_text_value = Some(format!("{:.3}", state.clock()));
         info
     });
     ui.ctx().accesskit_node_builder(id(), |node| {
@@ -119,12 +121,19 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     });
 
     let painter = ui.painter();
-    let t = state.session.t as f32;
+    let t = state.clock() as f32;
     let x = egui::lerp(x0..=x1, t);
     ticks(painter, state, (x0, x1), y, palette);
     let rail = |from: f32, to: f32| Rect::from_min_max(pos2(from, y - 2.5), pos2(to, y + 2.5));
     painter.rect_filled(rail(x0 - 2.0, x1 + 2.0), 2.5, palette.control_active);
-    painter.rect_filled(rail(x0 - 2.0, x), 2.5, palette.learned);
+    if state.is_steering() {
+        // What all panels have reached, like the loaded part of a video.
+        let reached = egui::lerp(x0..=x1, state.steering_reached() as f32);
+        let loaded = tokens::faded(palette.text_faint, 0.75);
+        painter.rect_filled(rail(x0 - 2.0, reached), 2.5, loaded);
+    }
+    let shown = egui::lerp(x0..=x1, shown(state) as f32);
+    painter.rect_filled(rail(x0 - 2.0, shown), 2.5, palette.learned);
     let lively = response.hovered() || response.dragged();
     let radius = size::TIME_HANDLE + if lively { 1.0 } else { 0.0 };
     painter.circle(
@@ -139,6 +148,15 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     labels(painter, state, (x0, x1), x, y - 25.0, palette);
 }
 
+/// The time that is on screen: panels that are still computed show less than the clock says.
+fn shown(state: &State) -> f64 {
+    if state.is_steering() {
+        state.steering_shown()
+    } else {
+        state.session.t
+    }
+}
+
 fn labels(
     painter: &egui::Painter,
     state: &State,
@@ -149,7 +167,7 @@ fn labels(
 ) {
     let font = FontId::new(size::CLOCK, tokens::strong_family());
     let clock = painter.layout_no_wrap(
-        format!("t = {:.3}", state.session.t),
+        format!("t = {:.3}", state.clock()),
         font,
         palette.text_strong,
     );
@@ -191,6 +209,9 @@ fn ticks(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), y: f32, p
             Stroke::new(1.0, palette.text_faint),
         );
     }
+    if state.is_steering() {
+        return;
+    }
     let source = state.source();
     let steps = source.steps();
     if steps < 2 {
@@ -219,7 +240,8 @@ fn scrub(ui: &Ui, state: &mut State, response: &Response, (x0, x1): (f32, f32)) 
         && let Some(pointer) = response.interact_pointer_pos()
     {
         state.playing = false;
-        state.dragging |= response.dragged();
+        // Scrubbing a finished comparison changes nothing that is computed.
+        state.dragging |= response.dragged() && !state.is_steering();
         let t = f64::from((pointer.x - x0) / (x1 - x0).max(1.0));
         state.set_time((t * 1000.0).round() / 1000.0);
         ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
@@ -268,13 +290,18 @@ fn keyboard(ui: &Ui, state: &mut State, response: &Response) {
 
 fn speed(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
+    let speeds: &[f64] = if state.is_steering() {
+        &STEERING_SPEEDS
+    } else {
+        &SPEEDS
+    };
     let playback = &mut state.session.playback;
     let text = speed_name(playback.speed);
     let combo = ComboBox::from_id_salt("speed")
         .width(58.0)
         .selected_text(RichText::new(&text).size(size::SMALL))
         .show_ui(ui, |ui| {
-            for speed in SPEEDS {
+            for speed in speeds.iter().copied() {
                 ui.selectable_value(&mut playback.speed, speed, speed_name(speed));
             }
         });
@@ -299,5 +326,9 @@ fn speed(ui: &mut Ui, state: &mut State) {
 }
 
 fn speed_name(speed: f64) -> String {
-    format!("{speed}×")
+    if speed >= AT_ONCE {
+        "max".to_owned()
+    } else {
+        format!("{speed}×")
+    }
 }

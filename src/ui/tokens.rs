@@ -47,6 +47,8 @@ pub struct Palette {
     pub exact: Color32,
     /// A second learned set of draws.
     pub overlay: Color32,
+    /// What is rewarded: its heat map, its lines and its handles.
+    pub reward: Color32,
     /// The denoised mean.
     pub mean: Color32,
     /// The densest place of the heat map; it fades into the canvas.
@@ -69,6 +71,8 @@ pub struct Palette {
     pub focus: Color32,
     /// Behind an overlay window.
     pub veil: Color32,
+    /// The methods of a comparison, by their place: see [`method_color`].
+    methods: [Color32; 6],
 }
 
 const fn rgb(hex: u32) -> Color32 {
@@ -94,6 +98,7 @@ pub const DARK: Palette = Palette {
     learned: rgb(0x0056_B4E9),
     exact: rgb(0x00E6_9F00),
     overlay: rgb(0x005F_E3A1),
+    reward: rgb(0x00CC_79A7),
     mean: rgb(0x00F0_E442),
     heat: rgb(0x006E_7177),
     floor: rgb(0x003C_4049),
@@ -105,6 +110,14 @@ pub const DARK: Palette = Palette {
     error: rgb(0x00FF_8A7A),
     focus: rgb(0x0056_B4E9),
     veil: Color32::from_black_alpha(140),
+    methods: [
+        rgb(0x00FF_5C9C),
+        rgb(0x005C_E8E3),
+        rgb(0x00F2_EF63),
+        rgb(0x004F_7CFE),
+        rgb(0x00A8_45B5),
+        rgb(0x006F_8A1C),
+    ],
 };
 
 /// Paper white.
@@ -126,6 +139,7 @@ pub const LIGHT: Palette = Palette {
     learned: rgb(0x0000_72B2),
     exact: rgb(0x00C2_6A00),
     overlay: rgb(0x0000_6B4C),
+    reward: rgb(0x00A8_4F80),
     mean: rgb(0x0080_6400),
     heat: rgb(0x00B4_B3AF),
     floor: rgb(0x00D8_D6D0),
@@ -137,6 +151,14 @@ pub const LIGHT: Palette = Palette {
     error: rgb(0x00B3_261E),
     focus: rgb(0x0000_72B2),
     veil: Color32::from_black_alpha(70),
+    methods: [
+        rgb(0x00A8_3A6E),
+        rgb(0x0045_A098),
+        rgb(0x0063_5418),
+        rgb(0x0033_11C4),
+        rgb(0x00BE_5CFA),
+        rgb(0x0019_3608),
+    ],
 };
 
 /// The colours of a `Ui`.
@@ -148,9 +170,22 @@ pub fn palette(ui: &egui::Ui) -> &'static Palette {
     }
 }
 
+/// The colour of a method by its place among the panels of a comparison, from 0, everywhere on screen.
+///
+/// Chosen by search: with normal, protan, deutan and tritan vision (the matrices of Machado et al. 2009) any two of them
+/// differ by at least 0.10 in Oklab, and as much from exact and learned; each has a contrast of 3 to the canvas.
+pub fn method_color(palette: &Palette, index: usize) -> Color32 {
+    palette.methods[index % palette.methods.len()]
+}
+
 /// A colour that lets what is under it through; `opacity` in [0, 1].
 pub fn faded(color: Color32, opacity: f32) -> Color32 {
     color.gamma_multiply(opacity)
+}
+
+/// White that covers so much, for textures that are tinted when painted; `share` in [0, 1].
+pub fn coverage(share: f32) -> Color32 {
+    Color32::WHITE.gamma_multiply(share)
 }
 
 /// Stops of the thumbnail's ramp, from empty to dense: Matplotlib's *magma*.
@@ -230,6 +265,8 @@ pub mod size {
     pub const HANDLE: f32 = 6.0;
     /// Radius of a dot for one draw.
     pub const DRAW_RADIUS: f32 = 1.45;
+    /// Radius of a dot for one particle of a panel.
+    pub const PARTICLE_RADIUS: f32 = 1.4;
     /// Lines of curves and contours.
     pub const LINE: f32 = 1.5;
     /// Radius of the timeline's handle.
@@ -250,6 +287,16 @@ pub mod duration {
     pub const DEBOUNCE: Duration = Duration::from_millis(150);
     /// While something moves, an answer should come within this; slow sources draw fewer.
     pub const PREVIEW: Duration = Duration::from_millis(50);
+    /// A comparison that has played to its end rests there before it is played again.
+    pub const HOLD: Duration = Duration::from_millis(1500);
+    /// While the reward or a mode is dragged, each method should take no longer than this.
+    pub const STEER_PREVIEW: Duration = Duration::from_millis(120);
+    /// A preview that has taken longer than this is given up for a newer one.
+    pub const PATIENCE: Duration = Duration::from_secs(2);
+    /// Between scores while the clock moves.
+    pub const BETWEEN_SCORES: Duration = Duration::from_millis(200);
+    /// Futures of another time fade in for this long.
+    pub const FUTURES_SECS: f32 = 0.25;
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
     /// Between keeping the session for the next run, while it changes.

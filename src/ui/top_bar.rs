@@ -4,11 +4,12 @@ use eframe::egui::{
     self, Align, FontId, Layout, RichText, Role, Sense, Stroke, Ui, WidgetInfo, vec2,
 };
 
-use crate::session::{ColorTheme, ComputeChoice, Session};
+use crate::session::{ColorTheme, ComputeChoice, Session, Workspace};
 
 use super::errands::Pick;
 use super::shortcuts::{Action, keys_of};
 use super::state::State;
+use super::steering::lessons;
 use super::tokens::{self, size};
 use super::widgets::radio_row;
 
@@ -21,13 +22,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             .color(palette.text_strong);
         ui.label(name);
         ui.add_space(18.0);
-        // The one workspace there is: the others come with their own work.
-        let tab = RichText::new("Posterior").color(palette.text_strong);
-        ui.add(
-            egui::Button::selectable(true, tab)
-                .fill(palette.control_hovered)
-                .min_size(vec2(96.0, 30.0)),
-        );
+        ui.spacing_mut().item_spacing.x = 4.0;
+        tab(ui, state, Workspace::Posterior, "Posterior");
+        tab(ui, state, Workspace::Steering, "Steering");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             let help = format!("{}  help", keys_of(ui.ctx(), Action::Help));
@@ -37,8 +34,30 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             theme_toggle(ui, state);
             menu(ui, "View", |ui| view_menu(ui, state));
             menu(ui, "Session", |ui| session_menu(ui, state));
+            menu(ui, "Lessons", |ui| lessons::menu(ui, state));
         });
     });
+}
+
+/// A workspace's tab.
+fn tab(ui: &mut Ui, state: &mut State, workspace: Workspace, name: &str) {
+    let palette = tokens::palette(ui);
+    let chosen = state.session.workspace == workspace;
+    let (color, fill) = if chosen {
+        (palette.text_strong, palette.control_hovered)
+    } else {
+        (palette.text_quiet, palette.window)
+    };
+    let button = egui::Button::selectable(chosen, RichText::new(name).color(color))
+        .fill(fill)
+        .min_size(vec2(96.0, 30.0));
+    let response = ui.add(button);
+    response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
+    let action = Action::Workspace(workspace);
+    let keys = keys_of(ui.ctx(), action);
+    if response.on_hover_text(keys).clicked() {
+        state.perform(action);
+    }
 }
 
 fn quiet_text(ui: &Ui, text: &str) -> RichText {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use eframe::egui::{Painter, Pos2, Rect, Shape, Stroke, pos2};
 
 use crate::engine::SceneAnswer;
-use crate::mixture::{Mixture, Mode};
+use crate::mixture::{Mixture, Mode, Point};
 use crate::ui::tokens::{self, Palette, size};
 
 use super::projection::Projection;
@@ -57,6 +57,62 @@ pub fn show(
     for (lines, opacity) in cache.lines.iter().zip(OPACITY) {
         let stroke = Stroke::new(size::LINE, tokens::faded(palette.exact, opacity));
         painter.extend(lines.iter().map(|line| Shape::line_segment(*line, stroke)));
+    }
+}
+
+/// Any function's values at the nodes of a grid over a part of the plane, y upwards.
+pub struct Sampled {
+    grid: Grid,
+}
+
+impl Sampled {
+    /// `cells` along the longer side of `[min, max]`.
+    pub fn new([min, max]: [Point; 2], cells: usize, f: impl Fn(Point) -> f64) -> Self {
+        let longer = (max[0] - min[0]).max(max[1] - min[1]);
+        let cell = longer / cells.max(2) as f64;
+        let count = |axis: usize| ((max[axis] - min[axis]) / cell).ceil() as usize + 1;
+        let (columns, rows) = (count(0), count(1));
+        let density = (0..columns * rows)
+            .map(|i| {
+                let (column, row) = ((i % columns) as f64, (i / columns) as f64);
+                f([min[0] + column * cell, min[1] + row * cell])
+            })
+            .collect();
+        Self {
+            grid: Grid {
+                columns,
+                rows,
+                cell,
+                origin: min,
+                density,
+            },
+        }
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> [usize; 2] {
+        [self.grid.columns, self.grid.rows]
+    }
+
+    /// The part of the plane between the first and the last nodes.
+    pub fn region(&self) -> [Point; 2] {
+        let grid = &self.grid;
+        let reach = [grid.columns - 1, grid.rows - 1].map(|n| n as f64 * grid.cell);
+        let [x, y] = grid.origin;
+        [[x, y], [x + reach[0], y + reach[1]]]
+    }
+
+    /// The values, row by row from the lowest.
+    pub fn values(&self) -> &[f64] {
+        &self.grid.density
+    }
+
+    /// Where the function crosses `level`, as straight pieces.
+    pub fn lines(&self, level: f64) -> Vec<[Point; 2]> {
+        let Grid { cell, origin, .. } = self.grid;
+        let place = |at: [f64; 2]| [0, 1].map(|axis| origin[axis] + at[axis] * cell);
+        let lines = self.grid.lines(level).into_iter();
+        lines.map(|line| line.map(place)).collect()
     }
 }
 

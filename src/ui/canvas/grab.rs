@@ -38,7 +38,7 @@ pub fn hand_over(ui: &Ui, ground: &Response, state: &State, projection: &Project
             .iter()
             .take(modes::MOST_HANDLES)
             .position(|mode| near(mode.mean))
-            .map(modes::id);
+            .map(|mode| modes::id(0, mode));
     }
     if let Some(id) = found {
         ui.ctx().set_dragged_id(id);

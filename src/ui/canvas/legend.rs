@@ -81,12 +81,19 @@ pub fn badges(ui: &mut Ui, state: &State) {
     }
 }
 
-enum Sign {
+/// How something looks on the canvas.
+pub enum Sign {
+    /// A particle.
     Dot(Color32),
+    /// A contour.
     Line(Color32),
+    /// A path.
     Dashes(Color32),
+    /// A heat map.
     Square(Color32),
+    /// A mark.
     Cross(Color32),
+    /// An arrow.
     Arrow(Color32),
 }
 
@@ -140,12 +147,18 @@ pub fn show(ui: &mut Ui, state: &State) {
     if show.velocity {
         entries.push((Sign::Arrow(palette.flow), "exact velocity".to_owned()));
     }
+    line(ui, &entries);
+}
+
+/// Signs and what they mean, side by side.
+pub fn line(ui: &mut Ui, entries: &[(Sign, String)]) {
+    let palette = tokens::palette(ui);
     ui.with_layout(
         Layout::left_to_right(Align::Center).with_main_wrap(true),
         |ui| {
             ui.spacing_mut().item_spacing = vec2(16.0, 4.0);
             for (sign, text) in entries {
-                entry(ui, &sign, &text, palette);
+                entry(ui, sign, text, palette);
             }
         },
     );

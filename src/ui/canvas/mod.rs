@@ -1,16 +1,16 @@
 //! The plane: what `x_t` could still become.
 
-mod contours;
-mod grab;
-mod ground;
+pub mod contours;
+pub mod grab;
+pub mod ground;
 mod handle;
 mod hint;
-mod legend;
+pub mod legend;
 mod marks;
 mod mode_tools;
-mod modes;
+pub mod modes;
 pub mod paint;
-mod projection;
+pub mod projection;
 
 use eframe::egui::{
     self, Align, Align2, CursorIcon, Layout, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo,
@@ -104,7 +104,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     activity(&painter, state, rect);
 
     if state.session.show.edit {
-        modes::show(ui, state, &projection);
+        modes::show(ui, state, &projection, 0);
     }
     handle::show(ui, state, &projection);
     if state.session.show.edit {
@@ -221,9 +221,17 @@ fn layers(
     let scene = scene.as_ref();
     if show.density && paints {
         if show.edit {
-            paint::heat(painter, projection, &state.world.mixture, palette.heat);
+            let data = &state.world.mixture;
+            paint::heat(painter, projection, data, palette.heat, paint::Layer::Main);
         } else if let Some(scene) = scene {
-            paint::heat(painter, projection, &scene.marginal, palette.heat);
+            let marginal = &scene.marginal;
+            paint::heat(
+                painter,
+                projection,
+                marginal,
+                palette.heat,
+                paint::Layer::Main,
+            );
         }
     }
     if let Some(scene) = scene {
@@ -265,6 +273,7 @@ fn layers(
                     &scene.posterior,
                     scene.levels,
                     palette.exact,
+                    paint::Layer::Main,
                 );
             }
         } else if show.contours {

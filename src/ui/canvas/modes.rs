@@ -30,8 +30,8 @@ struct AxisDrag {
     fixed_sd: f64,
 }
 
-/// Handles of all modes, and of the selected one's axes.
-pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
+/// Handles of all modes, and of the selected one's axes. `canvas` tells canvases that are shown at once apart.
+pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection, canvas: usize) {
     let world = state.world.clone();
     let modes = world.mixture.modes();
     if modes.len() > MOST_HANDLES {
@@ -44,10 +44,10 @@ pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
         outline(&painter, projection, mode, selected, palette);
     }
     for (index, mode) in modes.iter().enumerate() {
-        center(ui, state, projection, index, mode, modes.len());
+        center(ui, state, projection, (canvas, index), mode, modes.len());
     }
     if let Some((index, mode)) = state.selected_mode.and_then(|i| Some((i, *modes.get(i)?))) {
-        axes(ui, state, projection, index, &mode);
+        axes(ui, state, projection, (canvas, index), &mode);
     }
 }
 
@@ -89,15 +89,15 @@ fn ellipse(projection: &Projection, mode: &Mode, sds: f64) -> Vec<Pos2> {
 }
 
 /// The id of a mode's handle.
-pub fn id(index: usize) -> Id {
-    Id::unique(("mode", index))
+pub fn id(canvas: usize, index: usize) -> Id {
+    Id::unique(("mode", canvas, index))
 }
 
 fn center(
     ui: &mut Ui,
     state: &mut State,
     projection: &Projection,
-    index: usize,
+    (canvas, index): (usize, usize),
     mode: &Mode,
     count: usize,
 ) {
@@ -106,7 +106,7 @@ fn center(
         return;
     }
     let hit = Rect::from_center_size(place, Vec2::splat(2.0 * size::GRAB - 4.0));
-    let id = id(index);
+    let id = id(canvas, index);
     let response = ui
         .interact(hit, id, Sense::click_and_drag())
         .on_hover_cursor(CursorIcon::Move);
@@ -223,7 +223,13 @@ fn keys(ui: &Ui, state: &mut State, projection: &Projection, index: usize, id: I
     }
 }
 
-fn axes(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize, mode: &Mode) {
+fn axes(
+    ui: &mut Ui,
+    state: &mut State,
+    projection: &Projection,
+    mode_of_canvas: (usize, usize),
+    mode: &Mode,
+) {
     let (major, minor, angle) = mode.cov.axes();
     let quarter = std::f64::consts::FRAC_PI_2;
     for (which, sd, other, direction) in
@@ -242,7 +248,8 @@ fn axes(ui: &mut Ui, state: &mut State, projection: &Projection, index: usize, m
             ui,
             state,
             projection,
-            (index, which, other),
+            mode_of_canvas,
+            (which, other),
             mode.mean,
             place,
             middle,
@@ -254,12 +261,13 @@ fn axis(
     ui: &mut Ui,
     state: &mut State,
     projection: &Projection,
-    (index, which, other_sd): (usize, usize, f64),
+    (canvas, index): (usize, usize),
+    (which, other_sd): (usize, f64),
     mean: Point,
     place: Pos2,
     middle: Pos2,
 ) {
-    let id = Id::unique(("mode axis", index, which));
+    let id = Id::unique(("mode axis", canvas, index, which));
     let hit = Rect::from_center_size(place, Vec2::splat(2.0 * size::GRAB - 6.0));
     let response = ui
         .interact(hit, id, Sense::click_and_drag())

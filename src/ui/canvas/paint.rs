@@ -60,7 +60,13 @@ fn gaussians<'a>(modes: impl Iterator<Item = &'a crate::mixture::Mode>) -> Arc<G
 }
 
 /// The density of a mixture, fading from nothing into `color`.
-pub fn heat(painter: &Painter, projection: &Projection, mixture: &Mixture, color: Color32) {
+pub fn heat(
+    painter: &Painter,
+    projection: &Projection,
+    mixture: &Mixture,
+    color: Color32,
+    layer: Layer,
+) {
     let ramp = Ramp::new(&[
         rgba(color, 0.0),
         rgba(color, 0.35),
@@ -70,7 +76,7 @@ pub fn heat(painter: &Painter, projection: &Projection, mixture: &Mixture, color
     let density = MixtureDensity {
         exponent: 0.7,
         ..MixtureDensity::new(
-            ViewId::named("canvas heat"),
+            layer.view("canvas heat"),
             camera(projection),
             gaussians(mixture.modes().iter()),
             ramp,
@@ -129,10 +135,11 @@ pub fn contours(
     posterior: &Mixture,
     levels: [f64; 3],
     color: Color32,
+    layer: Layer,
 ) {
     let modes = visible_modes(posterior);
     let lines = Contours {
-        view: ViewId::named("canvas contours"),
+        view: layer.view("canvas contours"),
         camera: camera(projection),
         mixture: gaussians(modes.into_iter()),
         levels: levels
@@ -155,6 +162,8 @@ pub enum Layer {
     Main,
     /// The second set.
     Overlay,
+    /// A panel of the comparison.
+    Panel(usize),
 }
 
 impl Layer {
@@ -162,6 +171,7 @@ impl Layer {
         ViewId::named(kind).layer(match self {
             Self::Main => 0,
             Self::Overlay => 1,
+            Self::Panel(panel) => 2 + panel as u64,
         })
     }
 }
@@ -180,6 +190,28 @@ pub fn points(
     let radius = (tokens::size::DRAW_RADIUS * crowd.powf(-0.13)).clamp(0.7, 3.2);
     let dots = Points {
         view: layer.view("canvas draws"),
+        camera: camera(projection),
+        points: buffer.clone(),
+        radius_px: radius * painter.pixels_per_point(),
+        color: rgba(color, opacity),
+    };
+    painter.add(dots.paint_callback(projection.rect));
+}
+
+/// One dot a particle of a small panel: fine enough to see the target's contours through a thousand.
+pub fn particles(
+    painter: &Painter,
+    projection: &Projection,
+    buffer: &PointBuffer,
+    color: Color32,
+    layer: Layer,
+) {
+    let crowd = (buffer.len().max(1) as f64 / 1024.0) as f32;
+    let room = (projection.rect.size().min_elem() / 400.0).clamp(0.8, 1.6);
+    let opacity = (0.62 * crowd.powf(-0.4)).clamp(0.05, 0.9);
+    let radius = (tokens::size::PARTICLE_RADIUS * room * crowd.powf(-0.12)).clamp(0.7, 3.0);
+    let dots = Points {
+        view: layer.view("particles"),
         camera: camera(projection),
         points: buffer.clone(),
         radius_px: radius * painter.pixels_per_point(),

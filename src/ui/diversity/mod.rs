@@ -3,7 +3,7 @@
 mod curves;
 mod figures;
 mod modes;
-mod names;
+pub(in crate::ui) mod names;
 mod plot;
 
 use eframe::egui::{RichText, ScrollArea, Ui};

@@ -17,6 +17,11 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
             world::show(ui, state);
+            if state.is_steering() {
+                super::steering::side::show(ui, state);
+                model::show(ui, state);
+                return;
+            }
             model::show(ui, state);
             lookahead::show(ui, state);
             draws::show(ui, state);

@@ -128,48 +128,72 @@ impl State {
                     Slot::Open => self.open_failed(id, message),
                     Slot::Export => self.notices.error(Place::Program, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
-                    Slot::Lens
+                    Slot::Steer
+                    | Slot::Lens
                     | Slot::Scores
-                    | Slot::Steer
                     | Slot::Trace
                     | Slot::ScoreCurves
-                    | Slot::Budget => {}
+                    | Slot::Budget => self.notices.error(Place::Steering, message),
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         self.notices.error(Place::Canvas, message);
                     }
                 }
             }
             Event::Cancelled(id, slot) => {
+                // The window itself cancels what another workspace asked for: nobody need be told.
+                let awaited = self.asks.is_open(slot, id) || slot == Slot::Diversity;
                 self.answered(slot, id);
                 match slot {
+                    _ if !awaited => {}
                     Slot::Open => self.open_cancelled(id),
                     Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
-                    Slot::Lens
-                    | Slot::Scores
-                    | Slot::Steer
-                    | Slot::Trace
-                    | Slot::ScoreCurves
-                    | Slot::Budget => {}
+                    Slot::Steer => self.runs_stopped(id),
+                    Slot::Lens | Slot::Scores | Slot::Trace | Slot::ScoreCurves | Slot::Budget => {}
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         let text = "Cancelled. Change a setting or press R to draw again.";
                         self.notices.done(Place::Canvas, text);
                     }
                 }
             }
-            Event::Steer(_, answer) => self.steering.runs = Some(answer),
-            Event::Scores(_, answer) => self.steering.scores = Some(answer),
-            Event::ScoreCurves(_, answer) => self.steering.curves = Some(answer),
-            Event::Lens(_, answer) => self.steering.lens = Some(answer),
-            Event::Trace(_, answer) => self.steering.trace = Some(answer),
-            Event::Budget(_, answer) => self.steering.budget = Some(answer),
+            Event::Steer(id, answer) => self.take_runs(id, &answer),
+            Event::Scores(id, answer) => {
+                self.answered(Slot::Scores, id);
+                self.steering.scores = Some(answer);
+            }
+            Event::ScoreCurves(id, answer) => {
+                if answer.complete {
+                    self.answered(Slot::ScoreCurves, id);
+                }
+                self.steering.curves = Some(answer);
+            }
+            Event::Lens(id, answer) => {
+                self.answered(Slot::Lens, id);
+                if self.session.steering.selected == Some(answer.request.particle) {
+                    self.steering.lens = Some(answer);
+                }
+            }
+            Event::Trace(id, answer) => {
+                if answer.complete {
+                    self.answered(Slot::Trace, id);
+                }
+                if self.session.steering.selected == Some(answer.request.particle) {
+                    self.steering.trace = Some(answer);
+                }
+            }
+            Event::Budget(id, answer) => {
+                if answer.complete {
+                    self.answered(Slot::Budget, id);
+                }
+                self.steering.budget = Some(answer);
+            }
             Event::Compute(report) => self.answers.compute = Some(report),
         }
     }
 
     /// A slot's newest request is done with.
-    fn answered(&mut self, slot: Slot, id: RequestId) {
+    pub(super) fn answered(&mut self, slot: Slot, id: RequestId) {
         self.answers.progress.remove(&slot);
         self.asks.answered(slot, id);
     }

@@ -37,7 +37,8 @@ pub struct Asks {
 }
 
 impl Asks {
-    fn note(&mut self, slot: Slot, id: RequestId) {
+    /// Somebody waits for this request from now on.
+    pub fn note(&mut self, slot: Slot, id: RequestId) {
         self.open.insert(slot, id);
         self.in_flight.insert(slot, id);
     }
@@ -64,6 +65,17 @@ impl Asks {
     /// Whether somebody waits for a request. Files are not kept track of here: they always count.
     pub fn is_open(&self, slot: Slot, id: RequestId) -> bool {
         matches!(slot, Slot::Open | Slot::Export) || self.open.get(&slot) == Some(&id)
+    }
+
+    /// Whether a request of this slot was asked for and is not answered yet.
+    pub fn is_waiting(&self, slot: Slot) -> bool {
+        self.open.contains_key(&slot)
+    }
+
+    /// Nobody waits for this slot any longer.
+    pub fn close(&mut self, slot: Slot) {
+        self.open.remove(&slot);
+        self.in_flight.remove(&slot);
     }
 
     /// Whether new curves are about to be asked for.
@@ -106,7 +118,8 @@ impl Asks {
     }
 }
 
-fn same_model(a: Option<&Arc<LoadedModel>>, b: Option<&Arc<LoadedModel>>) -> bool {
+/// Whether two requests use the same model.
+pub fn same_model(a: Option<&Arc<LoadedModel>>, b: Option<&Arc<LoadedModel>>) -> bool {
     match (a, b) {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
         (None, None) => true,
@@ -196,6 +209,10 @@ impl State {
     }
 
     pub(super) fn submit_asks(&mut self, ctx: &egui::Context) {
+        if self.is_steering() {
+            self.submit_steering(ctx);
+            return;
+        }
         let scene = self.wanted_scene();
         if !self
             .asks
@@ -227,8 +244,7 @@ impl State {
         let Some(source) = self.overlay() else {
             if self.asks.overlay.take().is_some() {
                 self.engine.cancel(Slot::Overlay);
-                self.asks.open.remove(&Slot::Overlay);
-                self.asks.in_flight.remove(&Slot::Overlay);
+                self.asks.close(Slot::Overlay);
             }
             self.answers.overlay = super::answers::DrawnSet::default();
             return;
@@ -295,6 +311,9 @@ impl State {
     }
 
     pub(super) fn asks_are_answered(&self) -> bool {
+        if self.is_steering() {
+            return self.asks.open.is_empty() && self.steering_is_asked();
+        }
         let same = |asked: Option<&DrawRequest>, wanted: Option<&DrawRequest>| match (asked, wanted)
         {
             (Some(asked), Some(wanted)) => same_draws(asked, wanted),

@@ -36,6 +36,10 @@ impl State {
 
     /// Moves the clock; `x_t` follows if it is carried.
     pub fn set_time(&mut self, t: f64) {
+        if self.is_steering() {
+            self.session.steering.t = t.clamp(0.0, 1.0);
+            return;
+        }
         self.session.t = t.clamp(0.0, 1.0);
         if let Some(x) = self.known_x_t() {
             self.last_x_t = x;
@@ -69,11 +73,15 @@ impl State {
     pub(super) fn step_time(&mut self, by: f64) {
         self.playing = false;
         // Steps land on round values, so that stepping there and back is exact.
-        let t = self.session.t + by;
+        let t = self.clock() + by;
         self.set_time((t * 1000.0).round() / 1000.0);
     }
 
     pub(super) fn play_or_pause(&mut self) {
+        if self.is_steering() {
+            self.play_or_pause_steering();
+            return;
+        }
         self.playing ^= true;
         if self.playing && self.session.t >= 1.0 {
             self.set_time(0.0);
@@ -81,6 +89,10 @@ impl State {
     }
 
     pub(super) fn run_clock(&mut self, ctx: &egui::Context, elapsed: f64) {
+        if self.is_steering() {
+            self.run_steering_clock(ctx, elapsed);
+            return;
+        }
         if let Some(x) = self.known_x_t() {
             self.last_x_t = x;
         }

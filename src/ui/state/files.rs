@@ -113,7 +113,15 @@ impl State {
         let wanted = session.world.clone();
         let compute_changed = session.compute != self.session.compute;
         self.playing = false;
+        let left = self.session.workspace;
         self.session = session;
+        if self.session.workspace != left {
+            self.leave_workspace(self.session.workspace);
+        }
+        self.steering.typed_reward = None;
+        self.steering.played = false;
+        self.forget_edits();
+        self.fit_if_untouched();
         self.session_path = path;
         self.adopt_world(wanted);
         self.load_wanted_model();

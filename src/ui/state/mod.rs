@@ -5,12 +5,16 @@
 
 mod answers;
 mod asks;
+mod budget;
 mod clock;
 mod edits;
 mod files;
 mod model;
 mod notices;
+mod steer_asks;
+mod steer_clock;
 mod steering;
+mod undo;
 mod world;
 
 use std::path::PathBuf;
@@ -18,11 +22,11 @@ use std::sync::Arc;
 
 use eframe::egui;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, Slot};
 use crate::gpu::{AdapterSummary, SharedDevice};
 use crate::lookahead::Source;
 use crate::mixture::World;
-use crate::session::{ColorTheme, History, RecentFiles, Session, WorldRef};
+use crate::session::{ColorTheme, History, RecentFiles, Session};
 
 use super::canvas::ContourCache;
 use super::errands::{Errands, Pick};
@@ -32,10 +36,14 @@ pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
+pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use undo::Edit;
 pub use world::Cloud;
 
 use asks::Asks;
+use steer_asks::SteerAsks;
+use undo::EditWatch;
 
 /// States of the world that can be taken back.
 const UNDO_LIMIT: usize = 200;
@@ -52,8 +60,8 @@ pub struct State {
     pub fingerprint: String,
     /// The cloud it was imported from, while its bandwidth can be changed.
     pub cloud: Option<Cloud>,
-    /// Worlds before and after this one.
-    pub history: History<WorldRef>,
+    /// Worlds, rewards and methods before and after these.
+    pub history: History<Edit>,
     /// The model that answers "learned".
     pub model: ModelSlot,
     /// What came back.
@@ -99,7 +107,9 @@ pub struct State {
     last_x_t: [f64; 2],
     fit_wanted: bool,
     time: f64,
+    edits: EditWatch,
     asks: Asks,
+    steer_asks: SteerAsks,
     engine: Engine,
     errands: Errands,
 }
@@ -123,6 +133,7 @@ impl State {
         let mut state = Self {
             fingerprint: world.fingerprint(),
             last_x_t: session.anchor.x,
+            edits: EditWatch::new(&session.steering.reward, &session.steering.panels),
             session,
             session_path,
             world,
@@ -152,6 +163,7 @@ impl State {
             fit_wanted: false,
             time: 0.0,
             asks: Asks::default(),
+            steer_asks: SteerAsks::default(),
             engine,
             errands: Errands::new(ctx),
         };
@@ -159,13 +171,16 @@ impl State {
             state.notices.error(Place::World, message);
         }
         state.load_wanted_model();
+        state.fit_if_untouched();
         state
     }
 
     /// Takes in what came back, and what time and keys bring.
     pub fn begin_frame(&mut self, ctx: &egui::Context) {
         let time = ctx.input(|i| i.time);
-        let elapsed = (time - self.time).clamp(0.0, 0.1);
+        // A window that was away does not jump; one that paints slowly keeps its speed.
+        let longest = if self.is_steering() { 0.4 } else { 0.1 };
+        let elapsed = (time - self.time).clamp(0.0, longest);
         self.time = time;
         self.take_events();
         self.take_outcomes();
@@ -179,6 +194,7 @@ impl State {
             self.fit_wanted = false;
             self.fit_view();
         }
+        self.watch_edits(ctx);
         self.submit_asks(ctx);
         self.notices.expire(ctx, self.time);
     }
@@ -192,6 +208,9 @@ impl State {
     pub fn perform(&mut self, action: Action) {
         match action {
             Action::PlayPause => self.play_or_pause(),
+            Action::Step(thousandths) if self.is_steering() && thousandths.abs() <= 10 => {
+                self.step_steering(thousandths.signum());
+            }
             Action::Step(thousandths) => self.step_time(f64::from(thousandths) / 1000.0),
             Action::ToNoise => self.set_time(0.0),
             Action::ToData => self.set_time(1.0),
@@ -199,11 +218,20 @@ impl State {
             Action::Fit => self.fit_wanted = true,
             Action::Edit => self.toggle_editing(),
             Action::DeleteMode => self.delete_selected_mode(),
+            Action::Workspace(workspace) => self.show_workspace(workspace),
+            Action::Contours if self.is_steering() => self.session.steering.show.target ^= true,
+            // What follows is of the other workspace.
+            Action::DrawStyle | Action::Velocity | Action::Source(_) | Action::Overlay
+                if self.is_steering() => {}
             Action::DrawStyle => self.toggle_style(),
             Action::Contours => self.session.show.contours ^= true,
             Action::Velocity => self.session.show.velocity ^= true,
             Action::Source(index) => self.choose_source(index),
             Action::Overlay => self.toggle_overlay(),
+            Action::RewardStyle | Action::Trails | Action::Futures if !self.is_steering() => {}
+            Action::RewardStyle => self.next_reward_style(),
+            Action::Trails => self.session.steering.show.trails ^= true,
+            Action::Futures => self.session.steering.show.futures ^= true,
             Action::Open => self.errands.pick(Pick::Open, String::new()),
             Action::SaveSession => self.save_session(),
             Action::Undo => self.undo(),
@@ -216,6 +244,11 @@ impl State {
     fn cancel(&mut self) {
         if self.help_open {
             self.help_open = false;
+        } else if self.is_steering() && self.asks.is_waiting(Slot::Steer) {
+            self.playing = false;
+            self.engine.cancel(Slot::Steer);
+        } else if self.is_steering() && !self.playing && self.session.steering.selected.is_some() {
+            self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
         } else {

@@ -17,6 +17,8 @@ pub enum Place {
     Canvas,
     /// The diversity panel.
     Diversity,
+    /// On the comparison of methods.
+    Steering,
     /// Under the menus: sessions and exports.
     Program,
 }

@@ -124,11 +124,6 @@ impl State {
         }
     }
 
-    /// Keeps the world as it is now for undo.
-    pub fn remember_world(&mut self) {
-        self.history.record(self.session.world.clone());
-    }
-
     /// Replaces the world by an edited one. The caller has called [`Self::remember_world`] at the
     /// start of the gesture.
     pub fn edit_world(&mut self, world: World) {
@@ -148,20 +143,6 @@ impl State {
         self.selected_mode = self.selected_mode.filter(|mode| *mode < modes);
     }
 
-    pub(super) fn undo(&mut self) {
-        if let Some(world) = self.history.undo(&self.session.world) {
-            self.adopt_world(world);
-            self.load_wanted_model();
-        }
-    }
-
-    pub(super) fn redo(&mut self) {
-        if let Some(world) = self.history.redo(&self.session.world) {
-            self.adopt_world(world);
-            self.load_wanted_model();
-        }
-    }
-
     /// Brings the world, the noise around 0 and `x_t` into view.
     pub(super) fn fit_view(&mut self) {
         let x = self.x_t();
@@ -172,7 +153,9 @@ impl State {
                 max[axis] = max[axis].max(x[axis] + room);
             }
         };
-        include(x, 0.3);
+        if !self.is_steering() {
+            include(x, 0.3);
+        }
         for mode in self.world.mixture.modes() {
             include(mode.mean, VIEW_SDS * mode.cov.axes().0);
         }

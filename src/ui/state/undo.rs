@@ -1,0 +1,122 @@
+//! Taking back edits of the world, the reward and the methods.
+
+use eframe::egui;
+
+use crate::reward::Reward;
+use crate::session::WorldRef;
+use crate::steer::SteerPlan;
+
+use super::State;
+
+/// An edit of the reward or of a method is one step of undo once it has rested for this long.
+const PAUSE_SECS: f64 = 0.8;
+
+/// What can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edit {
+    /// The world.
+    pub world: WorldRef,
+    /// The reward.
+    pub reward: Reward,
+    /// The methods.
+    pub panels: Vec<SteerPlan>,
+}
+
+/// The comparison as the history knows it, and edits that are not at rest yet.
+pub struct EditWatch {
+    known: (Reward, Vec<SteerPlan>),
+    seen: (Reward, Vec<SteerPlan>),
+    since: f64,
+}
+
+impl EditWatch {
+    /// Begins with a comparison.
+    pub fn new(reward: &Reward, panels: &[SteerPlan]) -> Self {
+        let known = (reward.clone(), panels.to_vec());
+        Self {
+            seen: known.clone(),
+            known,
+            since: 0.0,
+        }
+    }
+}
+
+impl State {
+    fn edit(&self) -> Edit {
+        Edit {
+            world: self.session.world.clone(),
+            reward: self.session.steering.reward.clone(),
+            panels: self.session.steering.panels.clone(),
+        }
+    }
+
+    fn differs(&self, from: &(Reward, Vec<SteerPlan>)) -> bool {
+        from.0 != self.session.steering.reward || from.1 != self.session.steering.panels
+    }
+
+    /// Keeps the world, the reward and the methods as they are now for undo.
+    pub fn remember_world(&mut self) {
+        self.keep_edits();
+        self.history.record(self.edit());
+    }
+
+    /// Notices edits of the reward and the methods, and keeps them for undo once they rest.
+    pub(super) fn watch_edits(&mut self, ctx: &egui::Context) {
+        if !self.differs(&self.edits.known) {
+            return;
+        }
+        if self.differs(&self.edits.seen) {
+            let edit = self.edit();
+            self.edits.seen = (edit.reward, edit.panels);
+            self.edits.since = self.time;
+            ctx.request_repaint_after_secs(PAUSE_SECS as f32 + 0.05);
+        } else if !self.dragging && self.time - self.edits.since > PAUSE_SECS {
+            self.keep_edits();
+        }
+    }
+
+    fn keep_edits(&mut self) {
+        if !self.differs(&self.edits.known) {
+            return;
+        }
+        let now = self.edit();
+        let known = std::mem::replace(&mut self.edits.known, (now.reward, now.panels));
+        self.edits.seen = self.edits.known.clone();
+        self.history.record(Edit {
+            world: now.world,
+            reward: known.0,
+            panels: known.1,
+        });
+    }
+
+    pub(super) fn undo(&mut self) {
+        self.keep_edits();
+        if let Some(edit) = self.history.undo(&self.edit()) {
+            self.take_over(edit);
+        }
+    }
+
+    pub(super) fn redo(&mut self) {
+        self.keep_edits();
+        if let Some(edit) = self.history.redo(&self.edit()) {
+            self.take_over(edit);
+        }
+    }
+
+    fn take_over(&mut self, edit: Edit) {
+        if edit.world != self.session.world {
+            self.adopt_world(edit.world);
+            self.load_wanted_model();
+        }
+        self.session.steering.reward = edit.reward;
+        self.session.steering.panels = edit.panels;
+        self.steering.typed_reward = None;
+        self.forget_edits();
+    }
+
+    /// The comparison as it is now is where edits begin.
+    pub(super) fn forget_edits(&mut self) {
+        let steering = &self.session.steering;
+        self.edits = EditWatch::new(&steering.reward, &steering.panels);
+    }
+}

@@ -13,7 +13,7 @@ use super::{CheckpointError, FORMAT, write_whole};
 use crate::model::{ClassifierConfig, WeightValues, Weights};
 
 /// Where the card is in the header.
-const KEY: &str = "foresight-classifier";
+pub(super) const KEY: &str = "foresight-classifier";
 
 /// What a classifier's file says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -14,7 +14,7 @@ use crate::mixture::shortened;
 use crate::model::{Dit, DitConfig};
 
 /// Where the card is in the header.
-const KEY: &str = "foresight-image";
+pub(super) const KEY: &str = "foresight-image";
 /// Longest card that is read.
 const MAX_CARD_BYTES: usize = 1 << 20;
 

@@ -53,10 +53,21 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
             None
         }
         None => {
-            warnings.push(
-                "This is not a Foresight model: it can be listed, but not run by this version"
-                    .to_owned(),
-            );
+            let kind = [
+                (super::classifier::KEY, "a classifier of images"),
+                (super::image::KEY, "a map of images"),
+            ]
+            .into_iter()
+            .find(|(key, _)| header.metadata.contains_key(*key));
+            warnings.push(match kind {
+                Some((_, what)) => {
+                    format!("This is {what}; its card is below. The window does not open it yet")
+                }
+                None => {
+                    "This is not a Foresight model: it can be listed, but not run by this version"
+                        .to_owned()
+                }
+            });
             None
         }
     };

@@ -6,7 +6,7 @@ use std::time::Instant;
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::checkpoint::{ClassifierCard, FORMAT, halved, write_classifier};
+use crate::checkpoint::{ClassifierCard, FORMAT, halved, read_classifier, write_classifier};
 use crate::model::{ClassifierConfig, weights_of, with_weights};
 use crate::train::{ClassifierRecipe, DataPlan, ImageSet, Part, accuracy, train_classifier};
 
@@ -89,4 +89,47 @@ pub fn train_digits(data: &Path, out: &Path, seed: Option<u64>) -> Result<(), St
         held_out.len()
     );
     Ok(())
+}
+
+/// Share of held-out digits that a classifier of the shipped kind must put in their class.
+const BAR: f64 = 0.99;
+
+/// Judges a classifier on the part for testing of `data`. Below 99.0 % of digits it is an error, so that scripts notice.
+///
+/// # Errors
+/// With a message for the person.
+pub fn judge_classifier(file: &Path, data: &Path) -> Result<(), String> {
+    let name = file.display().to_string();
+    let bytes = std::fs::read(file).map_err(|e| format!("{name}: {e}"))?;
+    let (card, weights) = read_classifier(&bytes, &name).map_err(|e| e.to_string())?;
+    let device = Device::flex();
+    let net = with_weights(card.config.init(&device), &weights)
+        .map_err(|e| format!("{name}: {e}. The file is damaged: train it again"))?;
+    let [channels, size, _] = card.config.image;
+    let plan = DataPlan::new(size, channels, Part::Test);
+    let images = ImageSet::open(data, &plan, &mut |_| true)
+        .map_err(|e| e.to_string())?
+        .images;
+    if images.shape != card.config.image || images.classes.len() > card.config.classes {
+        return Err(format!(
+            "{}: pictures of {:?} in {} classes; {name} knows {:?} in {}",
+            data.display(),
+            images.shape,
+            images.classes.len(),
+            card.config.image,
+            card.config.classes
+        ));
+    }
+    let right = accuracy(&net, &images, &device);
+    say!(
+        "{name}: {:.2} % of {} held-out images right (its card says {:.2} %)",
+        100.0 * right,
+        images.len(),
+        100.0 * card.accuracy
+    );
+    if right >= BAR {
+        Ok(())
+    } else {
+        Err(format!("the bar is {:.1} %", 100.0 * BAR))
+    }
 }

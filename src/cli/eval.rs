@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::classifier::judge_classifier;
 use crate::checkpoint::Checkpoint;
 use crate::train::{EvalPlan, EvalReport, evaluate};
 
@@ -14,6 +15,10 @@ use crate::train::{EvalPlan, EvalReport, evaluate};
 pub struct EvalArgs {
     /// The model file.
     pub checkpoint: PathBuf,
+    /// For a classifier: the pictures it is judged on, whose part for testing is read (a folder with MNIST's files, a
+    /// folder of class folders, or an archive of one).
+    #[arg(long, value_name = "DIR|FILE")]
+    pub data: Option<PathBuf>,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -42,6 +47,9 @@ struct Named<'a> {
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &EvalArgs) -> Result<(), String> {
+    if let Some(data) = &args.data {
+        return judge_classifier(&args.checkpoint, data);
+    }
     let checkpoint = Checkpoint::read(&args.checkpoint).map_err(|e| e.to_string())?;
     let network = checkpoint.fused().map_err(|e| e.to_string())?;
     let plan = EvalPlan {

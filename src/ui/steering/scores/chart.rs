@@ -179,10 +179,7 @@ pub fn number(value: f64) -> String {
     } else if size >= 10.0 {
         format::fixed(value, 0)
     } else if size >= 0.995 {
-        format::fixed(
-            value,
-            usize::from((value - value.round()).abs() >= 1e-6),
-        )
+        format::fixed(value, usize::from((value - value.round()).abs() >= 1e-6))
     } else if size > 0.0 {
         let text = format::fixed(value, (-size.log10().floor()) as usize + 1);
         let short = text.trim_end_matches('0').trim_end_matches('.');

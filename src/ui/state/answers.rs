@@ -128,12 +128,13 @@ impl State {
                     Slot::Open => self.open_failed(id, message),
                     Slot::Export => self.notices.error(Place::Program, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
-                    Slot::Steer
-                    | Slot::Lens
-                    | Slot::Scores
-                    | Slot::Trace
-                    | Slot::ScoreCurves
-                    | Slot::Budget => self.notices.error(Place::Steering, message),
+                    Slot::Steer => {
+                        self.steering.stopped = true;
+                        self.notices.error(Place::Steering, message);
+                    }
+                    Slot::Lens | Slot::Scores | Slot::Trace | Slot::ScoreCurves | Slot::Budget => {
+                        self.notices.error(Place::Steering, message);
+                    }
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         self.notices.error(Place::Canvas, message);
                     }

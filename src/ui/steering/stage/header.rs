@@ -16,15 +16,20 @@ use super::{methods, options};
 
 /// Height of both rows.
 pub const HEIGHT: f32 = 54.0;
+/// Below this width the first row has no room for more than the name and its buttons.
+const NARROW: f32 = 270.0;
 
 /// Shows the header. Gives whether the panel should be closed.
 pub fn show(ui: &mut Ui, state: &mut State, index: usize, area: Rect) -> bool {
     let (first, second) = area.split_top_bottom_at_fraction(0.5);
+    let narrow = area.width() < NARROW;
     let mut close = false;
     row(ui, first, "first", |ui| {
-        close = first_row(ui, state, index);
+        close = first_row(ui, state, index, narrow);
     });
-    row(ui, second, "second", |ui| second_row(ui, state, index));
+    row(ui, second, "second", |ui| {
+        second_row(ui, state, index, narrow)
+    });
     close
 }
 
@@ -41,7 +46,7 @@ fn row(ui: &mut Ui, area: Rect, name: &str, content: impl FnOnce(&mut Ui)) {
     });
 }
 
-fn first_row(ui: &mut Ui, state: &mut State, index: usize) -> bool {
+fn first_row(ui: &mut Ui, state: &mut State, index: usize, narrow: bool) -> bool {
     let palette = tokens::palette(ui);
     let plan = &state.session.steering.panels[index];
     let card = plan.method.card();
@@ -52,8 +57,9 @@ fn first_row(ui: &mut Ui, state: &mut State, index: usize) -> bool {
             close = close_button(ui, &format!("Close {}", card.title));
         }
         options_button(ui, state, index);
-        let narrow = ui.available_width() < 170.0;
-        badge(ui, &badge_of(state, narrow, palette));
+        if !narrow {
+            badge(ui, &badge_of(state, ui.available_width() < 190.0, palette));
+        }
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             dot(ui, tokens::method_color(palette, index));
             let title = RichText::new(card.title)
@@ -78,11 +84,11 @@ fn dot(ui: &mut Ui, color: egui::Color32) {
 }
 
 /// Who moves and draws.
-fn badge_of(state: &State, narrow: bool, palette: &tokens::Palette) -> Badge {
+fn badge_of(state: &State, short: bool, palette: &tokens::Palette) -> Badge {
     let model = state.model.current.as_ref();
     match model.filter(|_| state.session.steering.learned) {
         Some(model) => Badge {
-            text: if narrow {
+            text: if short {
                 "learned".to_owned()
             } else {
                 format!("learned · {}", model.checkpoint.short_hash())
@@ -116,13 +122,17 @@ fn options_button(ui: &mut Ui, state: &mut State, index: usize) {
         .show(|ui| options::show(ui, state, index));
 }
 
-fn second_row(ui: &mut Ui, state: &mut State, index: usize) {
+fn second_row(ui: &mut Ui, state: &mut State, index: usize, narrow: bool) {
     flow(ui, state, index);
     draws(ui, state, index);
     let palette = tokens::palette(ui);
     let runs = state.steering.runs.clone();
     let run = runs.as_ref().and_then(|runs| runs.panels.get(index));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+        if narrow {
+            // The name comes first: who computes stands below it.
+            badge(ui, &badge_of(state, true, palette));
+        }
         let Some(run) = run else { return };
         cost(ui, run, &state.session.steering.panels[index], palette);
         if run.non_finite > 0 {

@@ -26,6 +26,10 @@ mod figures;
 mod figures_learned;
 #[cfg(test)]
 mod figures_more;
+#[cfg(test)]
+mod figures_table;
+#[cfg(test)]
+mod slopes;
 
 pub use compare::GridRow;
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};

@@ -82,20 +82,19 @@ impl TiltedTarget {
             grid.quadrature.reward == *reward && grid.quadrature.world == *world
         };
         let found = keep().iter().find(same).cloned();
-        let grid = match found {
-            Some(grid) => grid,
-            None => {
-                // Not under the lock: the work is spread over threads that may want it too.
-                let quadrature = Quadrature::new(world, reward)?;
-                let grid = Arc::new(OnGrid {
-                    sampler: GridSampler::new(&quadrature.grids[0]),
-                    quadrature,
-                });
-                let mut kept = keep();
-                kept.truncate(KEPT - 1);
-                kept.insert(0, grid.clone());
-                grid
-            }
+        let grid = if let Some(grid) = found {
+            grid
+        } else {
+            // Not under the lock: the work is spread over threads that may want it too.
+            let quadrature = Quadrature::new(world, reward)?;
+            let grid = Arc::new(OnGrid {
+                sampler: GridSampler::new(&quadrature.grids[0]),
+                quadrature,
+            });
+            let mut kept = keep();
+            kept.truncate(KEPT - 1);
+            kept.insert(0, grid.clone());
+            grid
         };
         Ok(Self {
             kind: Kind::Grid(grid),

@@ -50,7 +50,7 @@ fn start(cli: Cli) -> Result<(), String> {
             }
             ui::snapshot(options, args.size, args.scale, &args.out)
         }
-        Some(Command::Bench(args)) => {
+        Some(Command::Bench(args)) if args.what == cli::BenchWhat::Posterior => {
             let mut report = cli::bench_posterior(device.map(Into::into), args.max_draws)?;
             if !args.no_window {
                 report.window = Some(ui::measure_window(device.map(Into::into))?);

@@ -35,6 +35,11 @@ impl TensorFile {
         &self.header.tensors
     }
 
+    /// The string metadata under a key.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.header.metadata.get(key).map(String::as_str)
+    }
+
     /// The numbers of a tensor of F32, F16 or BF16, which must be finite.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ mod decode;
 mod dit;
 mod error;
 mod header;
+mod image;
 mod inspect;
 mod limits;
 mod open;
@@ -20,6 +21,7 @@ pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
+pub use image::{ImageCard, read_image_map, write_image_map};
 pub use inspect::{Inspection, inspect};
 
 pub(crate) use ours::write_whole;

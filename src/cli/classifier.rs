@@ -8,18 +8,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::checkpoint::{ClassifierCard, FORMAT, halved, write_classifier};
 use crate::model::{ClassifierConfig, weights_of, with_weights};
-use crate::train::{ClassifierRecipe, ImageSet, accuracy, train_classifier};
+use crate::train::{ClassifierRecipe, DataPlan, ImageSet, Part, accuracy, train_classifier};
 
 /// Trains on the digits of a folder that holds MNIST's four IDX files and writes `out`.
 ///
 /// # Errors
 /// With a message for the person.
 pub fn train_digits(data: &Path, out: &Path, seed: Option<u64>) -> Result<(), String> {
-    let read = |kind: &str| {
-        let file = |what: &str| data.join(format!("{kind}-{what}-ubyte"));
-        ImageSet::from_idx(&file("images-idx3"), &file("labels-idx1")).map_err(|e| e.to_string())
+    let read = |part| {
+        let plan = DataPlan::new(28, 1, part);
+        ImageSet::open(data, &plan, &mut |_| true)
+            .map(|opened| opened.images)
+            .map_err(|e| e.to_string())
     };
-    let (training, held_out) = (read("train")?, read("t10k")?);
+    let (training, held_out) = (read(Part::Train)?, read(Part::Test)?);
     let (config, mut recipe) = (ClassifierConfig::mnist(), ClassifierRecipe::mnist());
     recipe.seed = seed.unwrap_or(recipe.seed);
     if training.shape != config.image || training.classes.len() != config.classes {

@@ -8,8 +8,11 @@ macro_rules! say {
     }};
 }
 mod bench;
+mod bench_steer;
 pub mod classifier;
+mod compare;
 pub mod eval;
+mod images;
 mod parity;
 mod posterior;
 mod steer;
@@ -22,6 +25,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
+pub use compare::{CompareArgs, run_compare};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use steer::{SteerArgs, run_steer};
@@ -74,6 +79,8 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
+    /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
+    Compare(CompareArgs),
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
     /// Compare a checkpoint's draws with the exact posterior.
@@ -107,10 +114,10 @@ pub struct BenchArgs {
     /// Also write the figures here, as JSON.
     #[arg(long, value_name = "FILE.json")]
     pub json: Option<PathBuf>,
-    /// Largest number of draws measured.
+    /// Largest number of draws measured (posterior).
     #[arg(long, default_value_t = 1_000_000)]
     pub max_draws: u32,
-    /// Leave out everything that renders.
+    /// Leave out everything that renders (posterior).
     #[arg(long)]
     pub no_window: bool,
 }
@@ -120,6 +127,8 @@ pub struct BenchArgs {
 pub enum BenchWhat {
     /// Draws per second, time from scrub to pixels, frame times, time to the first draw.
     Posterior,
+    /// Particle-steps per second of every method, time from releasing a drag to a finished comparison.
+    Steer,
 }
 
 /// `foresight snapshot`
@@ -183,7 +192,8 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
-        Command::Train(args) => train::run(&args),
+        Command::Train(args) => train::run(&args, device),
+        Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {
@@ -196,6 +206,9 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
             }
             Ok(())
         }
+        Command::Bench(args) if args.what == BenchWhat::Steer => {
+            print_bench(&bench_steer()?, args.json.as_deref())
+        }
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }
@@ -206,7 +219,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
 ///
 /// # Errors
 /// When the file cannot be written.
-pub fn print_bench(report: &BenchReport, json: Option<&std::path::Path>) -> Result<(), String> {
+pub fn print_bench(
+    report: &(impl serde::Serialize + std::fmt::Display),
+    json: Option<&std::path::Path>,
+) -> Result<(), String> {
     say!("{report}");
     if let Some(path) = json {
         let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;

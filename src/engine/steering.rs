@@ -98,29 +98,26 @@ impl Watch for Shelving<'_> {
         let x: Vec<[f32; 2]> = frame.x.iter().map(|x| x.map(|v| v as f32)).collect();
         let mut shelf = lock(self.shelf);
         shelf.elapsed = self.begun.elapsed();
-        match frame.ancestors {
+        if let Some(ancestors) = frame.ancestors {
             // The same step again, drawn anew: it takes the place of what was there.
-            Some(ancestors) => {
-                if let Some(last) = shelf.frames.last_mut() {
-                    *last = Arc::new(KeptFrame {
-                        x,
-                        ancestors: Some(ancestors.to_vec()),
-                        ..KeptFrame::clone(last)
-                    });
-                }
-            }
-            None => {
-                let lost = x.iter().filter(|x| !x.iter().all(|v| v.is_finite()));
-                shelf.non_finite = shelf.non_finite.max(lost.count() as u64);
-                shelf.frames.push(Arc::new(KeptFrame {
-                    t: frame.t,
+            if let Some(last) = shelf.frames.last_mut() {
+                *last = Arc::new(KeptFrame {
                     x,
-                    ess: frame.ess,
-                    ancestors: None,
-                    counters: frame.counters,
-                }));
+                    ancestors: Some(ancestors.to_vec()),
+                    ..KeptFrame::clone(last)
+                });
             }
+            return;
         }
+        let lost = x.iter().filter(|x| !x.iter().all(|v| v.is_finite()));
+        shelf.non_finite = shelf.non_finite.max(lost.count() as u64);
+        shelf.frames.push(Arc::new(KeptFrame {
+            t: frame.t,
+            x,
+            ess: frame.ess,
+            ancestors: None,
+            counters: frame.counters,
+        }));
     }
 }
 

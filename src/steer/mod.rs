@@ -31,7 +31,10 @@ mod figures_table;
 #[cfg(test)]
 mod slopes;
 
-pub use compare::GridRow;
+pub use compare::{
+    BudgetMiss, Cost, Grid, GridRow, GridRun, Judge, Knob, LeftOut, SCORED, evaluations_of,
+    run_grid,
+};
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};

@@ -255,7 +255,7 @@ mod tests {
             ..ClassifierRecipe::mnist()
         };
         let data = bars(128);
-        let mut train = || {
+        let train = || {
             let mut last = 0.0;
             let net = train_classifier(&config, &recipe, &data, &data, &device, &mut |_, epoch| {
                 last = epoch.map_or(last, |e| e.accuracy);

@@ -1,32 +1,10 @@
 //! Labelled images in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-/// Most bytes of pixels that are held.
-const MAX_PIXELS: u64 = 8 << 30;
-
-/// Why images could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum ImageError {
-    /// The system could not read.
-    #[error("{path}: {source}. Check that the file exists and can be read")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Not what its name promises.
-    #[error("{path}: {reason}")]
-    Format {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong and what to do.
-        reason: String,
-    },
-}
+use super::DataError;
 
 /// Images of one size with a class each.
 #[derive(Clone, PartialEq, Eq)]
@@ -88,66 +66,7 @@ impl ImageSet {
     ///
     /// # Errors
     /// When a file is missing, is not of that format, or the two do not belong together.
-    pub fn from_idx(images: &Path, labels: &Path) -> Result<Self, ImageError> {
-        let format = |path: &Path, reason: String| ImageError::Format {
-            path: path.to_owned(),
-            reason,
-        };
-        let (sizes, pixels) = read_idx(images, 3)?;
-        let (counts, marks) = read_idx(labels, 1)?;
-        if counts[0] != sizes[0] {
-            return Err(format(
-                labels,
-                format!(
-                    "{} labels for {} images of {}",
-                    counts[0],
-                    sizes[0],
-                    images.display()
-                ),
-            ));
-        }
-        let classes = marks.iter().max().map_or(0, |m| usize::from(*m) + 1);
-        Ok(Self {
-            shape: [1, sizes[1], sizes[2]],
-            pixels,
-            labels: marks.into_iter().map(u16::from).collect(),
-            classes: (0..classes).map(|k| k.to_string()).collect(),
-        })
+    pub fn from_idx(images: &Path, labels: &Path) -> Result<Self, DataError> {
+        super::data::read_idx(images, labels)
     }
-}
-
-/// An IDX file of bytes with `rank` dimensions: two zero bytes, 8 (unsigned bytes), the rank, the dimensions as
-/// big-endian u32, the bytes.
-fn read_idx(path: &Path, rank: usize) -> Result<(Vec<usize>, Vec<u8>), ImageError> {
-    let io = |source| ImageError::Io {
-        path: path.to_owned(),
-        source,
-    };
-    let wrong = |reason: String| ImageError::Format {
-        path: path.to_owned(),
-        reason: format!("{reason}. Is this an unpacked IDX file, as MNIST's?"),
-    };
-    let held = std::fs::metadata(path).map_err(io)?.len();
-    if held > MAX_PIXELS {
-        return Err(wrong(format!("it has {held} bytes")));
-    }
-    let bytes = std::fs::read(path).map_err(io)?;
-    let start = 4 + 4 * rank;
-    if bytes.len() < start || bytes[..3] != [0, 0, 8] || usize::from(bytes[3]) != rank {
-        return Err(wrong(format!("it does not begin as one of rank {rank}")));
-    }
-    let sizes: Vec<usize> = bytes[4..start]
-        .chunks_exact(4)
-        .map(|b| u32::from_be_bytes([b[0], b[1], b[2], b[3]]) as usize)
-        .collect();
-    let wanted = sizes
-        .iter()
-        .try_fold(1_usize, |n, size| n.checked_mul(*size));
-    if wanted != Some(bytes.len() - start) {
-        return Err(wrong(format!(
-            "its header says {sizes:?}, but {} bytes follow",
-            bytes.len() - start
-        )));
-    }
-    Ok((sizes, bytes[start..].to_vec()))
 }

@@ -168,6 +168,10 @@ mod tests {
                 heads(part(&x, 0, 0, 3)).attend(heads(part(&x, 1, 3, 5)), heads(part(&x, 2, 8, 5)))
             };
             check_rule_of_parts(&name, attention, [2, 13, 4], &device);
+            if moves == 7 {
+                check_rule("modulate", modulate, [2, 5, 4], &device);
+                check_rule("attention", attention, [2, 13, 4], &device);
+            }
         }
     }
 

@@ -4,7 +4,9 @@
 
 mod batch;
 mod classifier;
+mod data;
 mod eval;
+pub mod image;
 mod images;
 pub mod jvp;
 mod layout;
@@ -21,10 +23,11 @@ mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
 pub use classifier::{ClassifierRecipe, Epoch, accuracy, train_classifier};
+pub use data::{DataError, DataPlan, Opened, Part};
 pub use eval::{
     EvalPlan, EvalReport, EvalRow, Figures, MODE_WEIGHT_BAR, SLICED_W2_BAR, Verdict, evaluate,
 };
-pub use images::{ImageError, ImageSet};
+pub use images::ImageSet;
 pub use native::{Consistency, LossPlan, StepLoss};
 pub use optimizer::{AdamConfig, RateCourse, ema_decay};
 pub use recipe::Recipe;

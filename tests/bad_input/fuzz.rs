@@ -21,7 +21,7 @@ type Damage = fn(&[u8], &[u8], &mut ChaCha8Rng) -> Vec<u8>;
 type Kind<'a> = (&'a str, &'a [u8], &'a [u8], Damage, Reader, usize);
 
 /// Reads a file of one kind as the program does, and uses what is read. `true` if it was accepted.
-type Reader = fn(&[u8]) -> Result<(), String>;
+pub type Reader = fn(&[u8]) -> Result<(), String>;
 
 fn read_checkpoint(bytes: &[u8]) -> Result<(), String> {
     let checkpoint =
@@ -79,13 +79,18 @@ fn use_world(world: &World) {
 
 /// Reads one damaged file; the answer is whether it was accepted.
 fn survives(kind: &str, number: usize, bytes: &[u8], read: Reader) -> bool {
+    survives_within(MEMORY_BASE, kind, number, bytes, read)
+}
+
+/// The same for readers that may take `base` bytes of memory beside the file's own size.
+pub fn survives_within(base: usize, kind: &str, number: usize, bytes: &[u8], read: Reader) -> bool {
     let (result, peak) = peak_of(|| catch_unwind(AssertUnwindSafe(|| read(bytes))));
     let keep = || {
         let path = std::env::temp_dir().join(format!("foresight-bad-{kind}-{number}"));
         std::fs::write(&path, bytes).unwrap();
         path
     };
-    let limit = MEMORY_BASE + MEMORY_FACTOR * bytes.len();
+    let limit = base + MEMORY_FACTOR * bytes.len();
     assert!(
         peak <= limit,
         "{kind} {number}: {peak} bytes of memory for a file of {}, kept as {}",

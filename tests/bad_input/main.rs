@@ -1,8 +1,9 @@
 //! Nothing that a file contains may panic, hang or exhaust memory, and every refusal says where, why and what to do.
 //!
-//! `fuzz`: 13,000 damaged files of all kinds. `named`: one test for each kind of damage that a person is likely to meet.
+//! `fuzz`: 13,000 damaged files of all kinds; `data`: damaged data sets and transformers. `named`: one test for each kind of damage that a person is likely to meet.
 
 mod damage;
+mod data;
 mod files;
 mod fuzz;
 mod memory;

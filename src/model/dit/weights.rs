@@ -164,7 +164,7 @@ fn fresh(config: &DitConfig, name: &str, shape: &[usize], rng: &mut ChaCha8Rng) 
     if name.ends_with("norm.scale") {
         return vec![1.0; count];
     }
-    let still = name.ends_with(".bias")
+    let still = shape.len() == 1
         || name.contains("adaLN")
         || name.starts_with("final_layer")
         || name.starts_with("guidance_embedder");

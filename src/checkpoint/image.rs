@@ -1,0 +1,153 @@
+//! Files of maps of images: the transformer's weights under the reference's names, and a card.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use burn::tensor::{DType, Device};
+use half::f16;
+use safetensors::tensor::{Dtype, TensorView};
+use serde::{Deserialize, Serialize};
+
+use super::dit::TensorFile;
+use super::{CheckpointError, FORMAT, read_dit, write_whole};
+use crate::mixture::shortened;
+use crate::model::{Dit, DitConfig};
+
+/// Where the card is in the header.
+const KEY: &str = "foresight-image";
+/// Longest card that is read.
+const MAX_CARD_BYTES: usize = 1 << 20;
+
+/// What a map of images says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageCard {
+    /// Version of the format.
+    pub format: u32,
+    /// The network.
+    pub model: DitConfig,
+    /// Names of the classes.
+    pub classes: Vec<String>,
+    /// What it was trained on, in words.
+    pub data: String,
+    /// The recipe, as the trainer had it.
+    pub recipe: serde_json::Value,
+    /// Root seed of the training.
+    pub seed: u64,
+    /// Steps that were done.
+    pub steps: u64,
+    /// Version of the program that wrote it.
+    pub code_version: String,
+    /// Licence of the weights.
+    pub licence: String,
+}
+
+/// Writes a map of images in half precision, whole or not at all.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_image_map(path: &Path, card: &ImageCard, net: &Dit) -> Result<(), CheckpointError> {
+    let name = path.display().to_string();
+    let unfit = |reason: String| CheckpointError::Architecture {
+        path: name.clone(),
+        reason,
+    };
+    let data: Vec<(String, Vec<usize>, Vec<u8>)> = net
+        .weights()
+        .into_iter()
+        .map(|weight| {
+            let bytes = weight
+                .values
+                .iter()
+                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+                .collect();
+            (weight.name, weight.shape, bytes)
+        })
+        .collect();
+    let mut views = Vec::with_capacity(data.len());
+    for (tensor, shape, bytes) in &data {
+        let view =
+            TensorView::new(Dtype::F16, shape.clone(), bytes).map_err(|e| unfit(e.to_string()))?;
+        views.push((tensor.as_str(), view));
+    }
+    let card = serde_json::to_string(card).map_err(|e| unfit(e.to_string()))?;
+    let metadata = HashMap::from([(KEY.to_owned(), card)]);
+    let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| unfit(e.to_string()))?;
+    write_whole(path, &bytes).map_err(|source| CheckpointError::Write { path: name, source })
+}
+
+/// Reads a map of images and keeps its weights in f32 on `device`.
+///
+/// # Errors
+/// When the file is not one, or does not hold what its card says.
+pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
+    let name = path.display().to_string();
+    let file = TensorFile::open(path)?;
+    let text = file.metadata(KEY).ok_or_else(|| CheckpointError::Foreign {
+        path: name.clone(),
+        tensors: file.tensors().len(),
+    })?;
+    let damaged = |reason: String| CheckpointError::Card {
+        path: name.clone(),
+        reason: shortened(&reason, 400),
+    };
+    if text.len() > MAX_CARD_BYTES {
+        return Err(damaged(format!("it has {} bytes", text.len())));
+    }
+    let card: ImageCard = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
+    if card.format != FORMAT {
+        return Err(CheckpointError::Format {
+            path: name,
+            found: card.format,
+        });
+    }
+    drop(file);
+    let net = read_dit(path, &card.model, device, DType::F32)?;
+    Ok((card, net))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_map_of_images_is_written_in_halves_and_read_again() {
+        let model = DitConfig {
+            input_size: 8,
+            hidden_size: 8,
+            depth: 2,
+            num_heads: 2,
+            encoder_depth: 1,
+            ..DitConfig::digits()
+        };
+        let device = Device::flex();
+        let net = Dit::init(&model, 1, &device).unwrap();
+        let card = ImageCard {
+            format: FORMAT,
+            model,
+            classes: vec!["a".into(), "b".into()],
+            data: "a test".into(),
+            recipe: serde_json::Value::Null,
+            seed: 1,
+            steps: 2,
+            code_version: "0".into(),
+            licence: "none".into(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        write_image_map(&path, &card, &net).unwrap();
+        let (back, read) = read_image_map(&path, &device).unwrap();
+        assert_eq!(back, card);
+        for (a, b) in net.weights().iter().zip(read.weights()) {
+            assert_eq!((&a.name, &a.shape), (&b.name, &b.shape));
+            for (a, b) in a.values.iter().zip(&b.values) {
+                // Half precision has 11 bits.
+                assert!((a - b).abs() <= 5e-4 * a.abs() + 1e-7);
+            }
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
+        let message = read_image_map(&path, &device).unwrap_err().to_string();
+        assert!(message.contains("m.safetensors"), "{message}");
+    }
+}

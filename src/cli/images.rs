@@ -1,0 +1,137 @@
+//! `foresight train --images`: trains a Meta Flow Map of labelled pictures.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use burn::tensor::Device;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::DeviceArg;
+use super::train::{ImagesArg, TrainArgs, clock, part_path};
+use crate::checkpoint::{FORMAT, ImageCard, write_image_map};
+use crate::gpu::SharedDevice;
+use crate::train::image::{ImageRecipe, ImageTrainer};
+use crate::train::{DataPlan, ImageSet, Part};
+
+/// How often the state of the run is kept on disk: an interruption costs at most this much.
+const KEEP_EVERY: Duration = Duration::from_mins(3);
+/// Steps between two looks at the loss: each waits for the device.
+const LOOK_EVERY: u64 = 25;
+
+/// Runs the command.
+///
+/// # Errors
+/// With a message for the person.
+pub fn train_images(
+    args: &TrainArgs,
+    kind: ImagesArg,
+    data: &Path,
+    device: Option<DeviceArg>,
+) -> Result<(), String> {
+    let device = match device {
+        Some(DeviceArg::Shared) => SharedDevice::headless()
+            .and_then(|shared| shared.burn_device())
+            .map_err(|e| e.to_string())?,
+        _ => Device::flex(),
+    };
+    let part = part_path(&args.out);
+    let mut run = if args.resume && part.exists() {
+        ImageTrainer::resume(&part, &device).map_err(|e| e.to_string())?
+    } else {
+        ImageTrainer::new(recipe(args, kind)?, &device).map_err(|e| e.to_string())?
+    };
+    let model = &run.recipe().model;
+    let plan = DataPlan::new(model.input_size, model.in_channels, Part::Train);
+    let reading = ProgressBar::new_spinner();
+    let opened = ImageSet::open(data, &plan, &mut |n| {
+        reading.set_message(format!("{n} pictures"));
+        true
+    })
+    .map_err(|e| e.to_string())?;
+    reading.finish_and_clear();
+    let images = opened.images;
+    run.check(&images).map_err(|e| e.to_string())?;
+    say!(
+        "{} pictures in {} classes from {}; {} steps of {}",
+        images.len(),
+        images.classes.len(),
+        data.display(),
+        run.recipe().steps,
+        run.recipe().batch
+    );
+    if run.steps_done() > 0 {
+        say!("taking up step {}", run.steps_done());
+    }
+
+    let bar = ProgressBar::new(run.recipe().steps);
+    bar.set_style(
+        ProgressStyle::with_template("{bar:30} {pos}/{len} {msg}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let (begun, from) = (Instant::now(), run.steps_done());
+    let (mut kept, mut said) = (Instant::now(), None::<Instant>);
+    while !run.is_done() {
+        let told = run.steps_done().is_multiple_of(LOOK_EVERY);
+        let loss = run.advance(&images, told).map_err(|e| e.to_string())?;
+        bar.set_position(run.steps_done());
+        if let Some(loss) = loss {
+            let done = run.steps_done() - from;
+            let rate = done as f64 / begun.elapsed().as_secs_f64();
+            let left = (run.recipe().steps - run.steps_done()) as f64 / rate.max(1e-9);
+            bar.set_message(format!(
+                "loss {:.4} (diagonal {:.4}, jumps {:.4}), {rate:.2} steps/s, {} left",
+                loss.weighted,
+                loss.diagonal,
+                loss.consistency,
+                clock(Duration::from_secs_f64(left.min(1e9)))
+            ));
+            // Where nobody watches a terminal, the same in lines.
+            if bar.is_hidden() && said.is_none_or(|at| at.elapsed() > Duration::from_secs(10)) {
+                said = Some(Instant::now());
+                say!("step {} {}", run.steps_done(), bar.message());
+            }
+        }
+        if kept.elapsed() > KEEP_EVERY {
+            run.save(&part).map_err(|e| e.to_string())?;
+            kept = Instant::now();
+        }
+    }
+    bar.finish_and_clear();
+    let card = ImageCard {
+        format: FORMAT,
+        model: run.recipe().model.clone(),
+        classes: images.classes.clone(),
+        data: format!("{} pictures: {}", images.len(), kind.describe()),
+        recipe: serde_json::to_value(run.recipe()).map_err(|e| e.to_string())?,
+        seed: run.recipe().seed,
+        steps: run.steps_done(),
+        code_version: env!("CARGO_PKG_VERSION").to_owned(),
+        licence: "MIT OR Apache-2.0".to_owned(),
+    };
+    write_image_map(&args.out, &card, &run.averaged()).map_err(|e| e.to_string())?;
+    if part.exists() {
+        std::fs::remove_file(&part).map_err(|e| format!("{}: {e}", part.display()))?;
+    }
+    say!("written to {}", args.out.display());
+    Ok(())
+}
+
+fn recipe(args: &TrainArgs, kind: ImagesArg) -> Result<ImageRecipe, String> {
+    let mut recipe = match &args.recipe {
+        Some(path) => {
+            let name = path.display();
+            let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
+            serde_json::from_str(&text).map_err(|e| format!("{name}: {e}"))?
+        }
+        None => match kind {
+            ImagesArg::Digits => ImageRecipe::digits(),
+            ImagesArg::Photos => ImageRecipe::photos(),
+        },
+    };
+    recipe.steps = args.steps.unwrap_or(recipe.steps);
+    if let Some(batch) = args.batch {
+        (recipe.batch, recipe.micro_batch) = (batch, recipe.micro_batch.min(batch));
+    }
+    recipe.seed = args.seed.unwrap_or(recipe.seed);
+    Ok(recipe)
+}

@@ -1,0 +1,20 @@
+//! Training of Meta Flow Maps of images, on any burn device.
+//!
+//! The losses are those of the 2D trainer (methods.md 4) with the velocity taken from data; derivatives along the flow
+//! come from [`crate::model::Dual`]. Noise is addressed by step and item, so that a resumed run sees what an
+//! uninterrupted one would have seen.
+
+mod batch;
+mod loss;
+mod optimizer;
+mod recipe;
+mod resume;
+mod trainer;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::ImageBatch;
+pub use loss::{ImageLoss, loss};
+pub use recipe::{ImageConsistency, ImageRecipe};
+pub use trainer::{ImageTrainError, ImageTrainer};

@@ -1,0 +1,212 @@
+//! AdamW with a bound on the whole gradient's norm, and the moving average of the weights, where the weights are.
+//!
+//! State is kept by the names of the parameters, so that a run can be taken up in another process; burn's own
+//! optimizers name it by numbers that each process draws anew, and clip each parameter by itself.
+
+use std::collections::BTreeMap;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Gradients, Tensor};
+
+const BETA_1: f64 = 0.9;
+const BETA_2: f64 = 0.999;
+const EPSILON: f64 = 1e-8;
+
+/// Numbers of one parameter, flat.
+#[derive(Clone)]
+pub struct Moments {
+    pub mean: Tensor<1>,
+    pub square: Tensor<1>,
+    /// Moving average of the weights themselves.
+    pub average: Tensor<1>,
+}
+
+/// State of the optimizer, by the names of the parameters.
+#[derive(Default, Clone)]
+pub struct Optimizer {
+    pub moments: BTreeMap<String, Moments>,
+}
+
+/// What one step is told.
+#[derive(Clone, Copy)]
+pub struct StepOptions {
+    /// From 0.
+    pub step: u64,
+    pub rate: f64,
+    pub weight_decay: f64,
+    pub clip: f64,
+    pub ema_decay: f64,
+}
+
+/// Gradients of a module's parameters by name, flat.
+pub type NamedGradients = BTreeMap<String, Tensor<1>>;
+
+/// The gradients of every parameter of `module` that has one.
+pub fn named_gradients<M: Module>(module: &M, gradients: &Gradients) -> NamedGradients {
+    let mut collector = Collector {
+        path: Vec::new(),
+        gradients,
+        out: NamedGradients::new(),
+    };
+    module.visit(&mut collector);
+    collector.out
+}
+
+/// Sums, name by name.
+pub fn add_gradients(sum: &mut NamedGradients, more: NamedGradients) {
+    for (name, gradient) in more {
+        match sum.remove(&name) {
+            Some(old) => sum.insert(name, old + gradient),
+            None => sum.insert(name, gradient),
+        };
+    }
+}
+
+impl Optimizer {
+    /// One step of all weights against their gradients, times `scale`.
+    pub fn step<M: Module>(
+        &mut self,
+        module: M,
+        gradients: NamedGradients,
+        scale: f64,
+        options: StepOptions,
+    ) -> M {
+        // One number on the device: nothing waits for it.
+        let norm = gradients
+            .values()
+            .map(|g| g.clone().square().sum())
+            .reduce(|a, b| a + b)
+            .map(|sum| sum.sqrt() * scale);
+        let factor = norm.map(|norm| {
+            (norm + 1e-12)
+                .recip()
+                .mul_scalar(options.clip)
+                .clamp_max(1.0)
+                * scale
+        });
+        let mut stepper = Stepper {
+            path: Vec::new(),
+            optimizer: self,
+            gradients,
+            factor,
+            options,
+        };
+        module.map(&mut stepper)
+    }
+
+    /// The module with the averaged weights.
+    pub fn averaged<M: Module>(&self, module: M) -> M {
+        let mut averaging = Averaging {
+            path: Vec::new(),
+            optimizer: self,
+        };
+        module.map(&mut averaging)
+    }
+}
+
+macro_rules! walks_the_names {
+    () => {
+        fn enter_module(&mut self, name: &str, _container: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _name: &str, _container: &str) {
+            self.path.pop();
+        }
+    };
+}
+
+struct Collector<'a> {
+    path: Vec<String>,
+    gradients: &'a Gradients,
+    out: NamedGradients,
+}
+
+impl ModuleVisitor for Collector<'_> {
+    walks_the_names!();
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let value = param.val();
+        if let Some(gradient) = value.grad(self.gradients) {
+            let numbers = value.shape().num_elements();
+            self.out
+                .insert(self.path.join("."), gradient.reshape([numbers]));
+        }
+    }
+}
+
+struct Stepper<'a> {
+    path: Vec<String>,
+    optimizer: &'a mut Optimizer,
+    gradients: NamedGradients,
+    factor: Option<Tensor<1>>,
+    options: StepOptions,
+}
+
+impl ModuleMapper for Stepper<'_> {
+    walks_the_names!();
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let name = self.path.join(".");
+        let (Some(gradient), Some(factor)) = (self.gradients.remove(&name), self.factor.clone())
+        else {
+            return param;
+        };
+        let (id, value, mapper) = param.consume();
+        let learns = value.is_require_grad();
+        let shape = value.shape();
+        let weights: Tensor<1> = value.inner().reshape([shape.num_elements()]);
+        let gradient = gradient * factor;
+        let old = self.optimizer.moments.remove(&name);
+        let (mean, square, average) = match old {
+            Some(old) => (
+                old.mean * BETA_1 + gradient.clone() * (1.0 - BETA_1),
+                old.square * BETA_2 + gradient.square() * (1.0 - BETA_2),
+                Some(old.average),
+            ),
+            None => (
+                gradient.clone() * (1.0 - BETA_1),
+                gradient.square() * (1.0 - BETA_2),
+                None,
+            ),
+        };
+        let o = self.options;
+        let taken = (o.step + 1).min(1_000_000) as i32;
+        let (lift_1, lift_2) = (1.0 - BETA_1.powi(taken), 1.0 - BETA_2.powi(taken));
+        let pull =
+            mean.clone().div_scalar(lift_1) / (square.clone().div_scalar(lift_2).sqrt() + EPSILON);
+        let weights = weights.clone() - (pull + weights * o.weight_decay) * o.rate;
+        let average = match average {
+            Some(average) => average * o.ema_decay + weights.clone() * (1.0 - o.ema_decay),
+            None => weights.clone(),
+        };
+        self.optimizer.moments.insert(
+            name,
+            Moments {
+                mean,
+                square,
+                average,
+            },
+        );
+        let value = Tensor::<D>::from_inner(weights.reshape(shape)).set_require_grad(learns);
+        Param::from_mapped_value(id, value, mapper)
+    }
+}
+
+struct Averaging<'a> {
+    path: Vec<String>,
+    optimizer: &'a Optimizer,
+}
+
+impl ModuleMapper for Averaging<'_> {
+    walks_the_names!();
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Some(moments) = self.optimizer.moments.get(&self.path.join(".")) else {
+            return param;
+        };
+        let (id, value, mapper) = param.consume();
+        let average = moments.average.clone().reshape(value.shape());
+        Param::from_mapped_value(id, average, mapper)
+    }
+}

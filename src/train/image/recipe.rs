@@ -1,0 +1,215 @@
+//! How a map of images is trained.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::DitConfig;
+use crate::train::TimeLaw;
+
+/// What jumps are trained to agree with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ImageConsistency {
+    /// MeanFlow: the jump's derivative along the data's own direction.
+    MeanFlow,
+    /// Eulerian self-distillation: along the velocity that the network itself has on the diagonal.
+    Eulerian,
+    /// Lagrangian self-distillation: the end of the jump moves with the network's velocity there.
+    Lagrangian,
+    /// Progressive self-distillation: two jumps made one after the other.
+    Progressive,
+}
+
+/// Everything that decides a run but the images.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImageRecipe {
+    /// The network.
+    pub model: DitConfig,
+    /// Steps in all.
+    pub steps: u64,
+    /// Items of a step.
+    pub batch: usize,
+    /// Items that are in memory at once; the gradient is the mean over all.
+    pub micro_batch: usize,
+    /// Root of weights, data and noise.
+    pub seed: u64,
+    /// Share of the items with `s = u`.
+    pub diagonal_share: f64,
+    /// What the other items are trained to agree with.
+    pub consistency: ImageConsistency,
+    /// Law of `t`.
+    pub times: TimeLaw,
+    /// Share of the items whose class is left out.
+    pub label_dropout: f64,
+    /// Share of the labelled items that are taught with the model's guidance scale instead of 1; needs a scale in
+    /// `model.model_guidance_class_ws`.
+    pub guided_share: f64,
+    /// Whether images are mirrored, left and right.
+    pub mirror: bool,
+    /// `c` of the loss weight `(|err|^2 + c)^-p`, with the mean over the numbers of an image as `|err|^2`.
+    pub weight_floor: f64,
+    /// `p` on the diagonal.
+    pub diagonal_power: f64,
+    /// `p` off it.
+    pub consistency_power: f64,
+    /// Highest learning rate.
+    pub rate: f64,
+    /// Steps of warm-up.
+    pub warm_up: u64,
+    /// Share of the rate that is left at the end.
+    pub rate_floor: f64,
+    /// Decoupled decay of the weights.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient that is let through unscaled.
+    pub clip: f64,
+    /// Longest memory of the moving average.
+    pub ema_limit: f64,
+}
+
+impl ImageRecipe {
+    /// 28x28 digits.
+    pub fn digits() -> Self {
+        Self {
+            model: DitConfig::digits(),
+            steps: 60_000,
+            batch: 256,
+            micro_batch: 256,
+            seed: 1,
+            diagonal_share: 0.5,
+            consistency: ImageConsistency::MeanFlow,
+            times: TimeLaw {
+                power: 2.0,
+                unconditional: 0.1,
+                whole: 0.1,
+            },
+            label_dropout: 0.2,
+            guided_share: 0.5,
+            mirror: false,
+            weight_floor: 0.01,
+            diagonal_power: 0.5,
+            consistency_power: 1.0,
+            rate: 3e-4,
+            warm_up: 1000,
+            rate_floor: 0.02,
+            weight_decay: 0.0,
+            clip: 1.5,
+            ema_limit: 0.9995,
+        }
+    }
+
+    /// 32x32 photos.
+    pub fn photos() -> Self {
+        Self {
+            model: DitConfig::photos_coarse(),
+            steps: 200_000,
+            mirror: true,
+            ema_limit: 0.9999,
+            ..Self::digits()
+        }
+    }
+
+    /// What is wrong with it, if anything: the field and what it may be.
+    pub fn fault(&self) -> Option<String> {
+        if let Err(error) = self.model.validate() {
+            return Some(error.to_string());
+        }
+        let share = |v: f64| (0.0..=1.0).contains(&v);
+        let rules = [
+            (
+                "steps",
+                (1..=u64::from(u32::MAX)).contains(&self.steps),
+                "at least 1",
+            ),
+            ("batch", (1..=65_536).contains(&self.batch), "1 to 65536"),
+            (
+                "micro_batch",
+                (1..=self.batch).contains(&self.micro_batch)
+                    && self.batch.is_multiple_of(self.micro_batch),
+                "a divisor of batch",
+            ),
+            ("diagonal_share", share(self.diagonal_share), "0 to 1"),
+            (
+                "times.power",
+                self.times.power > 0.0 && self.times.power <= 10.0,
+                "above 0 and at most 10",
+            ),
+            (
+                "times.unconditional",
+                share(self.times.unconditional.into()),
+                "0 to 1",
+            ),
+            ("times.whole", share(self.times.whole.into()), "0 to 1"),
+            ("label_dropout", share(self.label_dropout), "0 to 1"),
+            (
+                "guided_share",
+                share(self.guided_share)
+                    && (self.guided_share == 0.0 || !self.model.model_guidance_class_ws.is_empty()),
+                "0 to 1, and 0 for a model without guidance scales",
+            ),
+            (
+                "weight_floor",
+                self.weight_floor > 0.0 && self.weight_floor.is_finite(),
+                "above 0",
+            ),
+            (
+                "diagonal_power",
+                (0.0..=2.0).contains(&self.diagonal_power),
+                "0 to 2",
+            ),
+            (
+                "consistency_power",
+                (0.0..=2.0).contains(&self.consistency_power),
+                "0 to 2",
+            ),
+            (
+                "rate",
+                self.rate > 0.0 && self.rate <= 1.0,
+                "above 0 and at most 1",
+            ),
+            ("rate_floor", share(self.rate_floor), "0 to 1"),
+            (
+                "weight_decay",
+                (0.0..=1.0).contains(&self.weight_decay),
+                "0 to 1",
+            ),
+            ("clip", self.clip > 0.0 && self.clip.is_finite(), "above 0"),
+            (
+                "ema_limit",
+                (0.0..1.0).contains(&self.ema_limit),
+                "0 to below 1",
+            ),
+        ];
+        rules
+            .into_iter()
+            .find(|(_, fine, _)| !fine)
+            .map(|(name, _, want)| format!("{name} of the recipe must be {want}"))
+    }
+
+    /// The scale that guided items are told.
+    pub(super) fn guidance(&self) -> f32 {
+        self.model
+            .model_guidance_class_ws
+            .first()
+            .copied()
+            .unwrap_or(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_presets_can_run_and_faults_are_named() {
+        assert_eq!(ImageRecipe::digits().fault(), None);
+        assert_eq!(ImageRecipe::photos().fault(), None);
+        let wrong = |edit: fn(&mut ImageRecipe)| {
+            let mut recipe = ImageRecipe::digits();
+            edit(&mut recipe);
+            recipe.fault().unwrap()
+        };
+        assert!(wrong(|r| r.micro_batch = 100).contains("micro_batch"));
+        assert!(wrong(|r| r.rate = f64::NAN).contains("rate"));
+        assert!(wrong(|r| r.model.model_guidance_class_ws.clear()).contains("guided_share"));
+    }
+}

@@ -208,6 +208,10 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
         reward: &args.reward,
         model: network.as_ref(),
     };
+    // Before the run: a reward without a target is told at once.
+    let count = plan.particles as usize;
+    let target = TargetSample::new(&world.mixture, &args.reward, count, args.seed)
+        .map_err(|e| e.to_string())?;
     let bar = ProgressBar::new(1000);
     if let Ok(style) = ProgressStyle::with_template("{prefix} {wide_bar} {percent} %, {eta} left") {
         bar.set_style(style);
@@ -222,8 +226,6 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     bar.finish_and_clear();
     let done = result.map_err(|error| hint(error, &args.reward))?;
     let n = done.samples.len();
-    let target =
-        TargetSample::new(&world.mixture, &args.reward, n, args.seed).map_err(|e| e.to_string())?;
     let score = target.score(&world.mixture, &args.reward, &done.samples);
     let floor = target.floor(&world.mixture, n, 8);
     if let Some(path) = &args.out {

@@ -429,12 +429,11 @@ impl<'a> Writer<'a> {
             return self.wrong(start, format!("{name} needs brackets: {name}(...)"));
         }
         self.at = bracket + 1;
-        match two {
-            Some(name) => self.enter(Bracket::Two(name, false), start, "(("),
-            None => {
-                let opening = format!("{name}(");
-                self.enter(Bracket::Plain, start, &opening);
-            }
+        if let Some(name) = two {
+            self.enter(Bracket::Two(name, false), start, "((");
+        } else {
+            let opening = format!("{name}(");
+            self.enter(Bracket::Plain, start, &opening);
         }
         Ok(true)
     }

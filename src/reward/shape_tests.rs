@@ -14,6 +14,8 @@ fn rewards() -> Vec<Reward> {
         "bumps:2,0.4,0.1,0.5@0.6",
         "half-plane:1,0.5,0.2,0.3@3",
         "ring:0.2,-0.1,2,0.4",
+        "expr:sin(2*x)*y - sqrt(4 + x^2 + y^2) + tanh(x - y)@1.5",
+        "expr:-(x^2 + y^2 - 4)^2/8 + exp(-x^2/50)@0.2",
     ]
     .map(|text| text.parse().unwrap())
     .to_vec()

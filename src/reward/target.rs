@@ -50,6 +50,13 @@ struct OnGrid {
     sampler: GridSampler,
 }
 
+/// A target on a grid, or why there is none, as it was found last.
+struct Kept {
+    world: Mixture,
+    reward: Reward,
+    grid: Result<Arc<OnGrid>, RewardError>,
+}
+
 impl TiltedTarget {
     /// Prepares the target: in closed form where there is one, else on a grid (some milliseconds to a tenth of a
     /// second; the last ones are kept, so that asking again is free).
@@ -75,27 +82,32 @@ impl TiltedTarget {
     /// # Errors
     /// As for [`TiltedTarget::new`].
     pub fn on_grid(world: &Mixture, reward: &Reward) -> Result<Self, RewardError> {
-        static KEEP: Mutex<Vec<Arc<OnGrid>>> = Mutex::new(Vec::new());
+        static KEEP: Mutex<Vec<Kept>> = Mutex::new(Vec::new());
         // Plain data that is valid between any two statements.
         let keep = || KEEP.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |grid: &&Arc<OnGrid>| {
-            grid.quadrature.reward == *reward && grid.quadrature.world == *world
-        };
-        let found = keep().iter().find(same).cloned();
-        let grid = match found {
-            Some(grid) => grid,
-            None => {
-                // Not under the lock: the work is spread over threads that may want it too.
-                let quadrature = Quadrature::new(world, reward)?;
-                let grid = Arc::new(OnGrid {
+        let same = |kept: &&Kept| kept.reward == *reward && kept.world == *world;
+        let found = keep().iter().find(same).map(|kept| kept.grid.clone());
+        let grid = if let Some(grid) = found {
+            grid?
+        } else {
+            // Not under the lock: the work is spread over threads that may want it too.
+            let grid = Quadrature::new(world, reward).map(|quadrature| {
+                Arc::new(OnGrid {
                     sampler: GridSampler::new(&quadrature.grids[0]),
                     quadrature,
-                });
-                let mut kept = keep();
-                kept.truncate(KEPT - 1);
-                kept.insert(0, grid.clone());
-                grid
-            }
+                })
+            });
+            let mut kept = keep();
+            kept.truncate(KEPT - 1);
+            kept.insert(
+                0,
+                Kept {
+                    world: world.clone(),
+                    reward: reward.clone(),
+                    grid: grid.clone(),
+                },
+            );
+            grid?
         };
         Ok(Self {
             kind: Kind::Grid(grid),

@@ -118,7 +118,10 @@ impl Look<'_> {
         self.base.eval(x, counts, |i, b| {
             let own = score_from_velocity(x[i], b, t);
             let mean = means[i].0.mean();
-            out[i].gradient = std::array::from_fn(|d| mean[d] - own[d]);
+            // Where no future has a reward there is nowhere to go.
+            if !means[i].0.is_empty() {
+                out[i].gradient = std::array::from_fn(|d| mean[d] - own[d]);
+            }
             out[i].value = means[i].0.value() - means[i].1.value();
         });
     }

@@ -13,7 +13,7 @@ use super::draws::DrawsAt;
 use super::flow::{BaseAt, MapAt, to_f64};
 use super::log_mean::LogMean;
 use super::plan::{ControlForm, SteerPlan};
-use super::registry::{Estimator, Lookahead};
+use super::registry::{Estimator, Lookahead, Scheme};
 use super::run::{Progress, SteerError, SteerScene};
 
 /// States that one thread takes at a time: a tile of the network's kernel or more.
@@ -65,7 +65,7 @@ impl<'a> Look<'a> {
         let card = plan.method.card();
         let (lookahead, mut estimator) = (card.lookahead, card.estimator);
         if estimator == Estimator::Mix {
-            estimator = if t < plan.mix_until {
+            estimator = if plan.is_gradient_free_at(t) {
                 Estimator::GradientFree
             } else {
                 Estimator::Gradient
@@ -216,10 +216,11 @@ impl<'a> Look<'a> {
     ) -> Result<Counters, SteerError> {
         let mut counters = Counters::default();
         let counts = &mut counters;
-        let wants_velocity = !matches!(
-            self.estimator,
-            Estimator::Best | Estimator::Value if self.draws.is_some()
-        );
+        // Search and value SMC step through a future, flow-map control through the map.
+        let wants_velocity = match self.estimator {
+            Estimator::Best | Estimator::Value => self.draws.is_none(),
+            _ => self.plan.method.card().scheme != Scheme::Control,
+        };
         match self.lookahead {
             Lookahead::Tweedie => {
                 self.tweedie(x, out, counts);
@@ -330,7 +331,7 @@ impl<'a> Look<'a> {
         if self.plan.control == ControlForm::Euclidean && self.estimator == Estimator::Gradient {
             // Without the Jacobian the network need not be differentiated.
             let scheme = self.plan.method.card().scheme;
-            if scheme == super::registry::Scheme::Control {
+            if scheme == Scheme::Control {
                 map.eval(x, counts, |i, end| {
                     let (value, gradient) = self.reward.score_and_gradient(end);
                     out[i].value = value;

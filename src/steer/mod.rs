@@ -26,6 +26,10 @@ mod figures;
 mod figures_learned;
 #[cfg(test)]
 mod figures_more;
+#[cfg(test)]
+mod figures_table;
+#[cfg(test)]
+mod slopes;
 
 pub use compare::{
     BudgetMiss, Cost, Grid, GridRow, GridRun, Judge, Knob, LeftOut, SCORED, evaluations_of,

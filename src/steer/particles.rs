@@ -6,7 +6,7 @@ use super::draws::Ancestral;
 use super::estimate::Estimate;
 use super::plan::{Resampling, SteerPlan};
 use super::registry::Scheme;
-use super::run::{Runner, SteerError, SteerRun, SteerScene, Watch, steering};
+use super::run::{Runner, SteerError, SteerRun, SteerScene, Watch, is_lost, steering};
 
 /// Particles with weights, resampled whenever their effective number falls below the plan's share.
 pub(super) fn run_weighted(
@@ -52,7 +52,7 @@ pub(super) fn run_weighted(
                 _ => corrections[i] + value - before[i],
             };
             // What is lost weighs nothing; a sum that is not a number would spoil all others.
-            if !weight.is_finite() || !runner.x[i].iter().all(|v| v.is_finite()) {
+            if !weight.is_finite() || is_lost(&runner.x[i]) {
                 *weight = f64::NEG_INFINITY;
             }
         }
@@ -103,9 +103,9 @@ fn propose(
     for (i, (x, estimate)) in runner.x.iter_mut().zip(estimates).enumerate() {
         let base = plan.schedule.sde_drift(*x, estimate.velocity, t);
         let push = match scheme {
-            Scheme::Twisted => steering(plan, t, estimate, base, 2.0),
+            Scheme::Twisted => steering(plan, sigma_sq, estimate, base),
             // b + sigma^2/2 (score + t grad r(X)).
-            Scheme::Tilting => steering(plan, t, estimate, base, t),
+            Scheme::Tilting => steering(plan, 0.5 * t * sigma_sq, estimate, base),
             _ => [0.0; 2],
         };
         if scheme == Scheme::Twisted && sigma_sq > 0.0 {

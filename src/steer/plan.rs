@@ -90,7 +90,7 @@ pub struct SteerPlan {
     pub seed: u64,
     /// First time.
     pub start: f64,
-    /// Diffusion `sigma_t`.
+    /// Diffusion `sigma_t`. Its cap does not touch gradient-free steering of the ODE, which has no `sigma_t`.
     pub schedule: SigmaSchedule,
     /// Where posterior draws come from. `None`: one step of the checkpoint, or without one the closed form
     /// (the GLASS ODE where gradients must pass through the draw).
@@ -204,6 +204,15 @@ impl SteerPlan {
             }
         }
         grid
+    }
+
+    /// Whether steering at a time weighs draws without differentiating a reward.
+    pub(super) fn is_gradient_free_at(&self, t: f64) -> bool {
+        match self.method.card().estimator {
+            Estimator::GradientFree => true,
+            Estimator::Mix => t < self.mix_until,
+            _ => false,
+        }
     }
 
     /// When guidance stops before the end, for the one method that can.

@@ -4,7 +4,7 @@ use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::mixture::{Mixture, Point};
 use crate::model::GuidedMlp;
-use crate::process::{Address, Purpose, normal_pairs};
+use crate::process::{Address, Purpose, SigmaSchedule, normal_pairs};
 use crate::reward::{Reward, RewardError, TiltedTarget};
 
 use super::estimate::{Estimate, Look, exact_target};
@@ -175,6 +175,11 @@ impl Progress<'_> {
     }
 }
 
+/// Whether a particle is no longer a finite sample: samples and frames are f32.
+pub(super) fn is_lost(x: &Point) -> bool {
+    !x.iter().all(|v| (*v as f32).is_finite())
+}
+
 /// The state that all schemes share.
 pub(super) struct Runner<'a, 'w> {
     pub plan: &'a SteerPlan,
@@ -257,7 +262,7 @@ impl<'a, 'w> Runner<'a, 'w> {
     /// Shows the particles at grid point `k` and counts those newly lost.
     pub fn show(&mut self, k: usize, ess: Option<f64>) -> Result<(), SteerError> {
         for (x, lost) in self.x.iter().zip(&mut self.lost) {
-            let gone = !x.iter().all(|v| v.is_finite());
+            let gone = is_lost(x);
             self.non_finite += u64::from(gone && !*lost);
             *lost = gone;
         }
@@ -299,8 +304,7 @@ impl<'a, 'w> Runner<'a, 'w> {
             counters: self.counters,
         };
         self.progress.watch.frame(&frame);
-        let lost = |x: &Point| !x.iter().all(|v| v.is_finite());
-        self.lost = self.x.iter().map(lost).collect();
+        self.lost = self.x.iter().map(is_lost).collect();
     }
 
     pub fn finish(self) -> SteerRun {
@@ -372,8 +376,15 @@ fn guided_step(
     let plan = runner.plan;
     match plan.flow {
         Flow::Ode => {
+            // Gradient-free steering is (tilted mean - mean) / (1 - t), without sigma: no cap holds it back (methods.md 5).
+            let schedule = if plan.is_gradient_free_at(t) {
+                SigmaSchedule::UNCAPPED
+            } else {
+                plan.schedule
+            };
+            let factor = schedule.half_sigma_sq(t);
             for (x, estimate) in runner.x.iter_mut().zip(estimates) {
-                let steering = steering(plan, t, estimate, estimate.velocity, 1.0);
+                let steering = steering(plan, factor, estimate, estimate.velocity);
                 for d in 0..2 {
                     x[d] += dt * (estimate.velocity[d] + steering[d]);
                 }
@@ -384,7 +395,7 @@ fn guided_step(
             let size = plan.schedule.sigma(t) * dt.sqrt();
             for ((x, estimate), noise) in runner.x.iter_mut().zip(estimates).zip(noise) {
                 let base = plan.schedule.sde_drift(*x, estimate.velocity, t);
-                let steering = steering(plan, t, estimate, base, 2.0);
+                let steering = steering(plan, plan.schedule.sigma_sq(t), estimate, base);
                 for d in 0..2 {
                     x[d] += dt * (base[d] + steering[d]) + size * noise[d];
                 }
@@ -393,15 +404,9 @@ fn guided_step(
     }
 }
 
-/// `share sigma^2/2 grad V`, renormalised where the plan says so.
-pub(super) fn steering(
-    plan: &SteerPlan,
-    t: f64,
-    estimate: &Estimate,
-    base: Point,
-    share: f64,
-) -> Point {
-    let factor = share * plan.guidance * plan.schedule.half_sigma_sq(t);
+/// `factor grad V`, times the plan's guidance and renormalised where the plan says so.
+pub(super) fn steering(plan: &SteerPlan, factor: f64, estimate: &Estimate, base: Point) -> Point {
+    let factor = factor * plan.guidance;
     let steering = estimate.gradient.map(|g| factor * g);
     let (size, of_base) = (steering[0].hypot(steering[1]), base[0].hypot(base[1]));
     let wanted = match plan.renormalise {

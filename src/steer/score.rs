@@ -198,6 +198,12 @@ impl TargetSample {
         }
     }
 
+    /// Sliced W2 alone of samples to as many of the target's.
+    #[cfg(test)]
+    pub(super) fn sliced_w2(&self, samples: &[[f32; 2]]) -> f64 {
+        sliced_w2(samples, &self.points[..samples.len()], PROJECTIONS)
+    }
+
     /// The floor at `n` samples, from `repeats` pairs of disjoint parts of this sample.
     pub fn floor(&self, world: &Mixture, n: usize, repeats: usize) -> Floor {
         let mut floor = Floor {

@@ -32,10 +32,10 @@ pub(super) fn run_best_of(
         .map(|(p, group)| {
             let scores: Vec<f64> = group
                 .iter()
-                .map(|x| scene.reward.score(x.map(f64::from)))
-                // What is lost is never the best.
-                .map(|score| {
-                    if score.is_finite() {
+                .map(|x| {
+                    let score = scene.reward.score(x.map(f64::from));
+                    // What is lost is never the best, whatever a reward says of infinity.
+                    if score.is_finite() && x.iter().all(|v| v.is_finite()) {
                         score
                     } else {
                         f64::NEG_INFINITY

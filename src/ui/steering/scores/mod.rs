@@ -254,7 +254,10 @@ fn table(ui: &mut Ui, shown: &Shown<'_>) {
         ..sort
     };
     if let Some(head) = table::show(ui, "steering scores", &heads, &rows, Some(sort_shown)) {
-        let clicked = sort.clicked(head.map(|shown| columns[shown]));
+        let clicked = sort.clicked(match head {
+            table::ClickedHead::Names => None,
+            table::ClickedHead::Column(shown) => Some(columns[shown]),
+        });
         ui.data_mut(|data| data.insert_temp(id, clicked));
     }
 }

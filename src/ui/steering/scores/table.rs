@@ -96,15 +96,23 @@ impl Sort {
     }
 }
 
-/// Shows the table; rows come in the order in which they are to stand. Gives the head that was clicked: `None` inside
-/// is that of the names.
+/// A head that was clicked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClickedHead {
+    /// That of the names.
+    Names,
+    /// That of a column.
+    Column(usize),
+}
+
+/// Shows the table; rows come in the order in which they are to stand. Gives the head that was clicked.
 pub fn show(
     ui: &mut Ui,
     id: &str,
     heads: &[Head],
     rows: &[Row],
     sort: Option<Sort>,
-) -> Option<Option<usize>> {
+) -> Option<ClickedHead> {
     let palette = tokens::palette(ui);
     let mut clicked = None;
     ui.scope(|ui| {
@@ -119,14 +127,14 @@ pub fn show(
         spacing.scroll.bar_width = 6.0;
         ui.horizontal_top(|ui| {
             let names = ui.vertical(|ui| names(ui, rows, sort, palette)).inner;
-            clicked = names.then_some(None);
+            clicked = names.then_some(ClickedHead::Names);
             ui.add_space(GAP / 2.0);
             ScrollArea::horizontal()
                 .id_salt(id)
                 .auto_shrink([false, true])
                 .show(ui, |ui| {
                     let columns = columns(ui, heads, rows, sort, palette);
-                    clicked = clicked.or(columns.map(Some));
+                    clicked = clicked.or(columns.map(ClickedHead::Column));
                 });
         });
     });

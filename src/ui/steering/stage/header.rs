@@ -28,7 +28,7 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize, area: Rect) -> bool {
         close = first_row(ui, state, index, narrow);
     });
     row(ui, second, "second", |ui| {
-        second_row(ui, state, index, narrow)
+        second_row(ui, state, index, narrow);
     });
     close
 }

@@ -220,7 +220,8 @@ fn score_panel(
 ) -> Option<PanelScore> {
     let (step, frame) = KeptFrame::at(&panel.frames, clock)?;
     let stage = &runs.request.stage;
-    let sample = &frame.x[..frame.x.len().min(particles)];
+    let sample = frame.equally_weighted(plan);
+    let sample = &sample[..sample.len().min(particles)];
     let score = goal.sample.score(&goal.world, &stage.reward, sample);
     let counters = if panel.done && step + 1 == panel.frames.len() {
         panel.counters

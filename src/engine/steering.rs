@@ -95,29 +95,21 @@ impl Watch for Shelving<'_> {
     }
 
     fn frame(&mut self, frame: &Frame<'_>) {
-        let x: Vec<[f32; 2]> = frame.x.iter().map(|x| x.map(|v| v as f32)).collect();
         let mut shelf = lock(self.shelf);
         shelf.elapsed = self.begun.elapsed();
-        if let Some(ancestors) = frame.ancestors {
+        if frame.ancestors.is_some() {
             // The same step again, drawn anew: it takes the place of what was there.
             if let Some(last) = shelf.frames.last_mut() {
-                *last = Arc::new(KeptFrame {
-                    x,
-                    ancestors: Some(ancestors.to_vec()),
-                    ..KeptFrame::clone(last)
-                });
+                let mut anew = KeptFrame::clone(last);
+                anew.drawn_anew(frame);
+                *last = Arc::new(anew);
             }
             return;
         }
-        let lost = x.iter().filter(|x| !x.iter().all(|v| v.is_finite()));
+        let kept = KeptFrame::of(frame);
+        let lost = kept.x.iter().filter(|x| !x.iter().all(|v| v.is_finite()));
         shelf.non_finite = shelf.non_finite.max(lost.count() as u64);
-        shelf.frames.push(Arc::new(KeptFrame {
-            t: frame.t,
-            x,
-            ess: frame.ess,
-            ancestors: None,
-            counters: frame.counters,
-        }));
+        shelf.frames.push(Arc::new(kept));
     }
 }
 

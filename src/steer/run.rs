@@ -9,8 +9,8 @@ use crate::reward::{Reward, RewardError, TiltedTarget};
 
 use super::estimate::{Estimate, Look, exact_target};
 use super::flow::{MapAt, to_f64};
-use super::particles::run_weighted;
-use super::plan::{ControlForm, Flow, Renormalise, SteerPlan};
+use super::particles::{choose, run_weighted, softmax};
+use super::plan::{ControlForm, Flow, Renormalise, Resampling, SteerPlan};
 use super::registry::Scheme;
 use super::search::{run_best_of, run_search};
 
@@ -70,6 +70,8 @@ pub struct Frame<'a> {
     pub ess: Option<f64>,
     /// Which particle of the frame before each came from, where they were resampled.
     pub ancestors: Option<&'a [u32]>,
+    /// Logarithms of the particles' weights, up to a constant for each population; `None` where all weigh the same.
+    pub log_weights: Option<&'a [f64]>,
     /// What was asked for until now.
     pub counters: Counters,
 }
@@ -102,10 +104,56 @@ pub struct KeptFrame {
     /// As in [`Frame`]: `x` is after the resampling.
     pub ancestors: Option<Vec<u32>>,
     /// As in [`Frame`].
+    pub log_weights: Option<Vec<f32>>,
+    /// As in [`Frame`].
     pub counters: Counters,
 }
 
 impl KeptFrame {
+    /// A frame as a run shows it, to be kept.
+    pub fn of(frame: &Frame<'_>) -> Self {
+        Self {
+            t: frame.t,
+            x: frame.x.iter().map(|x| x.map(|v| v as f32)).collect(),
+            ess: frame.ess,
+            ancestors: frame.ancestors.map(<[u32]>::to_vec),
+            log_weights: frame
+                .log_weights
+                .map(|weights| weights.iter().map(|w| *w as f32).collect()),
+            counters: frame.counters,
+        }
+    }
+
+    /// The same step after its particles were drawn anew; what was known of it before stays.
+    pub fn drawn_anew(&mut self, frame: &Frame<'_>) {
+        let (ess, counters) = (self.ess, self.counters);
+        *self = Self {
+            ess,
+            counters,
+            ..Self::of(frame)
+        };
+    }
+
+    /// As many particles that weigh the same: drawn by their weights where they have any (systematically, within each
+    /// population of the plan), else the particles themselves.
+    pub fn equally_weighted(&self, plan: &SteerPlan) -> Vec<[f32; 2]> {
+        let Some(weights) = &self.log_weights else {
+            return self.x.clone();
+        };
+        let all = self.x.len().max(1);
+        let size = plan.population.map_or(all, |n| (n as usize).min(all));
+        let parts = self.x.chunks(size).zip(weights.chunks(size));
+        parts
+            .enumerate()
+            .flat_map(|(p, (x, weights))| {
+                let weights: Vec<f64> = weights.iter().map(|w| f64::from(*w)).collect();
+                let address = Address::new(plan.seed, Purpose::Scene, p as u32);
+                let chosen = choose(&softmax(&weights), x.len(), Resampling::Systematic, address);
+                chosen.into_iter().map(|i| x[i])
+            })
+            .collect()
+    }
+
     /// The frame of a time: the last of `frames` that is not later than `t`, its number first. `None` of none.
     pub fn at<F: std::borrow::Borrow<Self>>(frames: &[F], t: f64) -> Option<(usize, &Self)> {
         let after = frames.partition_point(|frame| frame.borrow().t <= t + 1e-9);
@@ -259,50 +307,48 @@ impl<'a, 'w> Runner<'a, 'w> {
         self.x.iter().map(|x| self.scene.reward.score(*x)).collect()
     }
 
-    /// Shows the particles at grid point `k` and counts those newly lost.
-    pub fn show(&mut self, k: usize, ess: Option<f64>) -> Result<(), SteerError> {
+    /// Shows the particles at grid point `k` and counts those newly lost. `weighing`: their effective share and the
+    /// logarithms of their weights, for weighted methods.
+    pub fn show(&mut self, k: usize, weighing: Option<(f64, &[f64])>) -> Result<(), SteerError> {
         for (x, lost) in self.x.iter().zip(&mut self.lost) {
             let gone = is_lost(x);
             self.non_finite += u64::from(gone && !*lost);
             *lost = gone;
         }
         self.progress.step = k as u32;
+        let ess = weighing.map(|(ess, _)| ess);
         let frame = Frame {
             step: k as u32,
             t: self.grid[k],
             x: &self.x,
             ess,
             ancestors: None,
+            log_weights: weighing.map(|(_, weights)| weights),
             counters: self.counters,
         };
         self.progress.watch.frame(&frame);
         if self.plan.keep_trajectory {
-            self.frames.push(KeptFrame {
-                t: self.grid[k],
-                x: self.x.iter().map(|x| x.map(|v| v as f32)).collect(),
-                ess,
-                ancestors: None,
-                counters: self.counters,
-            });
+            self.frames.push(KeptFrame::of(&frame));
         }
         self.ess.extend(ess);
         self.progress.look(0.0)
     }
 
-    /// Notes that the particles at grid point `k` were drawn anew from those just shown, and keeps what they are now.
-    pub fn note_ancestors(&mut self, k: usize, ancestors: &[u32]) {
-        if let Some(frame) = self.frames.last_mut() {
-            frame.x = self.x.iter().map(|x| x.map(|v| v as f32)).collect();
-            frame.ancestors = Some(ancestors.to_vec());
-        }
+    /// Notes that the particles at grid point `k` were drawn anew from those just shown, and keeps what they and their
+    /// weights are now.
+    pub fn note_ancestors(&mut self, k: usize, ancestors: &[u32], log_weights: &[f64]) {
         let frame = Frame {
             step: k as u32,
             t: self.grid[k],
             x: &self.x,
             ess: None,
             ancestors: Some(ancestors),
+            log_weights: Some(log_weights),
             counters: self.counters,
         };
+        if let Some(last) = self.frames.last_mut() {
+            last.drawn_anew(&frame);
+        }
         self.progress.watch.frame(&frame);
         self.lost = self.x.iter().map(is_lost).collect();
     }

@@ -153,7 +153,7 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
         if weighted {
             faint(
                 ui,
-                "On the way, particles with weights count alike until they are drawn anew.",
+                "On the way, particles with weights count by them; the panels show each of them alike.",
             );
         }
     });

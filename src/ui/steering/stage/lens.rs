@@ -218,8 +218,8 @@ fn value(
     };
     outlined_text(
         painter,
-        projection.rect.right_bottom() - vec2(8.0, 8.0),
-        Align2::RIGHT_BOTTOM,
+        projection.rect.right_top() + vec2(-8.0, 8.0),
+        Align2::RIGHT_TOP,
         &text,
         tokens::small_font(),
         palette.text,

@@ -136,6 +136,7 @@ mod tests {
             x: x.to_vec(),
             ess: None,
             ancestors,
+            log_weights: None,
             counters: Counters::default(),
         })
     }

@@ -8,7 +8,8 @@ use clap::{ArgGroup, Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::engine::{LoadedModel, load_checkpoint, load_shipped};
+use crate::engine::{LoadedModel, guided_network, load_checkpoint, load_shipped};
+use crate::gpu::SharedDevice;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::mixture::{Preset as WorldPreset, World};
@@ -193,16 +194,13 @@ struct Report<'a> {
 /// # Errors
 /// With a message for the person: an impossible plan, a missing model, an unreadable file, a full disk.
 pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), String> {
-    if device == Some(DeviceArg::Shared) {
-        eprintln!("note: steering in 2D runs on the processor, also with --device shared");
-    }
     if let Some(path) = &args.out {
         ExportFormat::check(path).map_err(|e| e.to_string())?;
     }
     let plan = args.plan();
     plan.validate().map_err(|e| e.to_string())?;
     let (world, model) = world_and_model(args)?;
-    let network = model.as_ref().map(|model| GuidedMlp::new(&model.network));
+    let (network, place) = network_on(model.as_ref(), device)?;
     let scene = SteerScene {
         world: &world.mixture,
         reward: &args.reward,
@@ -252,7 +250,7 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
         non_finite: done.non_finite,
         resamplings: done.resamplings,
         ess: &done.ess,
-        device: "cpu",
+        device: place,
         seconds: elapsed.as_secs_f64(),
         particle_steps_per_second: f64::from(plan.particles) * f64::from(plan.steps)
             / elapsed.as_secs_f64(),
@@ -263,6 +261,27 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     }
     print_report(&report, elapsed, args);
     Ok(())
+}
+
+/// The network where it is asked to be, and where that is. What needs no derivative runs on the graphics device with
+/// `--device shared`; closed forms and derivatives run on the processor.
+pub(super) fn network_on(
+    model: Option<&LoadedModel>,
+    device: Option<DeviceArg>,
+) -> Result<(Option<GuidedMlp>, &'static str), String> {
+    let Some(model) = model else {
+        if device == Some(DeviceArg::Shared) {
+            eprintln!("note: without a checkpoint nothing runs on the graphics device");
+        }
+        return Ok((None, "cpu"));
+    };
+    let shared = match device {
+        Some(DeviceArg::Shared) => Some(SharedDevice::headless().map_err(|e| e.to_string())?),
+        _ => None,
+    };
+    let network = guided_network(model, shared.as_ref())?;
+    let place = if shared.is_some() { "shared" } else { "cpu" };
+    Ok((Some(network), place))
 }
 
 fn hint(error: SteerError, reward: &Reward) -> String {

@@ -73,11 +73,13 @@ const TABLE: [Row; 14] = {
             [0.33, 1.70, 1.54],
             [1.51, 0.67, 0.28, 0.26],
         ),
+        // For DPS the table says 0.48, with 0.024 of the modes' shares amiss: what it gives without a cap on sigma. With
+        // the published cap an independent program has 0.079 amiss, and so has this one, at a distance of 0.94.
         row(
             "ring8 bumps",
             0.38,
             Sde,
-            [0.17, 0.48, 1.09],
+            [0.17, 0.94, 1.09],
             [1.46, 0.66, 0.30, 0.22],
         ),
         row(

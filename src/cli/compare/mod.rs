@@ -83,7 +83,7 @@ pub struct CompareArgs {
 /// With a message for the person: a plan that cannot be used, nothing that can be run, a folder that cannot be written.
 pub fn run_compare(args: &CompareArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if device == Some(DeviceArg::Shared) {
-        eprintln!("note: steering in 2D runs on the processor, also with --device shared");
+        eprintln!("note: comparisons run on the processor, so that rows of one file agree");
     }
     let asked = plan::read(&args.plan, &args.seed).map_err(|e| e.to_string())?;
     let network = asked.model.as_ref().map(|m| GuidedMlp::new(&m.network));

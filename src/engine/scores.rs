@@ -22,8 +22,8 @@ const GRADIENT_PARTICLES: usize = 32;
 const GRADIENT_DRAWS: usize = 2048;
 /// Times of the curves.
 const CURVE_TIMES: usize = 25;
-/// Particles behind each point of them.
-const CURVE_PARTICLES: usize = 512;
+/// Particles behind each point of them: as many as behind a live score, or the two would disagree.
+const CURVE_PARTICLES: usize = LIVE_PARTICLES;
 /// Pairs of exact samples behind a floor.
 const FLOOR_REPEATS: usize = 6;
 /// Noise of the target's samples.

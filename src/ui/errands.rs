@@ -15,7 +15,7 @@ use crate::session::Session;
 use super::state::Place;
 
 /// A dialog that is gone sooner was never shown.
-const NO_DIALOG: Duration = Duration::from_millis(300);
+const NO_DIALOG: Duration = Duration::from_secs(1);
 
 /// What a file dialog is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -57,6 +57,8 @@ impl Pane {
     }
 }
 
+/// Points that a heading is moved before its panel comes along.
+const DRAG_BEGINS: f32 = 16.0;
 /// No panel is narrower than this.
 const LEAST_WIDTH: f32 = 290.0;
 /// Share of the width that the canvas, or the comparison, has at first.
@@ -146,19 +148,19 @@ impl Panels<'_> {
             Pane::Canvas => {
                 let grip = canvas::header(ui, self.state);
                 canvas::show(ui, self.state);
-                if grip.drag_started() && !has_tab {
+                if is_moved(&grip) && !has_tab {
                     return UiResponse::DragStarted;
                 }
             }
             Pane::Comparison => {
                 let grip = stage::header(ui, self.state);
                 stage::show(ui, self.state);
-                if grip.drag_started() && !has_tab {
+                if is_moved(&grip) && !has_tab {
                     return UiResponse::DragStarted;
                 }
             }
             Pane::Diversity | Pane::Checkpoint | Pane::Scores | Pane::EqualCompute => {
-                if !has_tab && heading(ui, pane.title()).drag_started() {
+                if !has_tab && is_moved(&heading(ui, pane.title())) {
                     return UiResponse::DragStarted;
                 }
                 match pane {
@@ -171,6 +173,14 @@ impl Panels<'_> {
         }
         UiResponse::None
     }
+}
+
+/// Whether a heading is dragged far enough that the panel is meant to move: a slow click is none.
+fn is_moved(grip: &Response) -> bool {
+    grip.dragged()
+        && grip
+            .total_drag_delta()
+            .is_some_and(|moved| moved.length() > DRAG_BEGINS)
 }
 
 fn heading(ui: &mut Ui, title: &str) -> Response {

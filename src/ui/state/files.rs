@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use eframe::egui;
 
 use crate::engine::{Command, DrawRequest, ExportRequest};
-use crate::session::{CheckpointRef, Session};
+use crate::session::{CheckpointRef, History, Session};
 use crate::ui::errands::{Outcome, Pick};
 
 use super::{Place, State, world};
@@ -129,6 +129,10 @@ impl State {
             self.set_compute(self.session.compute);
         }
         self.notices.clear(Place::Program);
+        if self.session.lesson.is_some() {
+            // What lies before is not of this lesson: its words would stand above another scene.
+            self.history = History::new(super::UNDO_LIMIT);
+        }
         if let Some(message) = trouble {
             self.notices.error(Place::World, message);
         }

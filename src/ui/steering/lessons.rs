@@ -9,7 +9,7 @@ use eframe::egui::{
 use crate::session::{Lesson, Session};
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::close_button;
+use crate::ui::widgets::{close_button, link};
 
 /// The lessons that ship, in their order: file name and session.
 const SHIPPED: [(&str, &str); 6] = [
@@ -91,6 +91,15 @@ fn open(state: &mut State, lesson: Session) {
     state.open_session(session, None);
 }
 
+/// Whether what the sentences speak of is no longer there.
+fn is_changed(lesson: &Session, now: &Session) -> bool {
+    let (then, now_steering) = (&lesson.steering, &now.steering);
+    lesson.world != now.world
+        || then.reward != now_steering.reward
+        || then.panels != now_steering.panels
+        || then.learned != now_steering.learned
+}
+
 fn closed_id() -> Id {
     Id::unique("closed lesson")
 }
@@ -106,7 +115,15 @@ pub fn banner(ui: &mut Ui, state: &mut State) {
         return;
     }
     let palette = tokens::palette(ui);
-    let mut close = false;
+    let original = shipped().find(|session| session.lesson.as_ref() == Some(lesson));
+    if original
+        .as_ref()
+        .is_some_and(|original| original.workspace != state.session.workspace)
+    {
+        return;
+    }
+    let changed = original.filter(|original| is_changed(original, &state.session));
+    let (mut close, mut back) = (false, false);
     Frame::new()
         .fill(tokens::faded(palette.learned, 0.10))
         .stroke(Stroke::new(1.0, tokens::faded(palette.learned, 0.45)))
@@ -124,6 +141,15 @@ pub fn banner(ui: &mut Ui, state: &mut State) {
                     ui.add(Label::new(title).wrap());
                     let text = RichText::new(&lesson.text).color(palette.text);
                     ui.add(Label::new(text).wrap().selectable(true));
+                    if changed.is_some() {
+                        ui.horizontal(|ui| {
+                            let text = RichText::new("The scene was changed since.")
+                                .size(size::SMALL)
+                                .color(palette.text_quiet);
+                            ui.label(text);
+                            back = link(ui, "back to the lesson").clicked();
+                        });
+                    }
                 });
                 ui.with_layout(Layout::right_to_left(Align::Min), |ui| {
                     close = close_button(ui, "Close lesson");
@@ -131,6 +157,10 @@ pub fn banner(ui: &mut Ui, state: &mut State) {
             });
         });
     ui.add_space(egui::Spacing::default().item_spacing.y);
+    if let Some(original) = changed.filter(|_| back) {
+        open(state, original);
+        return;
+    }
     if close {
         let lesson = lesson.clone();
         ui.data_mut(|data| data.insert_temp(closed_id(), lesson));

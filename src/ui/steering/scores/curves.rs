@@ -110,11 +110,11 @@ fn figures(
     plotted: Plotted,
     palette: &Palette,
 ) -> Result<Vec<Series>, String> {
-    let curves = state
-        .steering
-        .curves
-        .as_ref()
-        .filter(|curves| curves.panels.len() == shown.names.len());
+    let curves = state.steering.curves.as_ref().filter(|curves| {
+        // Those of another reward, world or seed would be taken for these.
+        std::sync::Arc::ptr_eq(&curves.runs.request, &shown.runs.request)
+            && curves.panels.len() == shown.names.len()
+    });
     let Some(curves) = curves else {
         return Err(if shown.runs.complete {
             "The curves are on their way.".into()

@@ -149,6 +149,17 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
         if floored {
             faint(ui, "Grey: no farther than two exact samples are.");
         }
+        for (k, score) in shown.panels() {
+            let name = shown.names.get(k).map_or("", String::as_str);
+            let undefined = score.score.without_reward;
+            if undefined > 0 {
+                let text = format!(
+                    "{name}: {undefined} of {} particles lie where the reward is not defined; the mean is of the others.",
+                    score.score.samples
+                );
+                warn(ui, &text);
+            }
+        }
         let weighted = shown.panels().any(|(_, s)| s.ess.is_some() && s.t < 1.0);
         if weighted {
             faint(
@@ -157,6 +168,12 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
             );
         }
     });
+}
+
+fn warn(ui: &mut Ui, text: &str) {
+    let color = tokens::palette(ui).note;
+    let text = RichText::new(text).size(size::TICK).color(color);
+    ui.add(egui::Label::new(text).wrap());
 }
 
 fn faint(ui: &mut Ui, text: &str) {

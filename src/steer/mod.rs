@@ -11,6 +11,7 @@ mod diamond;
 mod draws;
 mod estimate;
 mod flow;
+mod frame;
 mod log_mean;
 mod particles;
 mod plan;
@@ -35,8 +36,9 @@ pub use compare::{
     BudgetMiss, Cost, Grid, GridRow, GridRun, Judge, Knob, LeftOut, SCORED, evaluations_of,
     run_grid,
 };
+pub use frame::{Frame, KeptFrame};
 pub use plan::{ControlForm, DiamondWeights, Flow, Preset, Renormalise, Resampling, SteerPlan};
 pub use probe::{Probe, gradient_error, probe};
 pub use registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};
-pub use run::{Frame, KeptFrame, SteerError, SteerRun, SteerScene, Watch, run};
+pub use run::{SteerError, SteerRun, SteerScene, Watch, run};
 pub use score::{Floor, SteerScore, TargetKind, TargetSample};

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use super::super::frame::Frame;
 use super::super::plan::SteerPlan;
-use super::super::run::{Frame, SteerError, SteerScene, Watch, run};
+use super::super::run::{SteerError, SteerScene, Watch, run};
 use super::super::score::{Floor, TargetSample};
 use super::cost::Cost;
 use crate::metrics::Counters;

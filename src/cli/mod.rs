@@ -16,6 +16,7 @@ mod images;
 mod parity;
 mod posterior;
 mod steer;
+mod steer_setup;
 pub mod train;
 
 use std::path::PathBuf;

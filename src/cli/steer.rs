@@ -8,12 +8,10 @@ use clap::{ArgGroup, Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::engine::{LoadedModel, guided_network, load_checkpoint, load_shipped};
-use crate::gpu::SharedDevice;
+use crate::engine::{LoadedModel, load_checkpoint, load_shipped};
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::mixture::{Preset as WorldPreset, World};
-use crate::model::GuidedMlp;
 use crate::process::SigmaSchedule;
 use crate::reward::{Expression, Reward};
 use crate::session::{ExportFormat, SamplesExport};
@@ -23,6 +21,7 @@ use crate::steer::{
 };
 
 use super::DeviceArg;
+use super::steer_setup::{check_report, network_on};
 
 /// `foresight steer`
 #[derive(Debug, Args)]
@@ -197,6 +196,9 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     if let Some(path) = &args.out {
         ExportFormat::check(path).map_err(|e| e.to_string())?;
     }
+    if let Some(path) = &args.json {
+        check_report(path, args.out.as_deref())?;
+    }
     let plan = args.plan();
     plan.validate().map_err(|e| e.to_string())?;
     let (world, model) = world_and_model(args)?;
@@ -261,27 +263,6 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     }
     print_report(&report, elapsed, args);
     Ok(())
-}
-
-/// The network where it is asked to be, and where that is. What needs no derivative runs on the graphics device with
-/// `--device shared`; closed forms and derivatives run on the processor.
-pub(super) fn network_on(
-    model: Option<&LoadedModel>,
-    device: Option<DeviceArg>,
-) -> Result<(Option<GuidedMlp>, &'static str), String> {
-    let Some(model) = model else {
-        if device == Some(DeviceArg::Shared) {
-            eprintln!("note: without a checkpoint nothing runs on the graphics device");
-        }
-        return Ok((None, "cpu"));
-    };
-    let shared = match device {
-        Some(DeviceArg::Shared) => Some(SharedDevice::headless().map_err(|e| e.to_string())?),
-        _ => None,
-    };
-    let network = guided_network(model, shared.as_ref())?;
-    let place = if shared.is_some() { "shared" } else { "cpu" };
-    Ok((Some(network), place))
 }
 
 fn hint(error: SteerError, reward: &Reward) -> String {

@@ -272,7 +272,7 @@ pub static METHODS: [MethodCard; 18] = {
             [
                 "rollout-sde",
                 "SDE rollouts",
-                "MFM-GF with futures simulated step by step by the SDE: right, and slow.",
+                "MFM-GF with futures simulated step by step by the SDE: right as its steps grow, and slow.",
                 "Inner rollouts, arXiv 2601.14430",
             ],
             (L::SdeRollout, E::GradientFree, S::Guided),

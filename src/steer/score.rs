@@ -12,6 +12,9 @@ use crate::mixture::Mixture;
 use crate::process::{Address, Purpose, normal_pairs};
 use crate::reward::{Exactness, Reward, RewardError, TiltedTarget};
 
+/// Most samples behind a squared MMD.
+const MMD_SAMPLES: usize = 4096;
+
 /// Draws behind the mode shares and rewards of a noised target: it is made anew for each time.
 const NOISED_DRAWS: usize = 1 << 14;
 
@@ -53,7 +56,7 @@ pub struct SteerScore {
     pub non_finite: usize,
     /// Sliced Wasserstein-2 distance to as many samples of the target.
     pub sliced_w2: f64,
-    /// Unbiased squared MMD to the same.
+    /// Unbiased squared MMD to the same, of the first 4,096 at most.
     pub mmd_squared: f64,
     /// Total variation of the shares of the world's modes.
     pub tv: f64,
@@ -185,7 +188,7 @@ impl TargetSample {
             samples: n,
             non_finite: lost,
             sliced_w2: sliced_w2(&finite, target, PROJECTIONS),
-            mmd_squared: mmd_squared_unbiased(&finite, target),
+            mmd_squared: mmd_of_some(&finite, target),
             tv,
             occupancy,
             target_occupancy: self.occupancy.clone(),
@@ -219,14 +222,18 @@ impl TargetSample {
             let distance = sliced_w2(pair[0], pair[1], PROJECTIONS);
             floor.sliced_w2 += distance / pairs as f64;
             floor.sliced_w2_max = floor.sliced_w2_max.max(distance);
-            floor.mmd_squared_max = floor
-                .mmd_squared_max
-                .max(mmd_squared_unbiased(pair[0], pair[1]));
+            floor.mmd_squared_max = floor.mmd_squared_max.max(mmd_of_some(pair[0], pair[1]));
             let tv = total_variation(&mode_occupancy(pair[0], world), &self.occupancy);
             floor.tv_max = floor.tv_max.max(tv);
         }
         floor
     }
+}
+
+/// Squared MMD of the first samples of each: its time grows with their square.
+fn mmd_of_some(a: &[[f32; 2]], b: &[[f32; 2]]) -> f64 {
+    let some = |x: &[[f32; 2]]| x.len().min(MMD_SAMPLES);
+    mmd_squared_unbiased(&a[..some(a)], &b[..some(b)])
 }
 
 /// Mean of the rewards that are finite.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::{DType, Device};
 use half::f16;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dit::TensorFile;
 use super::{CheckpointError, FORMAT, read_dit, write_whole};
 use crate::mixture::shortened;
-use crate::model::{Dit, DitConfig};
+use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap};
 
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-image";
@@ -104,6 +105,16 @@ pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), 
     drop(file);
     let net = read_dit(path, &card.model, device, DType::F32)?;
     Ok((card, net))
+}
+
+/// Opens a map of images for the processor.
+///
+/// # Errors
+/// As [`read_image_map`].
+pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
+    let device = Device::flex();
+    let (card, net) = read_image_map(path, &device)?;
+    Ok((card, Arc::new(BurnImageMap::new(net, &device))))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
-pub use image::{ImageCard, read_image_map, write_image_map};
+pub use image::{ImageCard, open_image_map, read_image_map, write_image_map};
 pub use inspect::{Inspection, inspect};
 
 pub(crate) use ours::write_whole;

@@ -23,7 +23,7 @@ pub struct TrainArgs {
     #[arg(
         long,
         value_name = "NAME|FILE.ron",
-        required_unless_present = "classifier"
+        required_unless_present_any = ["classifier", "images"]
     )]
     pub world: Option<String>,
     /// Train the classifier of MNIST's digits instead, which judges generated digits.

@@ -198,6 +198,21 @@ impl<const D: usize> Mul for Dual<D> {
 }
 
 impl Dual<1> {
+    /// `1 / max(1 - t, least)`: how fast a jump of a network that predicts images goes.
+    #[must_use]
+    pub fn recip_of_rest(self, least: f32) -> Self {
+        let rest = self.value.clone().neg() + 1.0;
+        let value = rest.clone().clamp_min(least).recip();
+        self.pointwise(
+            |_| value.clone(),
+            |_| {
+                value.clone()
+                    * value.clone()
+                    * rest.clone().greater_elem(least).float().cast(rest.dtype())
+            },
+        )
+    }
+
     /// `[B]` as a column `[B, 1]`.
     pub fn column(self) -> Dual<2> {
         self.linearly(|part| part.unsqueeze_dim(1))

@@ -45,6 +45,12 @@ pub struct DitConfig {
     /// Whether queries and keys are divided by their root mean square.
     #[serde(default)]
     pub qk_norm: bool,
+    /// Whether what the last layer puts out is the image `D` that the jump aims at, so that the velocity is
+    /// `(D - x) / (1 - s)`, with `1 - s` held above [`Self::LEAST_REST`]: a small network in pixels then need not carry
+    /// the noise of wide patches through itself (arXiv 2511.13720, 2601.22158). Not a field of the reference, whose
+    /// networks put out velocities.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub predicts_image: bool,
     /// Whether there is a table of guidance scales. Not a field of the reference: its files differ, so that `None`
     /// means "as the weights have it", and a network without weights has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,6 +74,8 @@ const IGNORED: &[&str] = &[
 impl DitConfig {
     /// Sinusoidal features of a time.
     pub const TIME_FEATURES: usize = 256;
+    /// Least `1 - s` that an image is divided by where images are predicted.
+    pub const LEAST_REST: f32 = 0.05;
     /// Width of the blocks' inner layer, in tokens' widths.
     pub const MLP_RATIO: usize = 4;
     /// Most parameters that are accepted.
@@ -110,6 +118,7 @@ impl DitConfig {
             is_zero_data: false,
             learn_sigma: false,
             qk_norm: false,
+            predicts_image: false,
             guidance_table: Some(true),
         }
     }

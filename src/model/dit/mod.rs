@@ -125,6 +125,10 @@ impl Dit {
                 t
             }
         };
+        let image = self
+            .config
+            .predicts_image
+            .then(|| (x.clone(), s.clone().recip_of_rest(DitConfig::LEAST_REST)));
         let (s, u) = (time(s), time(u));
         let device = x.value.device();
         let waves = frequencies(&device, x.value.dtype());
@@ -161,6 +165,10 @@ impl Dit {
             h = block.forward(h, &condition.x_t, c.clone());
         }
         let velocity = unpatchify(self.final_layer.forward(h, second), &self.config);
+        if let Some((x, per_rest)) = image {
+            let per_rest = per_rest.linearly(|part| part.reshape([-1, 1, 1, 1]));
+            return (velocity + x.scaled(-1.0)) * per_rest;
+        }
         if self.config.is_zero_data {
             velocity.scaled(-1.0)
         } else {

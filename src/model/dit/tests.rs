@@ -62,7 +62,7 @@ fn condition(config: &DitConfig, device: &Device, dtype: DType) -> Condition<4> 
     }
 }
 
-#[derive(serde::Deserialize)]
+#[derive(Clone, serde::Deserialize)]
 struct Case {
     config: DitConfig,
     names: Vec<String>,
@@ -172,7 +172,11 @@ fn with_preserve_t_cond_0_the_conditioning_state_carries_nothing_at_time_0() {
 #[test]
 fn the_transformer_moves_along_a_direction_as_differences_and_reverse_mode_say() {
     let (device, dtype) = (Device::flex().autodiff(), DType::F64);
-    for case in cases() {
+    let both = cases()
+        .into_iter()
+        .flat_map(|case| [(case.clone(), false), (case, true)]);
+    for (mut case, predicts_image) in both {
+        case.config.predicts_image = predicts_image;
         let config = &case.config;
         let dit = network(config, &case.names, &device, dtype);
         let condition = condition(config, &device, dtype);

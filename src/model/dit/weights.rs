@@ -189,3 +189,24 @@ fn normal(rng: &mut ChaCha8Rng) -> f32 {
     let radius = (-2.0 * rng.random_range(f32::MIN_POSITIVE..1.0).ln()).sqrt();
     radius * (std::f32::consts::TAU * rng.random::<f32>()).cos()
 }
+
+#[cfg(test)]
+impl Dit {
+    /// A network of which every weight is alive, as after training.
+    pub(crate) fn lively(config: &DitConfig, seed: u64, device: &Device) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let mut read = |name: &str, shape: &[usize]| {
+            let mut values = fresh(config, name, shape, &mut rng);
+            if !name.ends_with("pos_embed") {
+                let inputs: usize = shape[1..].iter().product();
+                let scale = 0.5 / (inputs as f32).sqrt();
+                values
+                    .iter_mut()
+                    .for_each(|v| *v += scale * normal(&mut rng));
+            }
+            Ok::<_, Infallible>(values)
+        };
+        let Ok(dit) = Self::read(config, device, DType::F32, &mut read);
+        dit
+    }
+}

@@ -37,14 +37,15 @@ pub(crate) fn add_outer<S: Simd>(
     input: &[f32],
     transposed: &mut [f32],
     weight: &mut [f32],
-    bias: &mut [f32],
+    bias: Option<&mut [f32]>,
 ) {
     let width = slot.stride + SKEW;
     transpose(slot, width, input, transposed);
     let transposed = &transposed[..TILE * width];
     let (delta, _) = delta[..slot.outputs * TILE].as_chunks::<TILE>();
 
-    for (bias, row) in bias.iter_mut().zip(delta) {
+    // A tangent knows no bias.
+    for (bias, row) in bias.into_iter().flatten().zip(delta) {
         let (row, _) = S::as_simd_f32s(row);
         let mut sum = simd.splat_f32s(0.0);
         for v in row {

@@ -25,5 +25,5 @@ pub(crate) fn add_outer<S: Simd>(
         stride: slot.stride,
     };
     let (weight, bias) = slot.split_mut(gradient);
-    crate::model::outer::add_outer(simd, shape, delta, input, transposed, weight, bias);
+    crate::model::outer::add_outer(simd, shape, delta, input, transposed, weight, Some(bias));
 }

@@ -130,7 +130,7 @@ impl WithSimd for Outer<'_> {
             weight,
             bias,
         } = self;
-        add_outer(simd, shape, delta, input, transposed, weight, bias);
+        add_outer(simd, shape, delta, input, transposed, weight, Some(bias));
     }
 }
 

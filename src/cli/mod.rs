@@ -16,6 +16,10 @@ mod images;
 mod parity;
 mod posterior;
 mod steer;
+mod steer_args;
+mod steer_gradient;
+mod steer_options;
+mod steer_report;
 mod steer_setup;
 pub mod train;
 
@@ -30,7 +34,8 @@ pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use compare::{CompareArgs, run_compare};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
-pub use steer::{SteerArgs, run_steer};
+pub use steer::run_steer;
+pub use steer_args::SteerArgs;
 
 /// See what a noisy state could still become.
 ///

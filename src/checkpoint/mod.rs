@@ -16,7 +16,7 @@ mod open;
 mod ours;
 mod recipe;
 
-pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};

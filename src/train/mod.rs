@@ -6,6 +6,7 @@ mod batch;
 mod classifier;
 mod data;
 mod eval;
+pub mod finetune;
 pub mod image;
 mod images;
 pub mod jvp;

@@ -92,15 +92,15 @@ fn maximisation_loses_the_diversity_that_tuning_keeps() {
             &plan(Method::Base, Flow::Ode, 100, 1),
             Some(&guided(&tuner)),
         );
-        let [[xx, _], [_, yy]] = crate::metrics::covariance(&done.samples);
+        let spread = crate::metrics::covariance(&done.samples);
         println!(
             "{objective:?}: mode TV {:.3}, variance {:.3}, mean reward {:.2} (target {:.2})",
             score.tv,
-            xx + yy,
+            spread.xx + spread.yy,
             score.mean_reward,
             score.target_mean_reward
         );
-        (score, xx + yy)
+        (score, spread.xx + spread.yy)
     };
     let (tilt, kept) = sampled(Objective::Tilt);
     let (maximised, left) = sampled(Objective::Maximise);

@@ -52,6 +52,12 @@ pub fn run(args: &EvalArgs) -> Result<(), String> {
     }
     let checkpoint = Checkpoint::read(&args.checkpoint).map_err(|e| e.to_string())?;
     let network = checkpoint.fused().map_err(|e| e.to_string())?;
+    if !network.is_map() {
+        return Err(format!(
+            "{} is a fine-tuned velocity and has no flow map to judge; `foresight steer --method base --reward linear:0,0 --checkpoint FILE` compares its samples with what it was tuned to",
+            args.checkpoint.display()
+        ));
+    }
     let plan = EvalPlan {
         states: args.states as usize,
         draws: args.draws as usize,

@@ -95,7 +95,7 @@ impl Default for FinetuneRecipe {
         Self {
             objective: Objective::Tilt,
             seed: 0,
-            steps: 2000,
+            steps: 1000,
             batch: 1024,
             draws: 4,
             pull: Pull::Mix,

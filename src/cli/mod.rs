@@ -19,6 +19,10 @@ mod pictures;
 mod posterior;
 mod sample;
 mod steer;
+mod steer_args;
+mod steer_gradient;
+mod steer_options;
+mod steer_report;
 mod steer_setup;
 pub mod train;
 
@@ -35,7 +39,8 @@ pub use futures::{FuturesArgs, run_futures};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use sample::{SampleArgs, run_sample};
-pub use steer::{SteerArgs, run_steer};
+pub use steer::run_steer;
+pub use steer_args::SteerArgs;
 
 /// See what a noisy state could still become.
 ///

@@ -163,8 +163,8 @@ mod tests {
         });
         let card = parse_card(&card.to_string(), "m").unwrap();
         assert_eq!(
-            (card.hours, card.hardware, card.figures.len()),
-            (None, None, 0)
+            (card.hours, &card.hardware, card.figures.len()),
+            (None, &None, 0)
         );
         let text = serde_json::to_string(&card).unwrap();
         assert!(!text.contains("hours") && !text.contains("figures"));

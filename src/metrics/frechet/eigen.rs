@@ -16,7 +16,9 @@ pub(super) fn square_root(a: &[f64], n: usize) -> Vec<f64> {
 
 /// The symmetric root of the inverse; eigenvalues below a millionth of the largest count as that.
 pub(super) fn inverse_root(a: &[f64], n: usize) -> Vec<f64> {
-    spectral(a, n, |value, largest| 1.0 / value.max(1e-6 * largest).sqrt())
+    spectral(a, n, |value, largest| {
+        1.0 / value.max(1e-6 * largest).sqrt()
+    })
 }
 
 /// `f` of each eigenvalue and the largest, with the eigenvectors of the symmetric `a`.

@@ -58,7 +58,12 @@ pub fn evaluate_images(
     };
     run.go_on(0.0)?;
 
-    let some = chosen(plan.seed, 2, TYPICAL_OF.min(data.training.len()), data.training.len());
+    let some = chosen(
+        plan.seed,
+        2,
+        TYPICAL_OF.min(data.training.len()),
+        data.training.len(),
+    );
     let labels: Vec<u16> = some.iter().map(|i| data.training.labels[*i]).collect();
     let seen = judged(judge, data.training, some);
     let acceptance = Acceptance::new(&seen, &labels, plan.confidence, plan.typical);

@@ -24,6 +24,6 @@ pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{ImageCard, open_image_map, read_image_map, write_image_map};
-pub use inspect::{Inspection, ModelKind, inspect, model_kind};
+pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 
 pub(crate) use ours::write_whole;

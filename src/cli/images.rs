@@ -1,5 +1,6 @@
 //! `foresight train --images`: trains a Meta Flow Map of labelled pictures.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -111,6 +112,10 @@ pub fn train_images(
         steps: run.steps_done(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
+        // Of a run that was taken up again nobody knows how long it took in all.
+        hours: (from == 0).then(|| begun.elapsed().as_secs_f64() / 3600.0),
+        hardware: None,
+        figures: BTreeMap::new(),
     };
     write_image_map(&args.out, &card, &run.averaged()).map_err(|e| e.to_string())?;
     if part.exists() {

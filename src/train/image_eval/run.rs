@@ -1,5 +1,6 @@
 //! The evaluation itself.
 
+use super::accept::Acceptance;
 use super::report::{HeldOutLosses, PosteriorFigures, RealImages, SampleFigures, Share};
 use super::{ImageEvalError, ImageEvalPlan, ImageEvalReport};
 use crate::lookahead::{
@@ -12,6 +13,8 @@ use crate::process::{Address, Purpose, uniforms};
 use crate::train::ImageSet;
 use crate::train::image::{ImageRecipe, PlainBatch};
 
+/// Training images from which it is learned what is typical.
+const TYPICAL_OF: usize = 10_000;
 /// Rows of one call where nothing is drawn.
 const CHUNK: usize = 64;
 
@@ -55,9 +58,18 @@ pub fn evaluate_images(
     };
     run.go_on(0.0)?;
 
+    let some = chosen(
+        plan.seed,
+        2,
+        TYPICAL_OF.min(data.training.len()),
+        data.training.len(),
+    );
+    let labels: Vec<u16> = some.iter().map(|i| data.training.labels[*i]).collect();
+    let seen = judged(judge, data.training, some);
+    let acceptance = Acceptance::new(&seen, &labels, plan.confidence, plan.typical);
     let held_out = judged(judge, data.held_out, 0..data.held_out.len());
     let moments = FeatureMoments::of(&held_out.features, held_out.width);
-    let real = real_images(judge, data, &held_out, &moments, plan);
+    let real = real_images(judge, data, &held_out, &moments, &acceptance, plan);
     let losses = run.losses(data.held_out, recipe)?;
     let mut samples = Vec::new();
     for guidance in scales {
@@ -65,7 +77,7 @@ pub fn evaluate_images(
             samples.push(run.samples(*sampler, guidance, &moments)?);
         }
     }
-    let posterior = run.posterior(data.held_out)?;
+    let posterior = run.posterior(data.held_out, &acceptance)?;
     let mut report = ImageEvalReport {
         plan: plan.clone(),
         samples,
@@ -159,6 +171,7 @@ fn real_images(
     data: ImageEvalData<'_>,
     held_out: &Judged,
     moments: &FeatureMoments,
+    acceptance: &Acceptance,
     plan: &ImageEvalPlan,
 ) -> RealImages {
     let accepted: Vec<f64> = held_out
@@ -170,18 +183,12 @@ fn real_images(
     let training = judged(judge, data.training, some);
     RealImages {
         accepted: Share::of(&accepted),
-        confident: Share::of(&confident(held_out, plan)),
+        some_class: Share::of(&acceptance.accepted(held_out)),
         frechet: frechet_distance(
             &FeatureMoments::of(&training.features, training.width),
             moments,
         ),
     }
-}
-
-/// 1 for each image that counts as some class.
-fn confident(judged: &Judged, plan: &ImageEvalPlan) -> Vec<f64> {
-    let counts = |p: f32| f64::from(f64::from(p) >= plan.confidence);
-    judged.best().map(|(_, p)| counts(p)).collect()
 }
 
 /// `count` of `n` items, with repetition, the same for the same seed.
@@ -279,7 +286,11 @@ impl Run<'_> {
     }
 
     /// Posterior draws of states from held-out images, without class at guidance 1.
-    fn posterior(&mut self, held_out: &ImageSet) -> Result<Vec<PosteriorFigures>, ImageEvalError> {
+    fn posterior(
+        &mut self,
+        held_out: &ImageSet,
+        acceptance: &Acceptance,
+    ) -> Result<Vec<PosteriorFigures>, ImageEvalError> {
         let plan = self.plan;
         let sources = sources(plan);
         let which = chosen(plan.seed, 0, plan.states as usize, held_out.len());
@@ -300,7 +311,7 @@ impl Run<'_> {
             };
             let draws = plan.draws;
             let mean = mean_image(self.map, &question, &mut self.counters)?;
-            let mean = confident(&self.judge.judge(&mean), plan);
+            let mean = acceptance.accepted(&self.judge.judge(&mean));
             let mut judged = Vec::new();
             for source in &sources {
                 judged.push(self.draws(*source, &question, (state as u32, 0..draws))?);
@@ -316,9 +327,9 @@ impl Run<'_> {
             tv.push(total_variation(&labels[0], &second.label_shares()));
             found.push(AtState {
                 t,
-                confident: judged
+                some_class: judged
                     .iter()
-                    .map(|judged| Share::of(&confident(judged, plan)).mean)
+                    .map(|judged| Share::of(&acceptance.accepted(judged)).mean)
                     .collect(),
                 mean: Share::of(&mean).mean,
                 tv,
@@ -430,7 +441,7 @@ fn mean_square(a: &[f32], b: &[f32]) -> f64 {
 /// What was found at one state, source by source.
 struct AtState {
     t: f64,
-    confident: Vec<f64>,
+    some_class: Vec<f64>,
     mean: f64,
     /// Against the rollouts; at the rollouts' own place the floor.
     tv: Vec<f64>,
@@ -452,14 +463,14 @@ fn at_time(found: &[AtState], t: Option<f64>, sources: &[Source]) -> Vec<Posteri
         .map(|(k, source)| PosteriorFigures {
             t,
             source: source.to_string(),
-            confident: over(&|state| state.confident[k]),
+            some_class: over(&|state| state.some_class[k]),
             label_tv: Some(over(&|state| state.tv[k])),
         })
         .collect();
     rows.push(PosteriorFigures {
         t,
         source: "mean".into(),
-        confident: over(&|state| state.mean),
+        some_class: over(&|state| state.mean),
         label_tv: None,
     });
     rows

@@ -137,7 +137,7 @@ fn a_map_that_always_arrives_is_accepted_and_its_labels_are_those_of_its_rollout
     // Three times and all; two sources, the rollouts and the mean.
     assert_eq!(report.posterior.len(), 16);
     for p in &report.posterior {
-        assert_eq!(p.confident.mean, 1.0, "{report}");
+        assert_eq!(p.some_class.mean, 1.0, "{report}");
         assert!(p.label_tv.is_none_or(|tv| tv.mean == 0.0));
     }
     assert_eq!(report.real.accepted.mean, 1.0);
@@ -200,7 +200,7 @@ fn the_bars_of_the_shipped_digits_name_what_is_missed() {
     let at = |t, confident, tv| PosteriorFigures {
         t,
         source: "one-step".into(),
-        confident: share(confident),
+        some_class: share(confident),
         label_tv: Some(share(tv)),
     };
     let mut report = ImageEvalReport {
@@ -221,7 +221,7 @@ fn the_bars_of_the_shipped_digits_name_what_is_missed() {
         ],
         real: RealImages {
             accepted: share(1.0),
-            confident: share(1.0),
+            some_class: share(1.0),
             frechet: 0.0,
         },
         losses: HeldOutLosses {

@@ -22,10 +22,12 @@ mod steer_message;
 mod steering;
 mod trace;
 mod training;
+mod training_learner;
 mod training_message;
 mod training_run;
 #[cfg(test)]
 mod training_tests;
+mod training_tuned;
 mod worker;
 
 use std::sync::Arc;

@@ -7,13 +7,14 @@ use std::time::{Duration, Instant};
 
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+use crate::checkpoint::Checkpoint;
 use crate::mixture::World;
-use crate::train::{EvalPlan, Trainer, evaluate};
+use crate::train::{TrainError, Trainer};
 
 use super::message::LoadedModel;
+use super::training_learner::Learner;
 use super::training_message::{
-    RunId, TrainCheck, TrainPhase, TrainPoint, TrainReport, TrainRequest, TrainSaved, TrainSnapshot,
+    RunId, TrainBeside, TrainCheck, TrainGoal, TrainPhase, TrainPoint, TrainReport, TrainRequest, TrainSaved, TrainSnapshot,
 };
 
 /// Between two looks at the network, at least.
@@ -22,8 +23,6 @@ const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
 const LOOK_SHARE: u32 = 8;
 /// Between keeping the run on disk: an interruption costs at most this much.
 const KEEP_EVERY: Duration = Duration::from_secs(20);
-/// Items of the held-out losses.
-const HELD_OUT: usize = 512;
 /// Points of the curves that are kept.
 const MOST_POINTS: usize = 2048;
 /// The rate is a mean over so many reports.
@@ -62,7 +61,9 @@ pub(super) struct Run {
     /// When it was last reported.
     pub told: Instant,
     world: Arc<World>,
-    trainer: Trainer,
+    goal: TrainGoal,
+    learner: Learner,
+    beside: Option<Arc<TrainBeside>>,
     share: f64,
     pace: (usize, f64),
     pool: Arc<ThreadPool>,
@@ -91,24 +92,26 @@ fn pool(threads: usize) -> Result<Arc<ThreadPool>, String> {
 impl Run {
     /// A run at its beginning.
     pub fn new(id: RunId, request: TrainRequest) -> Result<Self, (RunId, String)> {
-        let trainer = Trainer::new((*request.world).clone(), request.recipe)
-            .map_err(|e| (id, e.to_string()))?;
-        Self::with(id, trainer, request.world, request.share, request.keep).map_err(|e| (id, e))
+        let learner = Learner::new(&request.world, &request.goal).map_err(|e| (id, e))?;
+        let goal = (learner, request.goal);
+        Self::with(id, goal, request.world, request.share, request.keep).map_err(|e| (id, e))
     }
 
     /// The run that a file keeps.
     pub fn take_up(id: RunId, path: &Path, share: f64) -> Result<Self, (RunId, String)> {
         let trainer = Trainer::resume(path).map_err(|e| (id, e.to_string()))?;
         let world = Arc::new(trainer.world().clone());
+        let goal = TrainGoal::Map(*trainer.recipe());
+        let goal = (Learner::Map(Box::new(trainer)), goal);
         let mut run =
-            Self::with(id, trainer, world, share, Some(path.to_owned())).map_err(|e| (id, e))?;
+            Self::with(id, goal, world, share, Some(path.to_owned())).map_err(|e| (id, e))?;
         run.look(&|| true);
         Ok(run)
     }
 
     fn with(
         id: RunId,
-        trainer: Trainer,
+        (learner, goal): (Learner, TrainGoal),
         world: Arc<World>,
         share: f64,
         keep: Option<PathBuf>,
@@ -118,14 +121,16 @@ impl Run {
         let now = Instant::now();
         Ok(Self {
             id,
-            phase: if trainer.finished() {
+            phase: if learner.finished() {
                 TrainPhase::Finished
             } else {
                 TrainPhase::Running
             },
             told: now,
             world,
-            trainer,
+            goal,
+            learner,
+            beside: None,
             share,
             pool: pool(pace.0)?,
             pace,
@@ -163,21 +168,25 @@ impl Run {
     /// Steps for about so long, or until `wanted` says no; then whatever is due.
     pub fn work(&mut self, slice: Duration, wanted: &(dyn Fn() -> bool + Sync)) {
         let (pool, begun) = (self.pool.clone(), Instant::now());
-        let trainer = &mut self.trainer;
+        if self.beside.is_none() {
+            let learner = &self.learner;
+            self.beside = pool.install(|| learner.beside(wanted)).map(Arc::new);
+        }
+        let learner = &mut self.learner;
         let result = pool.install(|| {
-            while !trainer.finished() {
-                trainer.advance()?;
+            while !learner.finished() {
+                learner.advance()?;
                 if begun.elapsed() >= slice || !wanted() {
                     break;
                 }
             }
-            Ok::<(), crate::train::TrainError>(())
+            Ok::<(), TrainError>(())
         });
         if let Err(e) = result {
             self.close(TrainPhase::Failed(e.to_string()));
             return;
         }
-        if self.trainer.finished() {
+        if self.learner.finished() {
             self.close(TrainPhase::Finished);
             return;
         }
@@ -227,7 +236,7 @@ impl Run {
             && !matches!(self.phase, TrainPhase::Failed(_))
         {
             // Training goes on without.
-            self.not_kept = self.trainer.save(path).err().map(|e| e.to_string());
+            self.not_kept = self.learner.keep(path).err();
         }
     }
 
@@ -235,83 +244,48 @@ impl Run {
     fn look(&mut self, wanted: &(dyn Fn() -> bool + Sync)) {
         let begun = Instant::now();
         let pool = self.pool.clone();
-        let step = self.trainer.steps_done();
+        let step = self.learner.steps_done();
         if self.snapshot.as_ref().is_some_and(|s| s.step == step) {
             return;
         }
-        let plan = EvalPlan {
-            times: vec![0.2, 0.5, 0.8],
-            states: 3,
-            draws: 512,
-            projections: 32,
-            mmd_draws: 16,
-            seed: 2027,
-        };
-        let (trainer, world) = (&mut self.trainer, &self.world);
-        let found = pool.install(|| {
-            // A weight that is not finite ends the run at its next step, with a message.
-            let network = trainer.fused().ok()?;
-            let held_out = trainer.held_out_loss(HELD_OUT);
-            let report = evaluate(&network, world, &plan, |_| wanted())?;
-            let mean = report.mean;
-            let check = TrainCheck {
-                held_out,
-                one_step: mean.one_step.sliced_w2_in_sd,
-                four_step: mean.four_step.sliced_w2_in_sd,
-                floor: mean.floor.sliced_w2_in_sd,
-            };
-            Some((network, check))
-        });
-        let Some((network, check)) = found else {
+        let learner = &mut self.learner;
+        let Some(look) = pool.install(|| learner.look(wanted)) else {
             return;
         };
-        let layers = self.trainer.layers();
+        let layers = self.learner.layers();
         let parameters = layers.iter().map(|l| l.weight.len() + l.bias.len()).sum();
         let model = LoadedModel {
             checkpoint: Arc::new(Checkpoint {
-                card: self.card(),
+                card: self.learner.card(),
                 layers,
                 hash: format!("run {} step {step}", self.id.0),
                 bytes: 0,
                 dtype: "F32".into(),
                 parameters,
             }),
-            network,
+            network: look.network,
             name: format!("{} after {step} steps", self.world.name),
             path: None,
         };
         self.snapshot = Some(Arc::new(TrainSnapshot {
             step,
             model: Arc::new(model),
-            check,
+            check: look.check,
+            samples: look.samples,
         }));
-        self.point(Some(check));
+        self.point(look.check);
         self.look_cost = begun.elapsed();
         self.looked = Some(Instant::now());
     }
 
-    fn card(&self) -> CheckpointCard {
-        let recipe = self.trainer.recipe();
-        CheckpointCard {
-            format: FORMAT,
-            architecture: Architecture::Mlp(recipe.model),
-            world: self.trainer.world().clone(),
-            // Plain data with string keys: there is no way to fail on it.
-            recipe: serde_json::to_value(recipe).unwrap_or_default(),
-            seed: recipe.seed,
-            steps: self.trainer.steps_done(),
-            code_version: env!("CARGO_PKG_VERSION").into(),
-        }
-    }
-
     /// Writes the averaged network.
     pub fn save(&self, path: PathBuf) -> TrainSaved {
-        let result = Checkpoint::write(&path, &self.card(), &self.trainer.layers())
+        let result = Checkpoint::write(&path, &self.learner.card(), &self.learner.layers())
             .map(drop)
             .map_err(|e| e.to_string());
         TrainSaved {
             run: self.id,
-            step: self.trainer.steps_done(),
+            step: self.learner.steps_done(),
             path,
             result,
         }
@@ -337,11 +311,11 @@ impl Run {
 
     /// Adds a point to the curves.
     fn point(&mut self, check: Option<TrainCheck>) {
-        let step = self.trainer.steps_done();
+        let step = self.learner.steps_done();
         let point = TrainPoint {
             step,
             secs: self.secs(),
-            loss: self.trainer.loss(),
+            loss: self.learner.losses(),
             rate: self.rate(),
             check,
         };
@@ -354,7 +328,7 @@ impl Run {
 
     /// The run as it is now.
     pub fn report(&mut self) -> TrainReport {
-        let step = self.trainer.steps_done();
+        let step = self.learner.steps_done();
         if self.phase == TrainPhase::Running {
             self.marks.push_back((Instant::now(), step));
             if self.marks.len() > PACE_MARKS {
@@ -365,22 +339,22 @@ impl Run {
             }
         }
         self.told = Instant::now();
-        let recipe = *self.trainer.recipe();
         let rate = self.rate();
         let left = (rate > 0.0 && self.phase.is_open())
-            .then(|| Duration::from_secs_f64((recipe.steps - step) as f64 / rate));
+            .then(|| Duration::from_secs_f64((self.goal.steps() - step) as f64 / rate));
         TrainReport {
             run: self.id,
             world: self.world.clone(),
-            recipe,
+            goal: self.goal.clone(),
             phase: self.phase.clone(),
             step,
-            loss: self.trainer.loss(),
+            loss: self.learner.losses(),
             rate,
             left,
             pace: self.pace,
             curve: Arc::new(self.curve.clone()),
             snapshot: self.snapshot.clone(),
+            beside: self.beside.clone(),
             not_kept: self.not_kept.clone(),
         }
     }
@@ -389,6 +363,7 @@ impl Run {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::{MapCheck, TrainLosses};
     use crate::train::StepLoss;
 
     #[test]
@@ -410,17 +385,17 @@ mod tests {
 
     #[test]
     fn long_curves_lose_points_between_looks_first() {
-        let check = TrainCheck {
+        let check = TrainCheck::Map(MapCheck {
             held_out: StepLoss::default(),
             one_step: 0.1,
             four_step: 0.1,
             floor: 0.1,
-        };
+        });
         let mut curve: Vec<TrainPoint> = (0..1000)
             .map(|k| TrainPoint {
                 step: k,
                 secs: 0.0,
-                loss: StepLoss::default(),
+                loss: TrainLosses::Map(StepLoss::default()),
                 rate: 0.0,
                 check: (k % 10 == 0).then_some(check),
             })

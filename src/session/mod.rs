@@ -15,4 +15,4 @@ pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_at
 pub use history::History;
 pub use recent::RecentFiles;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
-pub use training::{TrainLoss, TrainTeacher, Training};
+pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -2,6 +2,28 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What a run is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrainFor {
+    /// A map that draws what a state could become in the world on the canvas.
+    #[default]
+    World,
+    /// A velocity whose samples follow the Steering workspace's reward.
+    Reward,
+}
+
+/// What the samples of a tuned velocity stand beside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TunedBeside {
+    /// The exact tilted target.
+    #[default]
+    Exact,
+    /// Steering at inference.
+    Steered,
+    /// The velocity as it was.
+    Before,
+}
+
 /// What jumps are trained to agree with (methods.md 4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrainLoss {
@@ -26,6 +48,8 @@ pub enum TrainTeacher {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Training {
+    /// What a run is for.
+    pub learns: TrainFor,
     /// What jumps agree with.
     pub loss: TrainLoss,
     /// Where velocities come from.
@@ -40,12 +64,17 @@ pub struct Training {
     pub share: f64,
     /// Network calls behind each draw that is shown.
     pub calls: u32,
+    /// Steps of a run toward a reward.
+    pub tune_steps: u32,
+    /// What stands beside its samples.
+    pub beside: TunedBeside,
 }
 
 impl Default for Training {
     /// A network that draws well after a minute or two of one core.
     fn default() -> Self {
         Self {
+            learns: TrainFor::default(),
             loss: TrainLoss::default(),
             teacher: TrainTeacher::default(),
             steps: 6_000,
@@ -53,6 +82,8 @@ impl Default for Training {
             seed: 0,
             share: 0.5,
             calls: 1,
+            tune_steps: 1_500,
+            beside: TunedBeside::default(),
         }
     }
 }
@@ -74,6 +105,12 @@ impl Training {
                 "training.steps",
                 (1..=Self::MAX_STEPS).contains(&self.steps),
                 self.steps.to_string(),
+                "1 to 1,000,000 are possible in the window",
+            ),
+            (
+                "training.tune_steps",
+                (1..=Self::MAX_STEPS).contains(&self.tune_steps),
+                self.tune_steps.to_string(),
                 "1 to 1,000,000 are possible in the window",
             ),
             (

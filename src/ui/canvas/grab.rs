@@ -3,6 +3,7 @@
 use eframe::egui::{Id, Pos2, Response, Ui, Vec2};
 
 use crate::ui::state::State;
+use crate::ui::steering::reward::handles;
 use crate::ui::tokens::size;
 
 use super::projection::Projection;
@@ -37,7 +38,11 @@ pub fn hand_over(
         return false;
     };
     let near = |x| projection.to_screen(x).distance(origin) <= size::GRAB;
-    let mut found: Option<Id> = near(state.x_t()).then(|| handle::id(canvas));
+    let mut found: Option<Id> = if state.shows_samples() {
+        handles::near(state, canvas, projection, origin)
+    } else {
+        near(state.x_t()).then(|| handle::id(canvas))
+    };
     if found.is_none() && state.session.show.edit {
         let modes = state.world.mixture.modes();
         found = modes

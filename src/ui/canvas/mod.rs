@@ -150,7 +150,7 @@ pub fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect, can
         let place = projection.to_world(pointer);
         if state.session.show.edit {
             state.add_mode(place);
-        } else {
+        } else if !state.shows_samples() {
             state.place_state(place);
         }
         return;

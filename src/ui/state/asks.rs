@@ -171,10 +171,14 @@ impl State {
         if !self.is_train() {
             return Some((self.world.clone(), self.model.current.clone()));
         }
+        if self.seeks_reward() {
+            // Its canvases show samples, not what one state could become.
+            return None;
+        }
         if source == Source::Exact {
             return Some((self.world.clone(), None));
         }
-        let report = self.training.report.as_ref()?;
+        let report = self.shown_run()?;
         let model = report.snapshot.as_ref()?.model.clone();
         Some((report.world.clone(), Some(model)))
     }

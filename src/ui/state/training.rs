@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::{
-    RunId, TrainCommand, TrainPhase, TrainReport, TrainRequest, TrainSaved, TrainSnapshot,
-    recipe_of,
+    LoadedModel,     RunId, TrainCommand, TrainGoal, TrainPhase, TrainReport, TrainRequest, TrainSaved, TrainSnapshot, Tuning,
+    finetune_recipe_of, recipe_of,
 };
 use crate::lookahead::Source;
-use crate::session::{Workspace, WorldRef};
+use crate::session::{TrainFor, Workspace, WorldRef};
 use crate::ui::training::csv;
 
 use super::{Place, State};
@@ -25,6 +25,8 @@ pub struct TrainingState {
     pub report: Option<Arc<TrainReport>>,
     /// The run that was kept when the window was last closed, until it is taken up or put away.
     pub kept: Option<PathBuf>,
+    /// What is kept between frames of the painted canvases.
+    pub picture: crate::ui::training::Picture,
     /// A run that was asked for and has not been heard of.
     starting: Option<RunId>,
     /// A kept run on its way: its world is shown once it is there.
@@ -60,9 +62,48 @@ impl State {
         self.training.starting.is_some()
     }
 
-    /// The newest look at the network.
+    /// Whether the canvases show samples of a velocity that is tuned toward a reward.
+    pub fn seeks_reward(&self) -> bool {
+        self.session.training.learns == TrainFor::Reward
+    }
+
+    /// Whether the canvases have samples and no `x_t`.
+    pub fn shows_samples(&self) -> bool {
+        self.is_train() && self.seeks_reward()
+    }
+
+    /// The run, if it is of the kind that the canvases show.
+    pub fn shown_run(&self) -> Option<&Arc<TrainReport>> {
+        let report = self.training.report.as_ref()?;
+        (report.goal.tuning().is_some() == self.seeks_reward()).then_some(report)
+    }
+
+    /// The newest look at the network, if it is of the kind that the canvases show.
     pub fn snapshot(&self) -> Option<&Arc<TrainSnapshot>> {
-        self.training.report.as_ref()?.snapshot.as_ref()
+        self.shown_run()?.snapshot.as_ref()
+    }
+
+    /// The map that can be tuned, or why there is none.
+    pub fn tunable(&self) -> Result<&Arc<LoadedModel>, &'static str> {
+        match &self.model.current {
+            Some(model) if model.network.is_map() => Ok(model),
+            Some(_) => Err("The checkpoint is a tuned velocity. Open the map that it came from."),
+            None if self.model.is_loading() => Err("The checkpoint is on its way."),
+            None => Err("There is no checkpoint for this world. Learn the world first."),
+        }
+    }
+
+    /// What a run would be for now.
+    fn wanted_goal(&self) -> Result<TrainGoal, &'static str> {
+        let training = &self.session.training;
+        if !self.seeks_reward() {
+            return Ok(TrainGoal::Map(recipe_of(training)));
+        }
+        Ok(TrainGoal::Reward(Box::new(Tuning {
+            model: self.tunable()?.clone(),
+            reward: self.session.steering.reward.clone(),
+            recipe: finetune_recipe_of(training),
+        })))
     }
 
     /// How the network's draws are made.
@@ -92,12 +133,15 @@ impl State {
         self.training
             .report
             .as_ref()
-            .is_some_and(|report| report.recipe != recipe_of(&self.session.training))
+            .is_some_and(|report| self.wanted_goal().is_ok_and(|goal| goal != report.goal))
     }
 
     /// A name for files of the run.
     pub(super) fn run_name(&self) -> String {
         let name = match &self.training.report {
+            Some(report) if report.goal.tuning().is_some() => {
+                format!("{}-tuned-{}", report.world.name, report.step)
+            }
             Some(report) => format!("{}-{}", report.world.name, report.step),
             None => self.world.name.clone(),
         };
@@ -121,14 +165,31 @@ impl State {
 
     /// Begins to learn the world on the canvas; a run under way ends.
     pub fn start_training(&mut self) {
+        let goal = match self.wanted_goal() {
+            Ok(goal) => goal,
+            Err(why) => {
+                self.notices.error(Place::Training, why);
+                return;
+            }
+        };
         self.notices.clear(Place::Training);
-        self.training.kept = None;
         let share = self.session.training.share;
-        let request = TrainRequest {
-            world: self.world.clone(),
-            recipe: recipe_of(&self.session.training),
-            share,
-            keep: self.training.data_dir.as_ref().map(|d| d.join(KEPT_RUN)),
+        let request = match goal.tuning() {
+            Some(tuning) => TrainRequest {
+                world: Arc::new(tuning.model.checkpoint.card.world.clone()),
+                keep: None,
+                goal,
+                share,
+            },
+            None => {
+                self.training.kept = None;
+                TrainRequest {
+                    world: self.world.clone(),
+                    keep: self.training.data_dir.as_ref().map(|d| d.join(KEPT_RUN)),
+                    goal,
+                    share,
+                }
+            }
         };
         self.begin(TrainCommand::Start(Box::new(request)));
     }

@@ -2,10 +2,11 @@
 
 use eframe::egui::{self, Align, Color32, Layout, Rect, Response, RichText, Sense, Ui, pos2, vec2};
 
-use crate::engine::{TrainPoint, TrainReport};
+use crate::engine::{MapCheck, TrainCheck, TrainLosses, TrainPoint, TrainReport, TunedCheck};
+use crate::train::StepLoss;
 use crate::ui::errands::Pick;
 use crate::ui::state::State;
-use crate::ui::steering::scores::chart::{Axis, Chart, Scale, Series, legend};
+use crate::ui::steering::scores::chart::{Axis, Chart, Level, Scale, Series, legend};
 use crate::ui::tokens::{self, Palette, size};
 use crate::ui::widgets::link;
 
@@ -85,13 +86,15 @@ pub fn show(ui: &mut Ui, state: &State) {
     };
     let first = Rect::from_min_size(room.min, size);
     let places = [first, first.translate(second)];
-    for (plot, place) in [losses(report, palette), distances(report, palette)]
-        .iter()
-        .zip(places)
-    {
+    let plots = if report.goal.tuning().is_some() {
+        [errors(report, palette), target_distances(report, palette)]
+    } else {
+        [losses(report, palette), distances(report, palette)]
+    };
+    for (plot, place) in plots.iter().zip(places) {
         let builder = egui::UiBuilder::new().max_rect(place).id_salt(plot.title);
         let mut ui = ui.new_child(builder);
-        plot.show(&mut ui, report.recipe.steps);
+        plot.show(&mut ui, report.goal.steps());
     }
     ui.advance_cursor_after_rect(room);
 }
@@ -101,6 +104,7 @@ struct Panel {
     hover: &'static str,
     series: Vec<Series>,
     floor: Vec<[f64; 2]>,
+    levels: Vec<Level>,
 }
 
 impl Panel {
@@ -137,7 +141,7 @@ impl Panel {
             y: axis(Scale::Log, None, ""),
             series: &self.series,
             floor: self.floor.clone(),
-            levels: &[],
+            levels: &self.levels,
             clock: None,
         }
         .show(ui);
@@ -146,6 +150,7 @@ impl Panel {
             .iter()
             .map(|s| (s.name.clone(), s.color, s.dashed))
             .collect();
+        entries.extend(self.levels.iter().map(|l| (l.name.clone(), l.color, false)));
         if !self.floor.is_empty() {
             entries.push(("two exact samples".to_owned(), palette.floor, false));
         }
@@ -174,8 +179,29 @@ fn series(name: &str, color: Color32, dashed: bool, points: Vec<[f64; 2]>) -> Se
     }
 }
 
+fn map_check(point: &TrainPoint) -> Option<MapCheck> {
+    match point.check? {
+        TrainCheck::Map(check) => Some(check),
+        TrainCheck::Tuned(_) => None,
+    }
+}
+
+fn tuned_check(point: &TrainPoint) -> Option<TunedCheck> {
+    match point.check? {
+        TrainCheck::Tuned(check) => Some(check),
+        TrainCheck::Map(_) => None,
+    }
+}
+
+fn map_loss(point: &TrainPoint) -> Option<StepLoss> {
+    match point.loss {
+        TrainLosses::Map(loss) => Some(loss),
+        TrainLosses::Tuned(_) => None,
+    }
+}
+
 fn losses(report: &TrainReport, palette: &Palette) -> Panel {
-    let held_out = |p: &TrainPoint| Some(p.check?.held_out);
+    let held_out = |p: &TrainPoint| Some(map_check(p)?.held_out);
     Panel {
         title: "Losses, mean squared error",
         hover: "Of velocities, and of jumps against what they must agree with. Dashed: on items that no step sees.",
@@ -184,7 +210,7 @@ fn losses(report: &TrainReport, palette: &Palette) -> Panel {
                 "velocities",
                 palette.learned,
                 false,
-                points(report, |p| Some(p.loss.diagonal)),
+                points(report, |p| Some(map_loss(p)?.diagonal)),
             ),
             series(
                 "held out",
@@ -196,7 +222,7 @@ fn losses(report: &TrainReport, palette: &Palette) -> Panel {
                 "jumps",
                 palette.overlay,
                 false,
-                points(report, |p| Some(p.loss.consistency)),
+                points(report, |p| Some(map_loss(p)?.consistency)),
             ),
             series(
                 "held out",
@@ -206,6 +232,7 @@ fn losses(report: &TrainReport, palette: &Palette) -> Panel {
             ),
         ],
         floor: Vec::new(),
+        levels: Vec::new(),
     }
 }
 
@@ -218,15 +245,61 @@ fn distances(report: &TrainReport, palette: &Palette) -> Panel {
                 "one call",
                 palette.learned,
                 false,
-                points(report, |p| Some(p.check?.one_step)),
+                points(report, |p| Some(map_check(p)?.one_step)),
             ),
             series(
                 "four calls",
                 palette.overlay,
                 false,
-                points(report, |p| Some(p.check?.four_step)),
+                points(report, |p| Some(map_check(p)?.four_step)),
             ),
         ],
-        floor: points(report, |p| Some(p.check?.floor)),
+        floor: points(report, |p| Some(map_check(p)?.floor)),
+        levels: Vec::new(),
+    }
+}
+
+/// What a tuned velocity is taught by.
+fn errors(report: &TrainReport, palette: &Palette) -> Panel {
+    let error = |p: &TrainPoint| match p.loss {
+        TrainLosses::Tuned(loss) => Some(loss.error),
+        TrainLosses::Map(_) => None,
+    };
+    Panel {
+        title: "Error, mean squared",
+        hover: "Of the tuned drift against its target. Most of it is the noise of the draws, which stays.",
+        series: vec![series("error", palette.learned, false, points(report, error))],
+        floor: Vec::new(),
+        levels: Vec::new(),
+    }
+}
+
+/// How far its samples are from the tilted target.
+fn target_distances(report: &TrainReport, palette: &Palette) -> Panel {
+    let levels = report.beside.iter().flat_map(|beside| {
+        [
+            (&beside.untuned, palette.text_faint),
+            (&beside.steered, palette.overlay),
+        ]
+    });
+    Panel {
+        title: "Distance to the tilted target, sliced W2",
+        hover: "Of 1,024 samples by 40 steps, world units. The lines are the same noise with the velocity as it was, and steered at inference; the grey floor is the distance of two exact samples.",
+        series: vec![series(
+            "tuned",
+            palette.learned,
+            false,
+            points(report, |p| Some(tuned_check(p)?.distance)),
+        )],
+        floor: points(report, |p| Some(tuned_check(p)?.floor)),
+        levels: levels
+            .filter_map(|(sampled, color)| {
+                Some(Level {
+                    name: sampled.name.clone(),
+                    value: sampled.check?.distance,
+                    color,
+                })
+            })
+            .collect(),
     }
 }

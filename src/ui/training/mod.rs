@@ -8,6 +8,7 @@ pub mod curves;
 mod plane;
 mod run;
 pub mod side;
+mod tuned;
 #[cfg(test)]
 mod tests;
 
@@ -23,6 +24,8 @@ use crate::ui::tokens::{self, size};
 use crate::ui::widgets;
 
 use plane::Side;
+
+pub use tuned::Picture;
 
 /// Between the canvases.
 const GAP: f32 = 10.0;
@@ -69,7 +72,7 @@ pub fn summary(state: &State) -> String {
     let steps = format!(
         "step {} of {}",
         format::count(report.step),
-        format::count(report.recipe.steps)
+        format::count(report.goal.steps())
     );
     match &report.phase {
         TrainPhase::Running => match report.left {
@@ -103,6 +106,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         let mut ui = ui.new_child(builder);
         plane::show(&mut ui, state, side, rect, view);
     }
+    tuned::take_moved(state);
     if state.session.view != view {
         ui.ctx().request_repaint();
     }
@@ -173,6 +177,11 @@ fn legend_line(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
     let show = state.session.show;
     let mut entries = Vec::new();
+    if state.seeks_reward() {
+        tuned::legend(state, &mut entries, palette);
+        legend::line(ui, &entries);
+        return;
+    }
     if state.snapshot().is_some() {
         entries.push((Sign::Dot(palette.learned), "learned draws".to_owned()));
     }

@@ -14,6 +14,8 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
 use crate::ui::widgets::{Badge, badge};
 
+use super::tuned;
+
 /// Height of the line above a canvas.
 pub const HEADER: f32 = 28.0;
 
@@ -28,7 +30,7 @@ pub enum Side {
 
 impl Side {
     /// Tells the canvases apart.
-    fn canvas(self) -> usize {
+    pub fn canvas(self) -> usize {
         match self {
             Self::Exact => 0,
             Self::Learned => 1,
@@ -54,7 +56,11 @@ pub fn show(ui: &mut Ui, state: &mut State, side: Side, rect: Rect, view: View) 
     describe(&response, state, side);
     let painter = ui.painter_at(rect);
     ground::grid(&painter, &projection, palette);
-    layers(&painter, state, &projection, side, palette);
+    if state.seeks_reward() {
+        tuned::layers(&painter, state, &projection, side, palette);
+    } else {
+        layers(&painter, state, &projection, side, palette);
+    }
     if side == Side::Learned {
         ground::scale_bar(&painter, &projection, palette);
     }
@@ -64,7 +70,12 @@ pub fn show(ui: &mut Ui, state: &mut State, side: Side, rect: Rect, view: View) 
     if side == Side::Exact && state.session.show.edit {
         modes::show(ui, state, &projection, side.canvas());
     }
-    if side == Side::Exact || state.snapshot().is_some() {
+    if state.seeks_reward() {
+        tuned::reward_handles(ui, state, &projection, side);
+        if side == Side::Learned && state.snapshot().is_none() {
+            nothing_yet(ui, state, rect, palette);
+        }
+    } else if side == Side::Exact || state.snapshot().is_some() {
         handle::show(ui, state, &projection, side.canvas());
     } else {
         nothing_yet(ui, state, rect, palette);
@@ -89,6 +100,17 @@ fn header(ui: &mut Ui, state: &State, side: Side, rect: Rect) {
         .id_salt("header")
         .layout(Layout::left_to_right(Align::Center));
     ui.scope_builder(builder, |ui| {
+        if state.seeks_reward() {
+            let (who, figures) = tuned::header(state, side, palette);
+            badge(ui, &who);
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                let text = RichText::new(figures.unwrap_or_default())
+                    .size(size::SMALL)
+                    .color(palette.text_quiet);
+                ui.add(egui::Label::new(text).truncate());
+            });
+            return;
+        }
         let (text, color, hover) = match (side, state.snapshot()) {
             (Side::Exact, _) => (
                 "exact".to_owned(),
@@ -147,6 +169,8 @@ fn describe(response: &Response, state: &State, side: Side) {
 fn nothing_yet(ui: &mut Ui, state: &State, rect: Rect, palette: &Palette) {
     let text = if state.is_learning() {
         "The first look at the network is on its way."
+    } else if state.seeks_reward() {
+        "Choose a reward and press Start: the checkpoint's velocity learns to follow it."
     } else {
         "Press Start: a network learns to draw what x_t could become in this world."
     };

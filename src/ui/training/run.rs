@@ -79,7 +79,7 @@ fn progress(ui: &mut Ui, state: &State) {
         let steps = format!(
             "step {} of {}",
             format::count(report.step),
-            format::count(report.recipe.steps)
+            format::count(report.goal.steps())
         );
         ui.label(small(steps).color(palette.text));
         let right = match (&report.phase, report.left) {
@@ -129,7 +129,7 @@ fn buttons(ui: &mut Ui, state: &mut State) {
                 if button(
                     ui,
                     "Start",
-                    "Learn the world on the canvas, from the beginning.",
+                    "Begin with what is on the canvas; the run before it ends.",
                 ) {
                     state.start_training();
                 }
@@ -144,6 +144,8 @@ fn results(ui: &mut Ui, state: &mut State) {
         return;
     }
     ui.horizontal(|ui| {
+        // A tuned velocity is no map: it has no posterior to draw from.
+        let is_map = !state.seeks_reward();
         let half = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
         let button = |text: &str| egui::Button::new(text).min_size(vec2(half, size::CONTROL));
         let save = ui.add(button("Save as…"));
@@ -152,6 +154,9 @@ fn results(ui: &mut Ui, state: &mut State) {
             .clicked()
         {
             state.pick(Pick::SaveModel);
+        }
+        if !is_map {
+            return;
         }
         let open = ui.add(button("Open in Posterior"));
         if open

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, DragValue, RichText, Ui, WidgetInfo};
 
-use crate::session::{Session, TrainLoss, TrainTeacher, Training};
+use crate::session::{Session, TrainFor, TrainLoss, TrainTeacher, Training};
 use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
@@ -11,11 +11,18 @@ use crate::ui::widgets::{
     Slid, check_row, count_slider, key_hint, link, radio_row, section, section_with, slider_row,
 };
 
-use super::run;
+use super::{run, tuned};
 
 /// Shows the sections.
 pub fn show(ui: &mut Ui, state: &mut State) {
     run::show(ui, state);
+    learns(ui, state);
+    if state.seeks_reward() {
+        tuned::side(ui, state);
+        share(ui, state);
+        seeds(ui, state);
+        return;
+    }
     teacher(ui, state);
     loss(ui, state);
     let State {
@@ -43,6 +50,33 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     share(ui, state);
     shown(ui, state);
     seeds(ui, state);
+}
+
+/// What a run is for.
+fn learns(ui: &mut Ui, state: &mut State) {
+    let chosen = &mut state.session.training.learns;
+    section(ui, "Learns", |ui| {
+        ui.spacing_mut().item_spacing.y = 1.0;
+        for (learns, name, hover) in [
+            (
+                TrainFor::World,
+                "The world on the canvas",
+                "A network that draws what any state could become.",
+            ),
+            (
+                TrainFor::Reward,
+                "A reward",
+                "A copy of the checkpoint's velocity is tuned until its samples follow the reward; the checkpoint stays as it is.",
+            ),
+        ] {
+            if radio_row(ui, *chosen == learns, true, name, "")
+                .on_hover_text(hover)
+                .clicked()
+            {
+                *chosen = learns;
+            }
+        }
+    });
 }
 
 fn teacher(ui: &mut Ui, state: &mut State) {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dit::TensorFile;
 use super::{CheckpointError, FORMAT, read_dit, write_whole};
 use crate::mixture::shortened;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap};
+use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit};
 
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-image";
@@ -114,7 +114,12 @@ pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), 
 pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read_image_map(path, &device)?;
-    Ok((card, Arc::new(BurnImageMap::new(net, &device))))
+    // The processor's own kernel, where the network is at home in it.
+    let map: Arc<dyn ImageMap> = match NativeDit::new(&net) {
+        Some(native) => Arc::new(native),
+        None => Arc::new(BurnImageMap::new(net, &device)),
+    };
+    Ok((card, map))
 }
 
 #[cfg(test)]
@@ -125,6 +130,7 @@ mod tests {
     fn a_map_of_images_is_written_in_halves_and_read_again() {
         let model = DitConfig {
             input_size: 8,
+            patch_size: 4,
             hidden_size: 8,
             depth: 2,
             num_heads: 2,

@@ -155,6 +155,40 @@ fn card_warnings(card: &CheckpointCard) -> Vec<String> {
     warnings
 }
 
+/// Which kind of model a file holds, by the card in its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelKind {
+    /// A Meta Flow Map of a 2D world.
+    World,
+    /// A Meta Flow Map of images.
+    Images,
+    /// A classifier of images.
+    Classifier,
+    /// No model of ours.
+    Other,
+}
+
+impl ModelKind {
+    fn of(header: &Header) -> Self {
+        [
+            (super::open::CARD_KEY, Self::World),
+            (super::image::KEY, Self::Images),
+            (super::classifier::KEY, Self::Classifier),
+        ]
+        .into_iter()
+        .find(|(key, _)| header.metadata.contains_key(*key))
+        .map_or(Self::Other, |(_, kind)| kind)
+    }
+}
+
+/// Looks at a file's header alone.
+///
+/// # Errors
+/// When it cannot be read or is not sound safetensors.
+pub fn model_kind(path: &Path) -> Result<ModelKind, CheckpointError> {
+    Ok(ModelKind::of(&OpenFile::open(path)?.header()?))
+}
+
 impl Inspection {
     /// All numbers in all tensors.
     pub fn parameters(&self) -> u64 {

@@ -17,11 +17,13 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
-pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
+pub use classifier::{
+    ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
+};
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{ImageCard, open_image_map, read_image_map, write_image_map};
-pub use inspect::{Inspection, inspect};
+pub use inspect::{Inspection, ModelKind, inspect, model_kind};
 
 pub(crate) use ours::write_whole;

@@ -5,24 +5,27 @@
 
 mod classifier;
 mod config;
-mod dit;
+pub(crate) mod dit;
 mod dual;
 mod fused;
 mod fused_vjp;
 mod images;
+mod judge;
 mod map;
 mod mlp;
 mod on_device;
+pub(crate) mod outer;
 pub(crate) mod simd;
 mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, ReadWeight, Weight};
+pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
 pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
 pub use images::{BurnImageMap, ImageMap, ImageRows};
+pub use judge::{ImageJudge, Judged};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;

@@ -1,12 +1,14 @@
 //! Training of Meta Flow Maps and their evaluation against exact posteriors. Must not know screens.
 //!
-//! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is.
+//! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is. [`image`] and [`image_eval`] are the
+//! same for images.
 
 mod batch;
 mod classifier;
 mod data;
 mod eval;
 pub mod image;
+pub mod image_eval;
 mod images;
 pub mod jvp;
 mod layout;
@@ -23,7 +25,7 @@ mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
 pub use classifier::{ClassifierRecipe, Epoch, accuracy, train_classifier};
-pub use data::{DataError, DataPlan, Opened, Part};
+pub use data::{DataError, DataPlan, Opened, Part, read_picture};
 pub use eval::{
     EvalPlan, EvalReport, EvalRow, Figures, MODE_WEIGHT_BAR, SLICED_W2_BAR, Verdict, evaluate,
 };

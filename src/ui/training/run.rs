@@ -144,8 +144,6 @@ fn results(ui: &mut Ui, state: &mut State) {
         return;
     }
     ui.horizontal(|ui| {
-        // A tuned velocity is no map: it has no posterior to draw from.
-        let is_map = !state.seeks_reward();
         let half = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
         let button = |text: &str| egui::Button::new(text).min_size(vec2(half, size::CONTROL));
         let save = ui.add(button("Save as…"));
@@ -154,9 +152,6 @@ fn results(ui: &mut Ui, state: &mut State) {
             .clicked()
         {
             state.pick(Pick::SaveModel);
-        }
-        if !is_map {
-            return;
         }
         let open = ui.add(button("Open in Posterior"));
         if open

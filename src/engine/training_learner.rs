@@ -9,9 +9,7 @@ use crate::model::{DenseLayer, FusedMlp};
 use crate::train::finetune::Finetuner;
 use crate::train::{EvalPlan, TrainError, Trainer, evaluate};
 
-use super::training_message::{
-    MapCheck, TrainBeside, TrainCheck, TrainGoal, TrainLosses,
-};
+use super::training_message::{MapCheck, TrainBeside, TrainCheck, TrainGoal, TrainLosses};
 use super::training_tuned::Judge;
 
 /// Items of the held-out losses.

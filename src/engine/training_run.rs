@@ -14,7 +14,8 @@ use crate::train::{TrainError, Trainer};
 use super::message::LoadedModel;
 use super::training_learner::Learner;
 use super::training_message::{
-    RunId, TrainBeside, TrainCheck, TrainGoal, TrainPhase, TrainPoint, TrainReport, TrainRequest, TrainSaved, TrainSnapshot,
+    RunId, TrainBeside, TrainCheck, TrainGoal, TrainPhase, TrainPoint, TrainReport, TrainRequest,
+    TrainSaved, TrainSnapshot,
 };
 
 /// Between two looks at the network, at least.

@@ -164,7 +164,9 @@ fn drawing(state: &State, source: Source) -> String {
 
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {
     if !state.is_busy() {
-        quiet(ui, "idle", palette);
+        if !state.is_learning() {
+            quiet(ui, "idle", palette);
+        }
         return;
     }
     let keys = keys_of(ui.ctx(), Action::Cancel);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::engine::{
-    LoadedModel,     RunId, TrainCommand, TrainGoal, TrainPhase, TrainReport, TrainRequest, TrainSaved, TrainSnapshot, Tuning,
-    finetune_recipe_of, recipe_of,
+    LoadedModel, RunId, TrainCommand, TrainGoal, TrainPhase, TrainReport, TrainRequest, TrainSaved,
+    TrainSnapshot, Tuning, finetune_recipe_of, recipe_of,
 };
 use crate::lookahead::Source;
 use crate::session::{TrainFor, Workspace, WorldRef};

@@ -268,7 +268,12 @@ fn errors(report: &TrainReport, palette: &Palette) -> Panel {
     Panel {
         title: "Error, mean squared",
         hover: "Of the tuned drift against its target. Most of it is the noise of the draws, which stays.",
-        series: vec![series("error", palette.learned, false, points(report, error))],
+        series: vec![series(
+            "error",
+            palette.learned,
+            false,
+            points(report, error),
+        )],
         floor: Vec::new(),
         levels: Vec::new(),
     }

@@ -8,9 +8,9 @@ pub mod curves;
 mod plane;
 mod run;
 pub mod side;
-mod tuned;
 #[cfg(test)]
 mod tests;
+mod tuned;
 
 use eframe::egui::{
     self, Align, Layout, Rect, Response, RichText, Sense, Ui, UiBuilder, pos2, vec2,
@@ -33,7 +33,7 @@ const GAP: f32 = 10.0;
 const LEGEND: f32 = 24.0;
 
 /// The heading. Its response can be dragged to move the panel.
-pub fn header(ui: &mut Ui, state: &State) -> Response {
+pub fn header(ui: &mut Ui, state: &mut State) -> Response {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
         ui.set_min_height(size::CONTROL);
@@ -51,6 +51,10 @@ pub fn header(ui: &mut Ui, state: &State) -> Response {
             Sense::drag(),
         );
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if state.runs_elsewhere() {
+                elsewhere(ui, state);
+                return;
+            }
             let text = RichText::new(summary(state))
                 .size(size::SMALL)
                 .color(palette.text_quiet);
@@ -93,7 +97,6 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             ui.add_space(4.0);
         }
     }
-    elsewhere(ui, state);
     let room = ui.available_rect_before_wrap();
     let (planes, below) = room.split_top_bottom_at_y(room.bottom() - LEGEND);
     let [learned, exact] = halves(planes);
@@ -130,47 +133,35 @@ fn halves(room: Rect) -> [Rect; 2] {
     [first, first.translate(offset)]
 }
 
-/// The run keeps its own world: said where the canvas shows another.
+/// The run keeps its own world: said where the canvas shows another. In the heading, so that the canvases stay where
+/// they are while a mode is dragged.
 fn elsewhere(ui: &mut Ui, state: &mut State) {
-    if !state.runs_elsewhere() {
-        return;
-    }
     let palette = tokens::palette(ui);
     let open = state
         .training
         .report
         .as_ref()
         .is_some_and(|r| r.phase.is_open());
-    let text = if open {
-        "The run learns the world as it was when it began."
+    let (text, again) = if open {
+        (
+            "The run learns the world as it was when it began",
+            "Start again with this one",
+        )
     } else {
-        "The network learned another world than the one on the canvas."
+        (
+            "The network learned another world than this one",
+            "Learn this one",
+        )
     };
-    egui::Frame::new()
-        .fill(tokens::faded(palette.note, 0.10))
-        .stroke(egui::Stroke::new(1.0, tokens::faded(palette.note, 0.45)))
-        .corner_radius(egui::CornerRadius::same(size::RADIUS))
-        .inner_margin(egui::Margin::symmetric(10, 4))
-        .show(ui, |ui| {
-            ui.horizontal_wrapped(|ui| {
-                let text = RichText::new(text)
-                    .size(size::SMALL)
-                    .color(palette.text_strong);
-                ui.label(text);
-                let again = if open {
-                    "Start again with this one"
-                } else {
-                    "Learn this one"
-                };
-                if widgets::link(ui, again).clicked() {
-                    state.start_training();
-                }
-                if widgets::link(ui, "Show its world").clicked() {
-                    state.show_run_world();
-                }
-            });
-        });
-    ui.add_space(4.0);
+    // From right to left.
+    if widgets::link(ui, "Show its world").clicked() {
+        state.show_run_world();
+    }
+    if widgets::link(ui, again).clicked() {
+        state.start_training();
+    }
+    let text = RichText::new(text).size(size::SMALL).color(palette.note);
+    ui.add(egui::Label::new(text).truncate());
 }
 
 fn legend_line(ui: &mut Ui, state: &State) {

@@ -201,9 +201,10 @@ fn layers(
     let layer = Layer::Panel(side.canvas());
     let scene = state.answers.scene.clone();
     // Closed forms of the world on the canvas say nothing about a network that learns another.
-    let is_of_world = side == Side::Exact || !state.runs_elsewhere();
+    let learned = state.snapshot().is_some();
+    let is_of_world = side == Side::Exact || learned && !state.runs_elsewhere();
     if show.density && paints {
-        if side == Side::Exact && show.edit {
+        if show.edit && (side == Side::Exact || is_of_world) {
             let data = &state.world.mixture;
             paint::heat(painter, projection, data, palette.heat, layer);
         } else if let Some(scene) = scene.as_ref().filter(|_| is_of_world) {
@@ -219,7 +220,7 @@ fn layers(
         Side::Exact => (&state.answers.overlay, palette.exact),
         Side::Learned => (&state.answers.main, palette.learned),
     };
-    let has_draws = side == Side::Exact || state.snapshot().is_some();
+    let has_draws = side == Side::Exact || learned;
     if show.draws
         && has_draws
         && let Some(answer) = &set.draws

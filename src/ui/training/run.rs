@@ -144,16 +144,19 @@ fn results(ui: &mut Ui, state: &mut State) {
         return;
     }
     ui.horizontal(|ui| {
-        let half = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
-        let button = |text: &str| egui::Button::new(text).min_size(vec2(half, size::CONTROL));
-        let save = ui.add(button("Save as…"));
+        let room = ui.available_width() - ui.spacing().item_spacing.x;
+        ui.spacing_mut().button_padding.x = 4.0;
+        let button = |text: &str, share: f32| {
+            egui::Button::new(text).min_size(vec2(share * room, size::CONTROL))
+        };
+        let save = ui.add(button("Save as…", 0.4));
         if save
             .on_hover_text("Write the network as it is now to a checkpoint.")
             .clicked()
         {
             state.pick(Pick::SaveModel);
         }
-        let open = ui.add(button("Open in Posterior"));
+        let open = ui.add(button("Open in Posterior", 0.6));
         if open
             .on_hover_text("Draw with the network as it is now in the Posterior workspace.")
             .clicked()

@@ -42,7 +42,13 @@ pub fn side(ui: &mut Ui, state: &mut State) {
         ..
     } = state;
     let training = &mut session.training;
-    count_slider(ui, "Steps", &mut training.tune_steps, 100..=20_000, arrows_taken);
+    count_slider(
+        ui,
+        "Steps",
+        &mut training.tune_steps,
+        100..=20_000,
+        arrows_taken,
+    );
     ui.add_space(space::SECTION);
     section(ui, "Beside its samples", |ui| {
         ui.spacing_mut().item_spacing.y = 1.0;
@@ -96,7 +102,11 @@ pub fn header(state: &State, side: Side, palette: &Palette) -> (Badge, Option<St
     };
     if side == Side::Learned {
         let Some(snapshot) = state.snapshot() else {
-            let empty = badge("tuned".to_owned(), palette.text_quiet, "Nothing is tuned yet.");
+            let empty = badge(
+                "tuned".to_owned(),
+                palette.text_quiet,
+                "Nothing is tuned yet.",
+            );
             return (empty, None);
         };
         let check = match snapshot.check {
@@ -119,7 +129,10 @@ pub fn header(state: &State, side: Side, palette: &Palette) -> (Badge, Option<St
         }
         (_, None) => {
             let hover = "Computed when a run begins.";
-            (badge("not there yet".to_owned(), palette.text_quiet, hover), None)
+            (
+                badge("not there yet".to_owned(), palette.text_quiet, hover),
+                None,
+            )
         }
     }
 }
@@ -159,7 +172,10 @@ pub fn layers(
         return;
     };
     let slot = &mut state.training.picture.dots[canvas];
-    if !slot.as_ref().is_some_and(|(of, _)| Arc::ptr_eq(of, &samples)) {
+    if !slot
+        .as_ref()
+        .is_some_and(|(of, _)| Arc::ptr_eq(of, &samples))
+    {
         *slot = PointBuffer::from_points(device, &samples)
             .inspect_err(|e| tracing::warn!("the samples are not painted: {e}"))
             .ok()

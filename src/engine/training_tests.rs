@@ -9,6 +9,7 @@ use crate::lookahead::Source;
 use crate::mixture::{Preset, World};
 use crate::model::MlpConfig;
 use crate::train::Recipe;
+use crate::train::finetune::FinetuneRecipe;
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -221,4 +222,62 @@ fn draws_are_answered_while_a_network_learns() {
         assert_eq!(answer.host.len(), 512);
     }
     report(&engine, |r| r.step > learning.step);
+}
+
+#[test]
+fn a_velocity_is_tuned_toward_a_reward_beside_its_target_and_beside_steering() {
+    let engine = engine();
+    let model = load_shipped(Preset::Two).unwrap().unwrap();
+    let tuning = Tuning {
+        reward: "measurement:0.3,1,0.5,0.5".parse().unwrap(),
+        recipe: FinetuneRecipe {
+            steps: 60,
+            batch: 64,
+            rate: 2e-3,
+            warm_up: 5,
+            ..FinetuneRecipe::default()
+        },
+        model: Arc::new(model),
+    };
+    let parent = tuning.model.checkpoint.hash.clone();
+    start(
+        &engine,
+        TrainRequest {
+            goal: TrainGoal::Reward(Box::new(tuning)),
+            ..request(Preset::Two, 1)
+        },
+    );
+    let done = report(&engine, |r| r.phase == TrainPhase::Finished);
+    assert_eq!(done.step, 60);
+    let tuned = |check: Option<TrainCheck>| match check {
+        Some(TrainCheck::Tuned(check)) => check,
+        other => panic!("a look at a tuned velocity, not {other:?}"),
+    };
+    let snapshot = done.snapshot.as_ref().unwrap();
+    let beside = done.beside.as_ref().unwrap();
+    let last = tuned(snapshot.check);
+    let before = beside.untuned.check.unwrap();
+    let steered = beside.steered.check.unwrap();
+    // After so few steps it is on its way; steering at inference is there.
+    assert!(last.distance < before.distance, "{last:?} {before:?}");
+    assert!(last.mean_reward > before.mean_reward, "{last:?} {before:?}");
+    assert!(steered.distance < 0.5 * before.distance, "{steered:?}");
+    let counts = [
+        &beside.exact,
+        &beside.untuned.samples,
+        &beside.steered.samples,
+    ]
+    .map(|s| s.len());
+    assert_eq!(counts, [1024; 3]);
+    assert_eq!(snapshot.samples.as_ref().unwrap().len(), 1024);
+
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tuned.safetensors");
+    engine.train(TrainCommand::Save(path.clone()));
+    wait(&engine, |event| match event {
+        Event::TrainSaved(saved) => Some(saved.result.clone().unwrap()),
+        _ => None,
+    });
+    let card = Checkpoint::read(&path).unwrap().card;
+    assert_eq!(card.tuned.unwrap().parent, parent);
 }

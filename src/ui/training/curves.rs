@@ -132,12 +132,17 @@ impl Panel {
         };
         let reached = self.series.iter().flat_map(|s| &s.points);
         let last = reached.map(|p| p[0]).fold(1.0, f64::max);
-        // The axis grows with the run, so that the first minute of a long one is seen too.
-        let end = (1.25 * last).clamp(10.0, steps.max(10) as f64);
+        // The axis grows with the run, so that the first minute of a long one is seen too. A run that was taken up
+        // begins where its curves do.
+        let first = self.series.iter().filter_map(|s| s.points.first());
+        let first = first.map(|p| p[0]).fold(last, f64::min);
+        let begin = if first < 0.1 * last { 0.0 } else { first };
+        let end =
+            (begin + 1.25 * (last - begin)).clamp(begin + 10.0, (steps as f64).max(begin + 10.0));
         Chart {
             name: self.title,
             height,
-            x: axis(Scale::Linear, Some((0.0, end)), "step"),
+            x: axis(Scale::Linear, Some((begin, end)), "step"),
             y: axis(Scale::Log, None, ""),
             series: &self.series,
             floor: self.floor.clone(),

@@ -224,3 +224,24 @@ fn a_run_that_the_last_window_left_is_offered_again() {
     );
     assert!(second.query_by_label("Go on with it").is_none());
 }
+
+#[test]
+fn a_reward_is_learned_beside_its_target_and_beside_steering() {
+    let mut window = window_of(|state| {
+        state.session.training.tune_steps = 20_000;
+        state.session.steering.reward = "measurement:0.3,1,0.5,0.5".parse().unwrap();
+    });
+    click(&mut window, "A reward");
+    window.get_by_label_contains("Choose a reward and press Start");
+    wait(&mut window, "the checkpoint", |s| s.tunable().is_ok());
+    click(&mut window, "Start");
+    wait(&mut window, "a look", |s| s.snapshot().is_some());
+    window.get_by_label("exact target");
+    click(&mut window, "Steering at inference");
+    window.get_by_label("MFM-GF, 16 draws");
+    window.get_by_label_contains("tuned · step");
+    // The run of a reward is nothing that the world's canvases show.
+    click(&mut window, "The world on the canvas");
+    assert!(window.state().snapshot().is_none());
+    window.get_by_label_contains("count from the next start");
+}

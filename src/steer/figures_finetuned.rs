@@ -92,15 +92,15 @@ fn maximisation_loses_the_diversity_that_tuning_keeps() {
             &plan(Method::Base, Flow::Ode, 100, 1),
             Some(&guided(&tuner)),
         );
-        let spread = crate::metrics::covariance(&done.samples);
+        let crate::mixture::Cov2 { xx, yy, .. } = crate::metrics::covariance(&done.samples);
         println!(
             "{objective:?}: mode TV {:.3}, variance {:.3}, mean reward {:.2} (target {:.2})",
             score.tv,
-            spread.xx + spread.yy,
+            xx + yy,
             score.mean_reward,
             score.target_mean_reward
         );
-        (score, spread.xx + spread.yy)
+        (score, xx + yy)
     };
     let (tilt, kept) = sampled(Objective::Tilt);
     let (maximised, left) = sampled(Objective::Maximise);

@@ -218,8 +218,8 @@ fn plain_maximisation_collapses() {
     let mut tuner = Finetuner::new(&checkpoint, &reward("bowl:1,0.5,1"), recipe).unwrap();
     let spread = |tuner: &Finetuner| {
         let points = samples(&tuner.network().unwrap(), 1024);
-        let spread = crate::metrics::covariance(&points);
-        spread.xx + spread.yy
+        let crate::mixture::Cov2 { xx, yy, .. } = crate::metrics::covariance(&points);
+        xx + yy
     };
     let before = spread(&tuner);
     while !tuner.is_done() {

@@ -174,18 +174,20 @@ fn nothing_yet(ui: &mut Ui, state: &State, rect: Rect, palette: &Palette) {
     } else {
         "Press Start: a network learns to draw what x_t could become in this world."
     };
-    let width = (rect.width() - 40.0).min(300.0);
-    let area = Rect::from_center_size(rect.center(), vec2(width, 60.0));
-    let text = RichText::new(text)
-        .size(size::BODY)
-        .color(palette.text_quiet);
-    let builder = UiBuilder::new()
-        .max_rect(area)
-        .id_salt("nothing yet")
-        .layout(Layout::centered_and_justified(egui::Direction::TopDown));
-    ui.scope_builder(builder, |ui| {
-        ui.add(egui::Label::new(text).wrap().halign(Align::Center));
-    });
+    let font = tokens::body_font();
+    let width = (rect.width() - 60.0).clamp(60.0, 290.0);
+    let galley = ui
+        .painter()
+        .layout(text.to_owned(), font, palette.text, width);
+    let area = Rect::from_center_size(rect.center(), galley.size());
+    let response = ui.allocate_rect(area, Sense::hover());
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
+    // Readable over whatever is below.
+    let ground = tokens::faded(palette.canvas, 0.85);
+    let radius = f32::from(size::RADIUS);
+    ui.painter()
+        .rect_filled(area.expand2(vec2(14.0, 10.0)), radius, ground);
+    ui.painter().galley(area.min, galley, palette.text);
 }
 
 /// Everything between the grid and the handles, the lowest first.

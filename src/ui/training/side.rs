@@ -217,8 +217,13 @@ fn shown(ui: &mut Ui, state: &mut State) {
 
 fn seeds(ui: &mut Ui, state: &mut State) {
     let keys = keys_of(ui.ctx(), Action::Redraw);
+    // Samples of a tuned velocity have their noise for good, so that they move as it learns.
+    let has_draws = !state.seeks_reward();
     let mut again = false;
     let right = |ui: &mut Ui| {
+        if !has_draws {
+            return;
+        }
         key_hint(ui, &keys);
         again = link(ui, "redraw")
             .on_hover_text("Draws from the next seed, on both canvases.")
@@ -230,25 +235,27 @@ fn seeds(ui: &mut Ui, state: &mut State) {
             .spacing([12.0, 5.0])
             .show(ui, |ui| {
                 let session = &mut state.session;
-                for (name, seed) in [
-                    ("seed of the draws", &mut session.seed),
-                    ("seed of the training", &mut session.training.seed),
-                ] {
-                    ui.label(name);
-                    let response = ui.add(DragValue::new(seed).speed(0.1));
-                    let value = *seed as f64;
-                    response.widget_info(|| {
-                        let mut info = WidgetInfo::drag_value(true, value);
-                        info.label = Some(format!("{}{}", name[..1].to_uppercase(), &name[1..]));
-                        info
-                    });
-                    ui.end_row();
+                if has_draws {
+                    seed(ui, "seed of the draws", &mut session.seed);
                 }
+                seed(ui, "seed of the training", &mut session.training.seed);
             });
     });
     if again {
         state.perform(Action::Redraw);
     }
+}
+
+fn seed(ui: &mut Ui, name: &str, seed: &mut u64) {
+    ui.label(name);
+    let response = ui.add(DragValue::new(seed).speed(0.1));
+    let value = *seed as f64;
+    response.widget_info(|| {
+        let mut info = WidgetInfo::drag_value(true, value);
+        info.label = Some(format!("{}{}", name[..1].to_uppercase(), &name[1..]));
+        info
+    });
+    ui.end_row();
 }
 
 /// The rate of a run, for the status line.

@@ -204,7 +204,10 @@ pub fn take_moved(state: &mut State) {
 /// What the colours mean.
 pub fn legend(state: &State, entries: &mut Vec<(Sign, String)>, palette: &Palette) {
     if state.snapshot().is_some() {
-        entries.push((Sign::Dot(palette.learned), "samples as tuned".to_owned()));
+        entries.push((
+            Sign::Dot(palette.learned),
+            "tuned samples, t = 1".to_owned(),
+        ));
     }
     if let Some(sampled) = shown(state) {
         entries.push((Sign::Dot(palette.overlay), sampled.name.clone()));

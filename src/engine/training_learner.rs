@@ -108,11 +108,18 @@ impl Learner {
     }
 
     /// Looks at the averaged network; `None` when `wanted` says no, or when a weight is not finite: the next step then
-    /// ends the run with a message.
-    pub fn look(&mut self, wanted: &(dyn Fn() -> bool + Sync)) -> Option<Look> {
+    /// ends the run with a message. Without `judged` a map is only copied, which costs little, and a velocity not looked at.
+    pub fn look(&mut self, judged: bool, wanted: &(dyn Fn() -> bool + Sync)) -> Option<Look> {
         match self {
             Self::Map(trainer) => {
                 let network = trainer.fused().ok()?;
+                if !judged {
+                    return Some(Look {
+                        network,
+                        check: None,
+                        samples: None,
+                    });
+                }
                 let held_out = trainer.held_out_loss(HELD_OUT);
                 let report = evaluate(&network, trainer.world(), &plan(), |_| wanted())?;
                 let mean = report.mean;
@@ -128,6 +135,8 @@ impl Learner {
                     samples: None,
                 })
             }
+            // Its samples are what costs.
+            Self::Velocity(..) if !judged => None,
             Self::Velocity(tuner, judge, _) => {
                 let network = tuner.network().ok()?;
                 let (samples, check) = judge.look(tuner, &network, wanted)?;

@@ -20,8 +20,8 @@ use super::training_message::{
 
 /// Between two looks at the network, at least.
 const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
-/// Looks take no more than one part in so many of the time.
-const LOOK_SHARE: u32 = 8;
+/// Judging takes no more than one part in so many of the time.
+const JUDGE_SHARE: u32 = 8;
 /// Between keeping the run on disk: an interruption costs at most this much.
 const KEEP_EVERY: Duration = Duration::from_secs(20);
 /// Points of the curves that are kept.
@@ -74,7 +74,8 @@ pub(super) struct Run {
     curve: Vec<TrainPoint>,
     snapshot: Option<Arc<TrainSnapshot>>,
     looked: Option<Instant>,
-    look_cost: Duration,
+    judged: Option<Instant>,
+    judge_cost: Duration,
     /// Time on the run before the last pause, and since when it goes on.
     spent: Duration,
     since: Instant,
@@ -106,7 +107,7 @@ impl Run {
         let goal = (Learner::Map(Box::new(trainer)), goal);
         let mut run =
             Self::with(id, goal, world, share, Some(path.to_owned())).map_err(|e| (id, e))?;
-        run.look(&|| true);
+        run.look(true, &|| true);
         Ok(run)
     }
 
@@ -141,7 +142,8 @@ impl Run {
             curve: Vec::new(),
             snapshot: None,
             looked: None,
-            look_cost: Duration::ZERO,
+            judged: None,
+            judge_cost: Duration::ZERO,
             spent: Duration::ZERO,
             since: now,
             marks: VecDeque::new(),
@@ -191,9 +193,12 @@ impl Run {
             self.close(TrainPhase::Finished);
             return;
         }
-        let due = BETWEEN_LOOKS.max(self.look_cost * LOOK_SHARE);
-        if self.looked.is_none_or(|at| at.elapsed() >= due) {
-            self.look(wanted);
+        let is_due = |since: Option<Instant>, pause: Duration| {
+            since.is_none_or(|at| at.elapsed() >= BETWEEN_LOOKS.max(pause))
+        };
+        if is_due(self.looked, Duration::ZERO) {
+            let judged = is_due(self.judged, self.judge_cost * JUDGE_SHARE);
+            self.look(judged, wanted);
         }
         if self.kept.elapsed() >= KEEP_EVERY {
             self.keep();
@@ -223,7 +228,7 @@ impl Run {
             self.spent += self.since.elapsed();
             // A diverged network is not looked at again.
             if !matches!(phase, TrainPhase::Failed(_)) {
-                self.look(&|| true);
+                self.look(true, &|| true);
             }
         }
         self.phase = phase;
@@ -242,15 +247,16 @@ impl Run {
     }
 
     /// Looks at the averaged network: held-out losses, distances, a copy to draw with.
-    fn look(&mut self, wanted: &(dyn Fn() -> bool + Sync)) {
+    fn look(&mut self, judged: bool, wanted: &(dyn Fn() -> bool + Sync)) {
         let begun = Instant::now();
         let pool = self.pool.clone();
         let step = self.learner.steps_done();
-        if self.snapshot.as_ref().is_some_and(|s| s.step == step) {
+        let is_known = |s: &Arc<TrainSnapshot>| s.step == step && (s.check.is_some() || !judged);
+        if self.snapshot.as_ref().is_some_and(is_known) {
             return;
         }
         let learner = &mut self.learner;
-        let Some(look) = pool.install(|| learner.look(wanted)) else {
+        let Some(look) = pool.install(|| learner.look(judged, wanted)) else {
             return;
         };
         let layers = self.learner.layers();
@@ -274,9 +280,14 @@ impl Run {
             check: look.check,
             samples: look.samples,
         }));
-        self.point(look.check);
-        self.look_cost = begun.elapsed();
+        if look.check.is_some() {
+            self.point(look.check);
+        }
         self.looked = Some(Instant::now());
+        if judged {
+            self.judge_cost = begun.elapsed();
+            self.judged = self.looked;
+        }
     }
 
     /// Writes the averaged network.

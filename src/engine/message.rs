@@ -15,6 +15,7 @@ use super::steer_message::{
     BudgetAnswer, BudgetRequest, LensAnswer, LensRequest, ScoreCurvesAnswer, ScoresAnswer,
     ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
 };
+use super::training_message::{RunId, TrainReport, TrainSaved};
 
 /// A number that names one request; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -76,8 +77,15 @@ pub struct LoadedModel {
     pub network: FusedMlp,
     /// What to call it: `three.safetensors`.
     pub name: String,
-    /// Where it came from; `None` for a shipped one.
+    /// Where it came from; `None` for a shipped one, and for one that is being trained.
     pub path: Option<PathBuf>,
+}
+
+impl LoadedModel {
+    /// Whether it was read from a file, shipped or not; else it is a moment of a training run.
+    pub fn has_file(&self) -> bool {
+        self.checkpoint.bytes > 0
+    }
 }
 
 /// Where the mathematics of a request ran.
@@ -361,4 +369,10 @@ pub enum Event {
     Cancelled(RequestId, Slot),
     /// Where the engine computes, after each change.
     Compute(ComputeReport),
+    /// A training run, about ten times a second while it learns.
+    Training(Arc<TrainReport>),
+    /// A checkpoint of a training run was written, or was not.
+    TrainSaved(Arc<TrainSaved>),
+    /// A run could not begin; the message says what to do.
+    TrainRefused(RunId, String),
 }

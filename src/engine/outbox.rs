@@ -12,6 +12,8 @@ enum Kind {
     Progress,
     End,
     Compute,
+    Training,
+    TrainSaved,
 }
 
 #[derive(Default)]
@@ -47,6 +49,9 @@ impl Outbox {
             Event::Progress(_, slot, _) => (Some(*slot), Kind::Progress),
             Event::Failed(_, slot, _) | Event::Cancelled(_, slot) => (Some(*slot), Kind::End),
             Event::Compute(_) => (None, Kind::Compute),
+            Event::Training(_) => (None, Kind::Training),
+            Event::TrainSaved(_) => (None, Kind::TrainSaved),
+            Event::TrainRefused(..) => (None, Kind::End),
         };
         let mut state = self.lock();
         state.sequence += 1;

@@ -5,6 +5,7 @@ mod export;
 mod history;
 mod recent;
 mod steering;
+mod training;
 
 pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
@@ -14,3 +15,4 @@ pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_at
 pub use history::History;
 pub use recent::RecentFiles;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

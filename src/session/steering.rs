@@ -13,6 +13,8 @@ pub enum Workspace {
     Posterior,
     /// Methods that steer, side by side.
     Steering,
+    /// A network that learns the world.
+    Train,
 }
 
 /// How the reward is painted under the particles.

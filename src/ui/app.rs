@@ -25,6 +25,8 @@ pub struct App {
     tree: Tree<Pane>,
     /// The panels of the Steering workspace.
     steering_tree: Tree<Pane>,
+    /// The panels of the Train workspace.
+    training_tree: Tree<Pane>,
     /// The session as it was last kept for the next run.
     saved: Option<Session>,
     /// Whether eframe tells how long a frame took, painting included.
@@ -65,6 +67,7 @@ impl App {
         let mut state = State::new(ctx, device, session, options.session_path.clone());
         state.recent = remembered.recent;
         state.hint_dismissed = remembered.hint_dismissed;
+        state.keep_files_in(options.data_dir.clone());
         if let Some(path) = options.checkpoint()
             && !options.names_world()
         {
@@ -77,6 +80,7 @@ impl App {
             state,
             tree: remembered.tree,
             steering_tree: remembered.steering_tree,
+            training_tree: remembered.training_tree,
             saved: None,
             frame_time_is_told: false,
         }
@@ -161,6 +165,7 @@ impl App {
                 let tree = match state.session.workspace {
                     Workspace::Posterior => &mut self.tree,
                     Workspace::Steering => &mut self.steering_tree,
+                    Workspace::Train => &mut self.training_tree,
                 };
                 layout::show(ui, tree, state);
             });
@@ -308,7 +313,8 @@ impl eframe::App for App {
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        persist::save(storage, &self.state, &self.tree, &self.steering_tree);
+        let trees = [&self.tree, &self.steering_tree, &self.training_tree];
+        persist::save(storage, &self.state, trees);
         self.saved = Some(self.state.session.clone());
     }
 

@@ -32,6 +32,10 @@ pub enum Pick {
     SaveSession,
     /// Where to write the draws.
     ExportDraws,
+    /// Where to save the trained network.
+    SaveModel,
+    /// Where to save the curves of the training.
+    SaveCurves,
 }
 
 /// What came of an errand.
@@ -117,6 +121,14 @@ impl Errands {
                     .pick_file(),
                 Pick::SaveWorld | Pick::SaveSession => dialog
                     .add_filter("RON", &["ron"])
+                    .set_file_name(suggestion)
+                    .save_file(),
+                Pick::SaveModel => dialog
+                    .add_filter("Checkpoints", &["safetensors"])
+                    .set_file_name(suggestion)
+                    .save_file(),
+                Pick::SaveCurves => dialog
+                    .add_filter("Comma-separated values", &["csv"])
                     .set_file_name(suggestion)
                     .save_file(),
                 Pick::ExportDraws => dialog

@@ -29,6 +29,7 @@ mod steering;
 mod timeline;
 mod tokens;
 mod top_bar;
+mod training;
 mod widgets;
 
 pub use app::App;

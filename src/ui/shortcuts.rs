@@ -41,6 +41,8 @@ pub enum Action {
     Trails,
     /// What the selected particle sees.
     Futures,
+    /// Start, pause or resume the training.
+    Train,
     /// Open any file.
     Open,
     /// Save the session.
@@ -66,6 +68,8 @@ pub enum Group {
     Canvas,
     /// The comparison of methods.
     Steering,
+    /// A network that learns.
+    Training,
     /// Files and the program.
     Program,
 }
@@ -78,6 +82,7 @@ impl Group {
             Self::Draws => "Draws",
             Self::Canvas => "Canvas",
             Self::Steering => "Steering",
+            Self::Training => "Training",
             Self::Program => "Program",
         }
     }
@@ -261,6 +266,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "futures of the selected particle",
     ),
     entry(
+        &[ctrl(Key::Enter)],
+        Action::Train,
+        Group::Training,
+        "start, pause or resume; Esc pauses too",
+    ),
+    entry(
         &[ctrl(Key::Num1)],
         Action::Workspace(Workspace::Posterior),
         Group::Program,
@@ -271,6 +282,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Action::Workspace(Workspace::Steering),
         Group::Program,
         "the Steering workspace",
+    ),
+    entry(
+        &[ctrl(Key::Num3)],
+        Action::Workspace(Workspace::Train),
+        Group::Program,
+        "the Train workspace",
     ),
     entry(
         &[ctrl(Key::O)],

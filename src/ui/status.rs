@@ -10,6 +10,7 @@ use super::format;
 use super::shortcuts::{Action, keys_of};
 use super::state::State;
 use super::tokens::{self, Palette, size};
+use super::training;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -19,6 +20,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         device(ui, state, palette);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             activity(ui, state, palette);
+            learning(ui, state, palette);
             let seed = format!("seed {}", state.session.seed);
             quiet(ui, &seed, palette).on_hover_text("R draws from the next seed");
             quiet(ui, &format!("frame {:.1} ms", state.frame_ms), palette)
@@ -37,6 +39,19 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             }
         });
     });
+}
+
+/// A run goes on in every workspace.
+fn learning(ui: &mut Ui, state: &State, palette: &Palette) {
+    if !state.is_learning() {
+        return;
+    }
+    let mut text = format!("training {}", training::summary(state));
+    if let Some(rate) = training::side::rate(state) {
+        text = format!("{text}, {rate}");
+    }
+    let text = RichText::new(text).size(size::SMALL).color(palette.text);
+    ui.label(text);
 }
 
 /// How long the methods took.
@@ -149,7 +164,9 @@ fn drawing(state: &State, source: Source) -> String {
 
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {
     if !state.is_busy() {
-        quiet(ui, "idle", palette);
+        if !state.is_learning() {
+            quiet(ui, "idle", palette);
+        }
         return;
     }
     let keys = keys_of(ui.ctx(), Action::Cancel);

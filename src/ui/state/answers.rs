@@ -190,6 +190,9 @@ impl State {
                 self.steering.budget = Some(answer);
             }
             Event::Compute(report) => self.answers.compute = Some(report),
+            Event::Training(report) => self.take_training(report),
+            Event::TrainSaved(saved) => self.take_saved(&saved),
+            Event::TrainRefused(run, message) => self.training_refused(run, message),
         }
     }
 

@@ -75,7 +75,10 @@ impl State {
                     "No file dialog could be shown. Drop the file on the window instead, or name it on the command line: foresight --checkpoint FILE, --session FILE, --world FILE",
                 ),
                 Outcome::Saved(place, path, Ok(())) => {
-                    self.recent.touch(&path);
+                    // Curves are nothing that can be opened.
+                    if place != Place::Training {
+                        self.recent.touch(&path);
+                    }
                     self.notices
                         .done(place, format!("Saved to {}", path.display()));
                 }
@@ -103,6 +106,8 @@ impl State {
                 self.save_session();
             }
             Pick::ExportDraws => self.export_draws(path),
+            Pick::SaveModel => self.save_trained(with_ending(path, "safetensors")),
+            Pick::SaveCurves => self.save_curves(with_ending(path, "csv")),
         }
     }
 

@@ -14,6 +14,7 @@ mod notices;
 mod steer_asks;
 mod steer_clock;
 mod steering;
+mod training;
 mod undo;
 mod world;
 
@@ -38,6 +39,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
 
@@ -68,6 +70,8 @@ pub struct State {
     pub answers: Answers,
     /// What came back about steering.
     pub steering: SteeringState,
+    /// What came back about training.
+    pub training: TrainingState,
     /// Messages, each where the person acted.
     pub notices: Notices,
     /// Files opened before.
@@ -142,6 +146,7 @@ impl State {
             model: ModelSlot::default(),
             answers: Answers::default(),
             steering: SteeringState::default(),
+            training: TrainingState::default(),
             notices: Notices::default(),
             recent: RecentFiles::default(),
             adapter: device.as_ref().map(|d| d.info.clone()),
@@ -196,6 +201,7 @@ impl State {
         }
         self.watch_edits(ctx);
         self.submit_asks(ctx);
+        self.tell_share();
         self.notices.expire(ctx, self.time);
     }
 
@@ -223,6 +229,8 @@ impl State {
             // What follows is of the other workspace.
             Action::DrawStyle | Action::Velocity | Action::Source(_) | Action::Overlay
                 if self.is_steering() => {}
+            Action::Velocity | Action::Overlay if self.is_train() => {}
+            Action::Source(index) if self.is_train() => self.choose_calls(index),
             Action::DrawStyle => self.toggle_style(),
             Action::Contours => self.session.show.contours ^= true,
             Action::Velocity => self.session.show.velocity ^= true,
@@ -232,6 +240,7 @@ impl State {
             Action::RewardStyle => self.next_reward_style(),
             Action::Trails => self.session.steering.show.trails ^= true,
             Action::Futures => self.session.steering.show.futures ^= true,
+            Action::Train => self.start_pause_or_resume(),
             Action::Open => self.errands.pick(Pick::Open, String::new()),
             Action::SaveSession => self.save_session(),
             Action::Undo => self.undo(),
@@ -244,6 +253,9 @@ impl State {
     fn cancel(&mut self) {
         if self.help_open {
             self.help_open = false;
+        } else if self.is_train() && self.is_learning() {
+            // What was learned stays, and training can go on.
+            self.pause_training();
         } else if self.is_steering() && self.asks.is_waiting(Slot::Steer) {
             self.playing = false;
             self.engine.cancel(Slot::Steer);
@@ -299,6 +311,8 @@ impl State {
             Pick::SaveWorld => format!("{}.ron", self.world.name),
             Pick::SaveSession => "session.ron".to_owned(),
             Pick::ExportDraws => format!("{}-draws.npz", self.world.name),
+            Pick::SaveModel => format!("{}.safetensors", self.run_name()),
+            Pick::SaveCurves => format!("{}-training.csv", self.run_name()),
             Pick::Open | Pick::Checkpoint | Pick::World => String::new(),
         };
         self.errands.pick(pick, suggestion);

@@ -423,7 +423,7 @@ impl State {
     /// What the other workspace asked for is no longer wanted.
     pub(super) fn leave_workspace(&mut self, to: crate::session::Workspace) {
         let slots: &[Slot] = match to {
-            crate::session::Workspace::Posterior => &SLOTS,
+            crate::session::Workspace::Posterior | crate::session::Workspace::Train => &SLOTS,
             crate::session::Workspace::Steering => &POSTERIOR_SLOTS,
         };
         for slot in slots.iter().copied() {

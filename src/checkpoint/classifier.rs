@@ -12,6 +12,10 @@ use super::header::Header;
 use super::{CheckpointError, FORMAT, write_whole};
 use crate::model::{ClassifierConfig, WeightValues, Weights};
 
+/// The shipped classifier of 28x28 digits.
+pub const DIGITS_CLASSIFIER: &[u8] =
+    include_bytes!("../../checkpoints/mnist-classifier.safetensors");
+
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-classifier";
 

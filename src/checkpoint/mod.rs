@@ -17,11 +17,16 @@ mod ours;
 mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
-pub use classifier::{ClassifierCard, halved, read_classifier, write_classifier};
+pub use classifier::{
+    ClassifierCard, DIGITS_CLASSIFIER, halved, read_classifier, write_classifier,
+};
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
-pub use image::{ImageCard, open_image_map, read_image_map, write_image_map};
+pub use image::{
+    ImageCard, image_map_from_bytes, is_image_map, open_image_map, read_image_map, shipped_image_map, write_image_map,
+};
 pub use inspect::{Inspection, inspect};
 
+pub(crate) use open::sha256_hex;
 pub(crate) use ours::write_whole;

@@ -10,6 +10,9 @@ mod budget;
 mod calibrate;
 mod diversity;
 mod draws;
+mod images;
+mod images_open;
+mod images_wall;
 mod mailbox;
 mod message;
 mod open;
@@ -31,6 +34,7 @@ use crate::session::ComputeChoice;
 
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
+pub use images::{Judged, LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;

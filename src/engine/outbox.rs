@@ -37,6 +37,8 @@ impl Outbox {
             Event::Stats(_, slot, _) => (Some(*slot), Kind::Stats),
             Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
             Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
+            Event::OpenedImages(_, slot, _) => (Some(*slot), Kind::Answer),
+            Event::Wall(..) => (Some(Slot::Wall), Kind::Answer),
             Event::Steer(..) => (Some(Slot::Steer), Kind::Answer),
             Event::Scores(..) => (Some(Slot::Scores), Kind::Answer),
             Event::ScoreCurves(..) => (Some(Slot::ScoreCurves), Kind::Answer),

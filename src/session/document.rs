@@ -9,6 +9,7 @@ use crate::lookahead::Source;
 use crate::mixture::{MixtureError, Preset, World, shortened};
 
 use super::export::write_atomically;
+use super::images::Images;
 use super::steering::{Lesson, Steering, Workspace};
 
 /// The largest session file that is read, in bytes.
@@ -260,6 +261,8 @@ pub struct Session {
     pub workspace: Workspace,
     /// The comparison of methods.
     pub steering: Steering,
+    /// The wall of pictures.
+    pub images: Images,
     /// What a teacher says of it.
     pub lesson: Option<Lesson>,
 }
@@ -289,6 +292,7 @@ impl Default for Session {
             theme: ColorTheme::Dark,
             workspace: Workspace::Posterior,
             steering: Steering::default(),
+            images: Images::default(),
             lesson: None,
         }
     }
@@ -403,7 +407,8 @@ impl Session {
                 "0.01 to 100 are possible",
             );
         }
-        if let Some((field, value, expected)) = self.steering.fault() {
+        let fault = self.steering.fault().or_else(|| self.images.fault());
+        if let Some((field, value, expected)) = fault {
             return fail(field, value, expected);
         }
         if let Some(lesson) = &self.lesson

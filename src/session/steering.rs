@@ -13,6 +13,8 @@ pub enum Workspace {
     Posterior,
     /// Methods that steer, side by side.
     Steering,
+    /// What a half-formed picture could still become.
+    Images,
 }
 
 /// How the reward is painted under the particles.

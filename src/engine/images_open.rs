@@ -1,0 +1,142 @@
+//! Opening maps of pictures, and the classifier that judges their draws.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor, TensorData};
+
+use crate::checkpoint::{
+    CheckpointError, DIGITS_CLASSIFIER, ImageCard, TensorEntry, TensorFile, image_map_from_bytes,
+    inspect, open_image_map, read_classifier, sha256_hex, shipped_image_map,
+};
+use crate::model::{Classifier, with_weights};
+use crate::session::StoredPicture;
+
+use super::images::LoadedImages;
+use super::message::{Event, Progress, RequestId, Slot};
+use super::open::name_of;
+use super::worker::{Job, JobError, JobResult, Worker};
+
+/// What the shipped map is called.
+const SHIPPED: &str = "mnist.safetensors";
+
+impl Worker {
+    /// Opens a map of pictures; without a path the shipped one.
+    pub fn open_images(&mut self, id: RequestId, slot: Slot, path: Option<&Path>) -> JobResult {
+        let name = path.map_or_else(|| SHIPPED.to_owned(), name_of);
+        let job = Job::new(id, slot, format!("opening {name}"));
+        let stage = |worker: &Self, label: &str, fraction| {
+            let progress = Progress {
+                label: format!("{label} {name}"),
+                fraction: Some(fraction),
+                left: None,
+            };
+            worker.post(Event::Progress(id, slot, progress));
+        };
+        let failed = |e: CheckpointError| JobError::Failed(e.to_string());
+        stage(self, "checking", 0.05);
+        let (file, hash) = match path {
+            Some(path) => {
+                let hash = inspect(path).map_err(failed)?.hash;
+                (TensorFile::open(path).map_err(failed)?, hash)
+            }
+            None => {
+                let bytes = shipped()?;
+                let file = TensorFile::from_bytes(bytes, SHIPPED).map_err(failed)?;
+                (file, sha256_hex(bytes))
+            }
+        };
+        let numbers = |tensor: &TensorEntry| tensor.shape.iter().product::<u64>();
+        let parameters = file.tensors().iter().map(numbers).sum();
+        if !self.wanted(&job) {
+            return Err(JobError::Cancelled);
+        }
+        stage(self, "reading", 0.3);
+        let (card, map) = match path {
+            Some(path) => open_image_map(path),
+            None => image_map_from_bytes(shipped()?, SHIPPED),
+        }
+        .map_err(failed)?;
+        if !self.wanted(&job) {
+            return Err(JobError::Cancelled);
+        }
+        check(&card, &name)?;
+        let model = LoadedImages {
+            map,
+            card: Arc::new(card),
+            name,
+            path: path.map(Path::to_path_buf),
+            hash,
+            parameters,
+        };
+        self.post(Event::OpenedImages(id, slot, Arc::new(model)));
+        Ok(())
+    }
+}
+
+fn shipped() -> Result<&'static [u8], JobError> {
+    shipped_image_map().ok_or_else(|| {
+        JobError::Failed("No map of pictures is shipped with this version: open one".to_owned())
+    })
+}
+
+/// Latent pictures and large ones cannot be shown.
+fn check(card: &ImageCard, name: &str) -> Result<(), JobError> {
+    let [c, h, w] = card.model.state();
+    if matches!(c, 1 | 3) && h == w && h <= StoredPicture::MAX_SIDE as usize {
+        return Ok(());
+    }
+    Err(JobError::Failed(format!(
+        "{name}: its pictures have {c} channels of {h} x {w}; the wall shows grey or colour pixels up to 256 x 256"
+    )))
+}
+
+/// A classifier for pictures of one shape, ready to judge.
+pub(super) struct Judge {
+    net: Classifier,
+    shape: [usize; 3],
+    names: Vec<String>,
+}
+
+impl Judge {
+    /// The shipped one of digits.
+    pub fn digits() -> Result<Self, String> {
+        let name = "mnist-classifier.safetensors";
+        let (card, weights) =
+            read_classifier(DIGITS_CLASSIFIER, name).map_err(|e| e.to_string())?;
+        let net = with_weights(card.config.init(&Device::flex()), &weights)
+            .map_err(|e| format!("{name}: {e}"))?;
+        Ok(Self {
+            net,
+            shape: card.config.image,
+            names: card.classes,
+        })
+    }
+
+    /// Whether it knows such pictures.
+    pub fn knows(&self, model: &LoadedImages) -> bool {
+        self.shape == model.shape() && self.names == model.card.classes
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Probabilities `[n][classes]` of pictures `[n][C H W]`.
+    pub fn probabilities(&self, pictures: &[f32]) -> Vec<f32> {
+        let [c, h, w] = self.shape;
+        let count = pictures.len() / (c * h * w);
+        if count == 0 {
+            return Vec::new();
+        }
+        let data = TensorData::new(pictures.to_vec(), [count, c, h, w]);
+        let logits = self.net.logits(Tensor::from_data(data, &Device::flex()));
+        softmax(logits, 1)
+            .into_data()
+            .convert::<f32>()
+            .try_into_vec()
+            .unwrap_or_default()
+    }
+}

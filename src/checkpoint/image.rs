@@ -154,6 +154,7 @@ mod tests {
     fn a_map_of_images_is_written_in_halves_and_read_again() {
         let model = DitConfig {
             input_size: 8,
+            patch_size: 4,
             hidden_size: 8,
             depth: 2,
             num_heads: 2,

@@ -36,7 +36,11 @@ pub fn train_images(
     };
     let part = part_path(&args.out);
     let mut run = if args.resume && part.exists() {
-        ImageTrainer::resume(&part, &device).map_err(|e| e.to_string())?
+        let mut run = ImageTrainer::resume(&part, &device).map_err(|e| e.to_string())?;
+        if let Some(steps) = args.steps {
+            run.end_at(steps);
+        }
+        run
     } else {
         ImageTrainer::new(recipe(args, kind)?, &device).map_err(|e| e.to_string())?
     };

@@ -92,7 +92,7 @@ fn target(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> Tensor<4> {
         guidance_scale: Some(rows(&batch.guidance)),
     };
     let mut velocity = batch.direction.clone().inner();
-    if recipe.guided_share > 0.0 {
+    if batch.guided {
         // Guidance folded in: v_null + w (v_class - v_null), the model being told w.
         let null = Condition {
             label: None,

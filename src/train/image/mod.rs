@@ -14,7 +14,7 @@ mod trainer;
 #[cfg(test)]
 mod tests;
 
-pub use batch::ImageBatch;
+pub use batch::{ImageBatch, PlainBatch};
 pub use loss::{ImageLoss, loss};
 pub use recipe::{ImageConsistency, ImageRecipe};
 pub use trainer::{ImageTrainError, ImageTrainer};

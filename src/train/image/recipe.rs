@@ -33,8 +33,11 @@ pub struct ImageRecipe {
     pub micro_batch: usize,
     /// Root of weights, data and noise.
     pub seed: u64,
-    /// Share of the items with `s = u`.
+    /// Share of the items with `s = u`, once jumps are learned.
     pub diagonal_share: f64,
+    /// Step at which jumps and guidance begin to be learned; until then every item has `s = u` and the scale 1. What a
+    /// jump is taught comes from the network itself, which has to know velocities first.
+    pub jumps_from: u64,
     /// What the other items are trained to agree with.
     pub consistency: ImageConsistency,
     /// Law of `t`.
@@ -56,6 +59,9 @@ pub struct ImageRecipe {
     pub rate: f64,
     /// Steps of warm-up.
     pub warm_up: u64,
+    /// Share of the steps, the last ones, over which the rate falls in a line; it is constant before, so that a run can
+    /// be made longer when it is taken up again.
+    pub decay_share: f64,
     /// Share of the rate that is left at the end.
     pub rate_floor: f64,
     /// Decoupled decay of the weights.
@@ -71,11 +77,12 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 60_000,
-            batch: 256,
-            micro_batch: 256,
+            steps: 40_000,
+            batch: 128,
+            micro_batch: 128,
             seed: 1,
             diagonal_share: 0.5,
+            jumps_from: 12_000,
             consistency: ImageConsistency::MeanFlow,
             times: TimeLaw {
                 power: 2.0,
@@ -88,12 +95,13 @@ impl ImageRecipe {
             weight_floor: 0.01,
             diagonal_power: 0.5,
             consistency_power: 1.0,
-            rate: 3e-4,
-            warm_up: 1000,
+            rate: 6e-4,
+            warm_up: 500,
+            decay_share: 0.25,
             rate_floor: 0.02,
             weight_decay: 0.0,
             clip: 1.5,
-            ema_limit: 0.9995,
+            ema_limit: 0.999,
         }
     }
 
@@ -102,6 +110,11 @@ impl ImageRecipe {
         Self {
             model: DitConfig::photos_coarse(),
             steps: 200_000,
+            batch: 256,
+            micro_batch: 256,
+            jumps_from: 60_000,
+            rate: 3e-4,
+            warm_up: 1000,
             mirror: true,
             ema_limit: 0.9999,
             ..Self::digits()
@@ -166,6 +179,7 @@ impl ImageRecipe {
                 self.rate > 0.0 && self.rate <= 1.0,
                 "above 0 and at most 1",
             ),
+            ("decay_share", share(self.decay_share), "0 to 1"),
             ("rate_floor", share(self.rate_floor), "0 to 1"),
             (
                 "weight_decay",
@@ -183,6 +197,33 @@ impl ImageRecipe {
             .into_iter()
             .find(|(_, fine, _)| !fine)
             .map(|(name, _, want)| format!("{name} of the recipe must be {want}"))
+    }
+
+    /// Learning rate of a step: a warm-up, a plain, a slope.
+    pub(super) fn rate_at(&self, step: u64) -> f64 {
+        let (step, steps) = (step as f64, self.steps as f64);
+        let warm = ((step + 1.0) / self.warm_up.max(1) as f64).min(1.0);
+        let slope = (self.decay_share * steps).max(1.0);
+        let left = ((steps - step) / slope).clamp(0.0, 1.0);
+        self.rate * warm * (self.rate_floor + (1.0 - self.rate_floor) * left)
+    }
+
+    /// Share of the items with `s = u` at a step.
+    pub(super) fn diagonal_share_at(&self, step: u64) -> f64 {
+        if step < self.jumps_from {
+            1.0
+        } else {
+            self.diagonal_share
+        }
+    }
+
+    /// Share of the labelled items that are taught guidance at a step.
+    pub(super) fn guided_share_at(&self, step: u64) -> f64 {
+        if step < self.jumps_from {
+            0.0
+        } else {
+            self.guided_share
+        }
     }
 
     /// The scale that guided items are told.

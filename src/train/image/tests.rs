@@ -42,6 +42,7 @@ fn recipe(consistency: ImageConsistency) -> ImageRecipe {
         batch: 16,
         micro_batch: 8,
         warm_up: 5,
+        jumps_from: 0,
         rate: 3e-3,
         consistency,
         ..ImageRecipe::digits()

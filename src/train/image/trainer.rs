@@ -10,7 +10,7 @@ use super::loss::loss;
 use super::optimizer::{NamedGradients, Optimizer, StepOptions, add_gradients, named_gradients};
 use super::recipe::ImageRecipe;
 use crate::model::Dit;
-use crate::train::{ImageSet, RateCourse, StepLoss, ema_decay};
+use crate::train::{ImageSet, StepLoss, ema_decay};
 
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,11 @@ impl ImageTrainer {
         self.step
     }
 
+    /// Ends the run at another step than its recipe said.
+    pub fn end_at(&mut self, steps: u64) {
+        self.recipe.steps = steps.max(self.step);
+    }
+
     /// Whether all steps are taken.
     pub fn is_done(&self) -> bool {
         self.step >= self.recipe.steps
@@ -140,15 +145,9 @@ impl ImageTrainer {
                 named_gradients(&self.net, &loss.weighted.backward()),
             );
         }
-        let course = RateCourse {
-            peak: recipe.rate,
-            warm_up: recipe.warm_up,
-            steps: recipe.steps,
-            floor: recipe.rate_floor,
-        };
         let options = StepOptions {
             step: self.step,
-            rate: course.at(self.step),
+            rate: recipe.rate_at(self.step),
             weight_decay: recipe.weight_decay,
             clip: recipe.clip,
             ema_decay: ema_decay(self.step, recipe.ema_limit),

@@ -78,10 +78,7 @@ impl Worker {
         };
         let classes = self.judge(&request.model).map(Judge::classes);
         // What is there already, and the state itself, need not wait for the first draws.
-        self.post(Event::Wall(
-            id,
-            Arc::new(answer(&drawn, classes, counters)),
-        ));
+        self.post(Event::Wall(id, Arc::new(answer(&drawn, classes, counters))));
         let (mut have, mut told) = (before, None::<Instant>);
         let mut result = Ok(());
         while have < request.draws {
@@ -211,7 +208,15 @@ fn draw(
         _ => 1,
     };
     let state = (request.t as f32, x_t);
-    jumps(model, noise, state, (class, guidance), steps, counters, watch)
+    jumps(
+        model,
+        noise,
+        state,
+        (class, guidance),
+        steps,
+        counters,
+        watch,
+    )
 }
 
 /// A picture that the map makes from noise.
@@ -228,7 +233,15 @@ fn generate(
     let nothing = vec![0.0; model.numbers()];
     let steps = GENERATION_STEPS;
     let state = (0.0, nothing.as_slice());
-    jumps(model, noise, state, (class, guidance), steps, counters, watch)
+    jumps(
+        model,
+        noise,
+        state,
+        (class, guidance),
+        steps,
+        counters,
+        watch,
+    )
 }
 
 /// Carries `x`, `[n][C H W]`, from 0 to 1 in so many jumps under one state.

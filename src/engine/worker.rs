@@ -10,8 +10,8 @@ use crate::model::Mlp;
 use crate::session::ComputeChoice;
 
 use super::Wake;
-use super::mailbox::{Mail, Mailbox};
 use super::images_wall::WallMemo;
+use super::mailbox::{Mail, Mailbox};
 use super::message::{Command, Compute, ComputeReport, Event, Progress, RequestId, Slot};
 use super::outbox::Outbox;
 use super::scene::PathMemo;

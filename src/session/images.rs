@@ -201,8 +201,7 @@ impl Images {
     /// Whether one more picture like `picture` can be kept.
     pub fn has_room_for(&self, picture: &StoredPicture) -> bool {
         let text: usize = self.kept.iter().map(|k| k.picture.pixels.len()).sum();
-        self.kept.len() < Self::MAX_KEPT
-            && text + picture.pixels.len() <= Self::MAX_KEPT_TEXT
+        self.kept.len() < Self::MAX_KEPT && text + picture.pixels.len() <= Self::MAX_KEPT_TEXT
     }
 
     /// What is wrong with it, if anything: the field, its value, what is accepted.
@@ -239,8 +238,10 @@ impl Images {
         }
         for kept in &self.kept {
             let label = kept.label.as_ref().map_or(0, String::len);
-            let expected = kept.picture.fault().or((label > Self::MAX_TEXT)
-                .then_some("a label has at most 1,000 bytes"))
+            let expected = kept
+                .picture
+                .fault()
+                .or((label > Self::MAX_TEXT).then_some("a label has at most 1,000 bytes"))
                 .or((!(0.0..=1.0).contains(&kept.t)).then_some("a time lies in [0, 1]"));
             if let Some(expected) = expected {
                 return Some(("images.kept", format!("noise {}", kept.item), expected));

@@ -57,7 +57,7 @@ fn content(ui: &mut Ui, wide: bool) {
         ui.horizontal_top(|ui| {
             column(ui, &[Group::Time, Group::Canvas, Group::Steering]);
             ui.add_space(GUTTER);
-            column(ui, &[Group::Draws, Group::Program]);
+            column(ui, &[Group::Draws, Group::Images, Group::Program]);
         });
     } else {
         column(
@@ -67,6 +67,7 @@ fn content(ui: &mut Ui, wide: bool) {
                 Group::Draws,
                 Group::Canvas,
                 Group::Steering,
+                Group::Images,
                 Group::Program,
             ],
         );

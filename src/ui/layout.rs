@@ -40,7 +40,10 @@ impl Pane {
     /// The panels of a workspace: a large one, and two tabs beside it.
     fn all(workspace: Workspace) -> [Self; 3] {
         match workspace {
-            Workspace::Posterior => [Self::Canvas, Self::Diversity, Self::Checkpoint],
+            // The wall has no panels of its own to move.
+            Workspace::Posterior | Workspace::Images => {
+                [Self::Canvas, Self::Diversity, Self::Checkpoint]
+            }
             Workspace::Steering => [Self::Comparison, Self::Scores, Self::EqualCompute],
         }
     }
@@ -72,7 +75,7 @@ pub fn initial(workspace: Workspace) -> Tree<Pane> {
     let row = egui_tiles::Linear::new_binary(LinearDir::Horizontal, [large, side], CANVAS_SHARE);
     let root = tiles.insert_container(Container::Linear(row));
     let name = match workspace {
-        Workspace::Posterior => "panels",
+        Workspace::Posterior | Workspace::Images => "panels",
         Workspace::Steering => "steering panels",
     };
     Tree::new(Id::unique(name), root, tiles)

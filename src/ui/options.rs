@@ -105,6 +105,7 @@ impl AppOptions {
             match session.workspace {
                 Workspace::Posterior => session.t = t,
                 Workspace::Steering => session.steering.t = t,
+                Workspace::Images => session.images.t = t,
             }
         }
         if let Some(theme) = self.theme {

@@ -41,6 +41,10 @@ pub enum Action {
     Trails,
     /// What the selected particle sees.
     Futures,
+    /// Keep the selected picture, or put it away.
+    Keep,
+    /// Go on from the selected picture.
+    Branch,
     /// Open any file.
     Open,
     /// Save the session.
@@ -66,6 +70,8 @@ pub enum Group {
     Canvas,
     /// The comparison of methods.
     Steering,
+    /// The wall of pictures.
+    Images,
     /// Files and the program.
     Program,
 }
@@ -78,6 +84,7 @@ impl Group {
             Self::Draws => "Draws",
             Self::Canvas => "Canvas",
             Self::Steering => "Steering",
+            Self::Images => "Images",
             Self::Program => "Program",
         }
     }
@@ -179,7 +186,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::D)],
         Action::DrawStyle,
         Group::Draws,
-        "points or density",
+        "points or density; pictures sharp or smooth",
     ),
     entry(
         &[key(Key::Num1)],
@@ -261,6 +268,18 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "futures of the selected particle",
     ),
     entry(
+        &[key(Key::S)],
+        Action::Keep,
+        Group::Images,
+        "keep the selected picture",
+    ),
+    entry(
+        &[key(Key::B)],
+        Action::Branch,
+        Group::Images,
+        "go on from the selected picture",
+    ),
+    entry(
         &[ctrl(Key::Num1)],
         Action::Workspace(Workspace::Posterior),
         Group::Program,
@@ -271,6 +290,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Action::Workspace(Workspace::Steering),
         Group::Program,
         "the Steering workspace",
+    ),
+    entry(
+        &[ctrl(Key::Num3)],
+        Action::Workspace(Workspace::Images),
+        Group::Program,
+        "the Images workspace",
     ),
     entry(
         &[ctrl(Key::O)],
@@ -330,7 +355,11 @@ pub const GESTURES: &[(&str, &str)] = &[
         "drag the reward",
         "steering: its handles move it in every panel",
     ),
-    ("drop a file", ".safetensors, .ron or .csv"),
+    (
+        "double click a picture",
+        "images: noise it, and see what it could become",
+    ),
+    ("drop a file", ".safetensors, .ron, .csv, .png or .jpg"),
 ];
 
 /// The keys of an action as they are written: `Ctrl+Z`.

@@ -15,6 +15,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::DataError;
+pub use picture::read_picture;
 
 use super::ImageSet;
 

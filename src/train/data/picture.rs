@@ -1,12 +1,14 @@
 //! One picture: decoded within limits, resized and cropped.
 
-use std::io::Cursor;
+use std::fs::File;
+use std::io::{Cursor, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use image::imageops::{self, FilterType};
 use image::{DynamicImage, ImageBuffer, ImageDecoder, ImageFormat, ImageReader, Limits, Pixel};
 
-use super::DataPlan;
+use super::{DataPlan, Part};
 
 /// The largest picture file that is read.
 pub const MOST_FILE: u64 = 64 << 20;
@@ -21,6 +23,33 @@ pub fn is_picture(name: &str) -> bool {
         .rsplit_once('.')
         .map(|(_, end)| end.to_ascii_lowercase());
     !name.starts_with('.') && matches!(end.as_deref(), Some("png" | "jpg" | "jpeg"))
+}
+
+/// The bytes `[channels][size][size]` of a PNG or JPEG file: the shorter side resized, the longer one cropped around its
+/// middle. `channels`: 1 or 3.
+///
+/// # Errors
+/// With the path and what is wrong. Sizes are checked before memory is taken for them.
+pub fn read_picture(path: &Path, size: usize, channels: usize) -> Result<Vec<u8>, String> {
+    let name = path.display();
+    let io = |e: std::io::Error| format!("{name}: {e}");
+    let plan = DataPlan::new(size, channels, Part::Train);
+    plan.check().map_err(|e| e.to_string())?;
+    let file = File::open(path).map_err(io)?;
+    let metadata = file.metadata().map_err(io)?;
+    if !metadata.is_file() {
+        return Err(format!("{name}: this is not a file"));
+    }
+    if metadata.len() > MOST_FILE {
+        return Err(format!(
+            "{name}: a picture file of {} bytes is too large; {MOST_FILE} are the most",
+            metadata.len()
+        ));
+    }
+    let mut bytes = Vec::with_capacity(metadata.len() as usize);
+    // The file may grow while it is read.
+    file.take(MOST_FILE).read_to_end(&mut bytes).map_err(io)?;
+    decode(&bytes, &plan).map_err(|reason| format!("{name}: {reason}. Choose a PNG or JPEG file"))
 }
 
 /// The bytes `[channels][size][size]` of a PNG or JPEG file.

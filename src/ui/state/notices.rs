@@ -19,6 +19,8 @@ pub enum Place {
     Diversity,
     /// On the comparison of methods.
     Steering,
+    /// On the wall of pictures.
+    Images,
     /// Under the menus: sessions and exports.
     Program,
 }

@@ -3,14 +3,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use burn::tensor::Device;
 use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::decode::floats;
 use super::header::Header;
+use super::open::OpenFile;
 use super::{CheckpointError, FORMAT, write_whole};
-use crate::model::{ClassifierConfig, WeightValues, Weights};
+use crate::model::{ClassifierConfig, ImageJudge, WeightValues, Weights, with_weights};
 
 /// The shipped classifier of 28x28 digits.
 pub const DIGITS_CLASSIFIER: &[u8] =
@@ -144,11 +146,38 @@ pub fn read_classifier(
     Ok((card, weights))
 }
 
+/// Opens a classifier for the processor; without a path the shipped one of digits.
+///
+/// # Errors
+/// As [`read_classifier`], and when the file does not hold the network of its card.
+pub fn open_classifier(
+    path: Option<&Path>,
+) -> Result<(ClassifierCard, ImageJudge), CheckpointError> {
+    let Some(path) = path else {
+        return judge(DIGITS_CLASSIFIER, "mnist-classifier.safetensors");
+    };
+    let open = OpenFile::open(path)?;
+    let name = open.path.clone();
+    judge(&open.read_all()?, &name)
+}
+
+fn judge(bytes: &[u8], name: &str) -> Result<(ClassifierCard, ImageJudge), CheckpointError> {
+    let (card, weights) = read_classifier(bytes, name)?;
+    let device = Device::flex();
+    let net = with_weights(card.config.init(&device), &weights).map_err(|misfit| {
+        CheckpointError::Architecture {
+            path: name.to_owned(),
+            reason: misfit.to_string(),
+        }
+    })?;
+    let judge = ImageJudge::new(net, card.config.clone(), &device);
+    Ok((card, judge))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{weights_of, with_weights};
-    use burn::tensor::Device;
+    use crate::model::weights_of;
 
     fn card() -> ClassifierCard {
         ClassifierCard {
@@ -179,6 +208,22 @@ mod tests {
         for cut in [0, 7, 40, bytes.len() / 2, bytes.len() - 1] {
             assert!(read_classifier(&bytes[..cut], "c").is_err(), "{cut}");
         }
+    }
+
+    #[test]
+    fn the_shipped_classifier_and_a_written_one_open_ready_to_judge() {
+        let (shipped, judge) = open_classifier(None).unwrap();
+        assert_eq!(shipped.classes.len(), 10);
+        assert_eq!(judge.judge(&[-1.0; 2 * 784]).len(), 2);
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.safetensors");
+        let mut weights = weights_of(&card().config.init(&Device::flex()));
+        write_classifier(&path, &card(), &weights).unwrap();
+        assert_eq!(open_classifier(Some(&path)).unwrap().0, card());
+        weights.remove("head.bias");
+        write_classifier(&path, &card(), &weights).unwrap();
+        let error = open_classifier(Some(&path)).err().unwrap().to_string();
+        assert!(error.contains("head.bias"), "{error}");
     }
 
     #[test]

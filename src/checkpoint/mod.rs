@@ -18,7 +18,7 @@ mod recipe;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 pub use classifier::{
-    ClassifierCard, DIGITS_CLASSIFIER, halved, read_classifier, write_classifier,
+    ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};

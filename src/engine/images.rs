@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::checkpoint::ImageCard;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
-use crate::model::ImageMap;
+use crate::model::{ImageMap, Judged};
 use crate::session::Picture;
 
 /// A map of pictures that is ready to draw.
@@ -109,68 +109,6 @@ impl WallRequest {
     }
 }
 
-/// What a classifier says about the pictures of a wall.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    /// Number of classes.
-    pub classes: usize,
-    /// Probabilities, `[n][classes]`.
-    pub probabilities: Vec<f32>,
-    /// Share of pictures whose likeliest class is each.
-    pub shares: Vec<f64>,
-    /// Entropy of the shares, bits.
-    pub entropy: f64,
-}
-
-impl Judged {
-    /// From probabilities `[n][classes]`.
-    pub fn new(probabilities: Vec<f32>, classes: usize) -> Self {
-        let mut judged = Self {
-            classes,
-            probabilities,
-            shares: vec![0.0; classes],
-            entropy: 0.0,
-        };
-        let count = judged.len();
-        for picture in 0..count {
-            let (class, _) = judged.likeliest(picture);
-            judged.shares[class] += 1.0 / count as f64;
-        }
-        let surprise = |share: &f64| -share * share.log2();
-        let present = judged.shares.iter().filter(|share| **share > 0.0);
-        judged.entropy = present.map(surprise).sum::<f64>().max(0.0);
-        judged
-    }
-
-    /// How many pictures.
-    pub fn len(&self) -> usize {
-        self.probabilities.len() / self.classes.max(1)
-    }
-
-    /// Whether no picture was judged.
-    pub fn is_empty(&self) -> bool {
-        self.probabilities.is_empty()
-    }
-
-    /// The probabilities of one picture; empty where there is none of that number.
-    pub fn of(&self, picture: usize) -> &[f32] {
-        let first = picture * self.classes;
-        self.probabilities
-            .get(first..first + self.classes)
-            .unwrap_or_default()
-    }
-
-    /// The likeliest class of a picture and its probability.
-    pub fn likeliest(&self, picture: usize) -> (usize, f32) {
-        let by_probability = |a: &(usize, &f32), b: &(usize, &f32)| a.1.total_cmp(b.1);
-        self.of(picture)
-            .iter()
-            .enumerate()
-            .max_by(by_probability)
-            .map_or((0, 0.0), |(class, probability)| (class, *probability))
-    }
-}
-
 /// What the draws of a wall say together.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct WallFigures {
@@ -182,6 +120,10 @@ pub struct WallFigures {
     pub pairwise: f64,
     /// What the classifier says, where there is one for such pictures.
     pub judged: Option<Judged>,
+    /// Share of pictures whose likeliest class is each, `[classes]`; empty without a classifier.
+    pub shares: Vec<f64>,
+    /// Entropy of the shares, bits.
+    pub entropy: f64,
 }
 
 /// Pictures whose every pair is compared: beyond, the first ones speak for all.
@@ -199,6 +141,8 @@ impl WallFigures {
                 *square += f64::from(*v) * f64::from(*v);
             }
         }
+        let shares = judged.as_ref().map(Judged::label_shares);
+        let shares = shares.unwrap_or_default();
         let n = count.max(1) as f64;
         let deviation = |(sum, square): (&f64, &f64)| {
             let spread = (square - sum * sum / n).max(0.0);
@@ -208,9 +152,19 @@ impl WallFigures {
             deviation: sum.iter().zip(&squares).map(deviation).collect(),
             mean: sum.iter().map(|sum| (sum / n) as f32).collect(),
             pairwise: pairwise(pictures, numbers, count.min(MOST_COMPARED)),
+            entropy: entropy_bits(&shares),
+            shares,
             judged,
         }
     }
+}
+
+fn entropy_bits(shares: &[f64]) -> f64 {
+    let present = shares.iter().filter(|share| **share > 0.0);
+    present
+        .map(|share| -share * share.log2())
+        .sum::<f64>()
+        .max(0.0)
 }
 
 fn pairwise(pictures: &[f32], numbers: usize, count: usize) -> f64 {
@@ -269,6 +223,14 @@ impl WallAnswer {
         self.pictures.is_empty()
     }
 
+    /// The classifier's probabilities of draw `item`; empty where there are none.
+    pub fn probabilities(&self, item: usize) -> &[f32] {
+        let judged = self.figures.judged.as_ref();
+        judged
+            .and_then(|j| j.probabilities.chunks_exact(j.classes.max(1)).nth(item))
+            .unwrap_or_default()
+    }
+
     /// Draw `item`, `[C][H][W]`.
     pub fn picture(&self, item: usize) -> Option<&[f32]> {
         let numbers = self.request.model.numbers();
@@ -296,12 +258,16 @@ mod tests {
 
     #[test]
     fn shares_count_the_likeliest_class_and_entropy_is_in_bits() {
-        let judged = Judged::new(vec![0.9, 0.1, 0.2, 0.8, 0.4, 0.6, 0.7, 0.3], 2);
-        assert_eq!(judged.shares, [0.5, 0.5]);
-        assert!((judged.entropy - 1.0).abs() < 1e-12);
-        assert_eq!(judged.likeliest(1), (1, 0.8));
-        assert_eq!(judged.of(4), [] as [f32; 0]);
-        let sure = Judged::new(vec![1.0, 0.0], 2);
+        let judged = |probabilities: &[f32]| Judged {
+            classes: 2,
+            probabilities: probabilities.to_vec(),
+            ..Judged::default()
+        };
+        let even = judged(&[0.9, 0.1, 0.2, 0.8, 0.4, 0.6, 0.7, 0.3]);
+        let figures = WallFigures::new(&[0.0; 4], 1, Some(even));
+        assert_eq!(figures.shares, [0.5, 0.5]);
+        assert!((figures.entropy - 1.0).abs() < 1e-12);
+        let sure = WallFigures::new(&[0.0], 1, Some(judged(&[1.0, 0.0])));
         assert_eq!(sure.entropy, 0.0);
     }
 }

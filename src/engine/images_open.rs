@@ -3,14 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
-
 use crate::checkpoint::{
-    CheckpointError, DIGITS_CLASSIFIER, ImageCard, TensorEntry, TensorFile, image_map_from_bytes,
-    inspect, open_image_map, read_classifier, sha256_hex, shipped_image_map,
+    CheckpointError, ImageCard, TensorEntry, TensorFile, image_map_from_bytes, inspect,
+    open_classifier, open_image_map, sha256_hex, shipped_image_map,
 };
-use crate::model::{Classifier, with_weights};
+use crate::model::{ImageJudge, Judged};
 use crate::session::StoredPicture;
 
 use super::images::LoadedImages;
@@ -92,51 +89,29 @@ fn check(card: &ImageCard, name: &str) -> Result<(), JobError> {
     )))
 }
 
-/// A classifier for pictures of one shape, ready to judge.
+/// A classifier, and the names of its classes.
 pub(super) struct Judge {
-    net: Classifier,
-    shape: [usize; 3],
+    judge: ImageJudge,
     names: Vec<String>,
 }
 
 impl Judge {
     /// The shipped one of digits.
-    pub fn digits() -> Result<Self, String> {
-        let name = "mnist-classifier.safetensors";
-        let (card, weights) =
-            read_classifier(DIGITS_CLASSIFIER, name).map_err(|e| e.to_string())?;
-        let net = with_weights(card.config.init(&Device::flex()), &weights)
-            .map_err(|e| format!("{name}: {e}"))?;
+    pub fn digits() -> Result<Self, CheckpointError> {
+        let (card, judge) = open_classifier(None)?;
         Ok(Self {
-            net,
-            shape: card.config.image,
+            judge,
             names: card.classes,
         })
     }
 
-    /// Whether it knows such pictures.
+    /// Whether it knows a map's pictures.
     pub fn knows(&self, model: &LoadedImages) -> bool {
-        self.shape == model.shape() && self.names == model.card.classes
+        self.judge.config().image == model.shape() && self.names == model.card.classes
     }
 
-    /// Number of classes.
-    pub fn classes(&self) -> usize {
-        self.names.len()
-    }
-
-    /// Probabilities `[n][classes]` of pictures `[n][C H W]`.
-    pub fn probabilities(&self, pictures: &[f32]) -> Vec<f32> {
-        let [c, h, w] = self.shape;
-        let count = pictures.len() / (c * h * w);
-        if count == 0 {
-            return Vec::new();
-        }
-        let data = TensorData::new(pictures.to_vec(), [count, c, h, w]);
-        let logits = self.net.logits(Tensor::from_data(data, &Device::flex()));
-        softmax(logits, 1)
-            .into_data()
-            .convert::<f32>()
-            .try_into_vec()
-            .unwrap_or_default()
+    /// What it says of pictures `[n][C H W]`.
+    pub fn judge(&self, pictures: &[f32]) -> Judged {
+        self.judge.judge(pictures)
     }
 }

@@ -1,22 +1,26 @@
 //! Walls of pictures: the first few soon, the rest after them, each slot with noise of its own that stays.
 
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lookahead::{NoiseKey, Source};
+use crate::lookahead::{
+    ImageQuestion, ImageSampler, NoiseKey, Source, draw_images, generate_images, noised_image,
+};
 use crate::metrics::Counters;
-use crate::model::ImageRows;
-use crate::process::{Address, Purpose, normal_pairs};
+use crate::model::Judged;
 use crate::session::Picture;
 
-use super::images::{Judged, LoadedImages, WallAnswer, WallFigures, WallRequest};
+use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 use super::images_open::Judge;
 use super::message::{Event, RequestId, Slot};
 use super::worker::{Job, JobError, JobResult, Worker};
 
-/// Pictures between two looks at whether the wall is still wanted.
-const CHUNK: u32 = 16;
+/// Pictures are drawn in chunks of about this time: between two the worker looks whether the wall is still wanted.
+const CHUNK_TIME: Duration = Duration::from_millis(60);
+/// Pictures of the first chunk, when nothing is known of their time, and the fewest and the most.
+const FIRST_CHUNK: u32 = 8;
+const LEAST_CHUNK: u32 = 4;
+const MOST_CHUNK: u32 = 64;
 /// Between two answers that grow.
 const BETWEEN_ANSWERS: Duration = Duration::from_millis(120);
 /// Jumps in which a picture is made from noise.
@@ -29,6 +33,8 @@ pub(super) struct WallMemo {
     wall: Option<Drawn>,
     /// The last picture that a map made: the map, class and seed, and the picture.
     generated: Option<(Arc<LoadedImages>, Option<u32>, u64, Arc<[f32]>)>,
+    /// Seconds a picture, of a source.
+    pace: Option<(Source, f64)>,
     /// The classifier, once it was asked for; `None` inside where it cannot be read.
     judge: Option<Option<Judge>>,
 }
@@ -37,7 +43,43 @@ pub(super) struct WallMemo {
 struct Drawn {
     request: Arc<WallRequest>,
     pictures: Vec<f32>,
-    probabilities: Vec<f32>,
+    judged: Option<Judged>,
+}
+
+impl WallMemo {
+    /// How many pictures are drawn between two looks at whether the wall is still wanted.
+    fn chunk(&self, source: Source) -> u32 {
+        let pace = self.pace.filter(|(of, _)| *of == source);
+        let affordable = pace.map_or(f64::from(FIRST_CHUNK), |(_, secs)| {
+            CHUNK_TIME.as_secs_f64() / secs.max(1e-6)
+        });
+        (affordable as u32).clamp(LEAST_CHUNK, MOST_CHUNK)
+    }
+
+    /// Learns how long a picture takes.
+    fn learn(&mut self, source: Source, pictures: u32, begun: Instant) {
+        let secs = begun.elapsed().as_secs_f64() / f64::from(pictures.max(1));
+        self.pace = Some((source, secs));
+    }
+}
+
+/// The first pictures of what was judged.
+fn first(judged: &Judged, count: usize) -> Judged {
+    Judged {
+        probabilities: judged.probabilities[..count * judged.classes].to_vec(),
+        features: judged.features[..count * judged.width].to_vec(),
+        ..*judged
+    }
+}
+
+fn extend(judged: &mut Option<Judged>, more: Judged) {
+    match judged {
+        Some(judged) => {
+            judged.probabilities.extend(more.probabilities);
+            judged.features.extend(more.features);
+        }
+        None => *judged = Some(more),
+    }
 }
 
 impl Worker {
@@ -47,27 +89,29 @@ impl Worker {
         let request = Arc::new(request);
         let mut counters = Counters::default();
         let clean = self.clean_picture(&job, &request, &mut counters)?;
-        let x_t = noised(&request, &clean);
+        let question = question(&request, &clean);
         let mut drawn = match self.wall_memo.wall.take() {
             Some(drawn) if drawn.request.same_question(&request) => drawn,
             _ => Drawn {
                 request: request.clone(),
                 pictures: Vec::new(),
-                probabilities: Vec::new(),
+                judged: None,
             },
+        };
+        let key = NoiseKey {
+            seed: request.seed,
+            state: 0,
         };
         let numbers = request.model.numbers();
         let before = ((drawn.pictures.len() / numbers) as u32).min(request.draws);
-        let answer = |drawn: &Drawn, classes: Option<usize>, counters| {
+        let answer = |drawn: &Drawn, counters| {
             let have = (drawn.pictures.len() / numbers).min(request.draws as usize);
             let pictures = drawn.pictures[..have * numbers].to_vec();
-            let judged = classes.map(|classes| {
-                Judged::new(drawn.probabilities[..have * classes].to_vec(), classes)
-            });
+            let judged = drawn.judged.as_ref().map(|judged| first(judged, have));
             WallAnswer {
                 request: request.clone(),
                 clean: clean.clone(),
-                x_t: x_t.clone(),
+                x_t: question.x_t.clone(),
                 figures: WallFigures::new(&pictures, numbers, judged),
                 pictures: Arc::new(pictures),
                 complete: have == request.draws as usize,
@@ -76,34 +120,44 @@ impl Worker {
                 counters,
             }
         };
-        let classes = self.judge(&request.model).map(Judge::classes);
         // What is there already, and the state itself, need not wait for the first draws.
-        self.post(Event::Wall(id, Arc::new(answer(&drawn, classes, counters))));
+        self.post(Event::Wall(id, Arc::new(answer(&drawn, counters))));
         let (mut have, mut told) = (before, None::<Instant>);
+        let total = request.draws;
         let mut result = Ok(());
-        while have < request.draws {
-            let next = (have + CHUNK).min(request.draws);
-            let total = request.draws;
+        while have < total {
+            let begun = Instant::now();
+            let next = (have + self.wall_memo.chunk(request.source)).min(total);
             let mut watch = |share: f32| {
                 let done = have as f32 + share * (next - have) as f32;
                 self.look_up(&job, done / total as f32)
             };
-            match draw(&request, &x_t, have..next, &mut counters, &mut watch) {
+            let (map, source) = (&*request.model.map, request.source);
+            let new = draw_images(
+                map,
+                source,
+                &question,
+                key,
+                have..next,
+                &mut counters,
+                &mut watch,
+            );
+            match new {
                 Ok(pictures) => {
                     if let Some(judge) = self.judge(&request.model) {
-                        drawn.probabilities.extend(judge.probabilities(&pictures));
+                        extend(&mut drawn.judged, judge.judge(&pictures));
                     }
                     drawn.pictures.extend(pictures);
                 }
                 Err(e) => {
-                    result = Err(e);
+                    result = Err(e.into());
                     break;
                 }
             }
+            self.wall_memo.learn(request.source, next - have, begun);
             have = next;
-            if have == request.draws || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
-                let grown = answer(&drawn, classes, counters);
-                self.post(Event::Wall(id, Arc::new(grown)));
+            if have == total || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
+                self.post(Event::Wall(id, Arc::new(answer(&drawn, counters))));
                 told = Some(Instant::now());
             }
         }
@@ -148,138 +202,39 @@ impl Worker {
         {
             return Ok(picture.clone());
         }
+        let guidance = model.guidance_scales().last().copied().unwrap_or(1.0);
+        let asked = (
+            &[model.label(request.class)][..],
+            request.class.map_or(1.0, |_| guidance),
+        );
+        let noise = NoiseKey { seed, state: 0 };
         let mut watch = |_| self.look_up(job, None);
-        let picture: Arc<[f32]> =
-            generate(model, request.class, seed, counters, &mut watch)?.into();
+        let picture: Arc<[f32]> = generate_images(
+            &*model.map,
+            ImageSampler::Kernel(GENERATION_STEPS),
+            asked,
+            noise,
+            0,
+            counters,
+            &mut watch,
+        )?
+        .into();
         self.wall_memo.generated = Some((model.clone(), request.class, seed, picture.clone()));
         Ok(picture)
     }
 }
 
-/// `x_t = (1 - t) noise + t picture`.
-fn noised(request: &WallRequest, clean: &[f32]) -> Arc<[f32]> {
-    let t = request.t as f32;
-    let mut x_t = normals(
-        Address::new(request.noise, Purpose::Scene, 0),
-        0..1,
-        clean.len(),
-    );
-    for (x, clean) in x_t.iter_mut().zip(clean) {
-        *x = (1.0 - t) * *x + t * clean;
-    }
-    x_t.into()
-}
-
-/// Standard normals `[items][numbers]`; those of an item do not depend on the range.
-fn normals(address: Address, items: Range<u32>, numbers: usize) -> Vec<f32> {
-    let pairs = numbers.div_ceil(2);
-    let mut buffer = vec![[0.0; 2]; pairs];
-    let mut out = Vec::with_capacity(items.len() * numbers);
-    for item in items {
-        normal_pairs(address, item as usize * pairs, &mut buffer);
-        out.extend(buffer.as_flattened().iter().take(numbers));
-    }
-    out
-}
-
-/// Draws `items` of the wall, `[items][C H W]`.
-fn draw(
-    request: &WallRequest,
-    x_t: &[f32],
-    items: Range<u32>,
-    counters: &mut Counters,
-    watch: &mut dyn FnMut(f32) -> bool,
-) -> Result<Vec<f32>, JobError> {
-    let key = NoiseKey {
-        seed: request.seed,
+/// The state and the way in which its futures are asked for.
+fn question(request: &WallRequest, clean: &[f32]) -> ImageQuestion {
+    let noise = NoiseKey {
+        seed: request.noise,
         state: 0,
     };
-    let model = &request.model;
     let class = request.class.filter(|_| request.tell_class);
-    let guidance = if class.is_some() {
-        request.guidance
-    } else {
-        1.0
-    };
-    let address = key.address(Purpose::PosteriorDraw, 0);
-    let noise = normals(address, items, model.numbers());
-    let steps = match request.source {
-        Source::KStep(steps) => steps,
-        _ => 1,
-    };
-    let state = (request.t as f32, x_t);
-    jumps(
-        model,
-        noise,
-        state,
-        (class, guidance),
-        steps,
-        counters,
-        watch,
-    )
-}
-
-/// A picture that the map makes from noise.
-fn generate(
-    model: &LoadedImages,
-    class: Option<u32>,
-    seed: u64,
-    counters: &mut Counters,
-    watch: &mut dyn FnMut(f32) -> bool,
-) -> Result<Vec<f32>, JobError> {
-    let noise = normals(Address::new(seed, Purpose::Prior, 0), 0..1, model.numbers());
-    let guidance = model.guidance_scales().last().copied().unwrap_or(1.0);
-    let guidance = if class.is_some() { guidance } else { 1.0 };
-    let nothing = vec![0.0; model.numbers()];
-    let steps = GENERATION_STEPS;
-    let state = (0.0, nothing.as_slice());
-    jumps(
-        model,
-        noise,
-        state,
-        (class, guidance),
-        steps,
-        counters,
-        watch,
-    )
-}
-
-/// Carries `x`, `[n][C H W]`, from 0 to 1 in so many jumps under one state.
-fn jumps(
-    model: &LoadedImages,
-    mut x: Vec<f32>,
-    (t, x_t): (f32, &[f32]),
-    (class, guidance): (Option<u32>, f32),
-    steps: u32,
-    counters: &mut Counters,
-    watch: &mut dyn FnMut(f32) -> bool,
-) -> Result<Vec<f32>, JobError> {
-    let n = x.len() / model.numbers();
-    let seen = if t > 0.0 {
-        x_t.repeat(n)
-    } else {
-        vec![0.0; x.len()]
-    };
-    let mut v = vec![0.0; x.len()];
-    for step in 0..steps {
-        if !watch(step as f32 / steps as f32) {
-            return Err(JobError::Cancelled);
-        }
-        let (s, u) = (step as f32 / steps as f32, (step + 1) as f32 / steps as f32);
-        let rows = ImageRows {
-            s: &vec![s; n],
-            u: &vec![u; n],
-            x: &x,
-            t: &vec![t; n],
-            x_t: &seen,
-            label: &vec![model.label(class); n],
-            guidance: &vec![guidance; n],
-        };
-        model.map.average_velocity(&rows, &mut v);
-        for (x, v) in x.iter_mut().zip(&v) {
-            *x += (u - s) * v;
-        }
-        counters.network_forward += n as u64;
+    ImageQuestion {
+        t: request.t,
+        x_t: noised_image(clean, request.t, noise).into(),
+        label: request.model.label(class),
+        guidance: class.map_or(1.0, |_| request.guidance),
     }
-    Ok(x)
 }

@@ -34,7 +34,7 @@ use crate::session::ComputeChoice;
 
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
-pub use images::{Judged, LoadedImages, WallAnswer, WallFigures, WallRequest};
+pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;

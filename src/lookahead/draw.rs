@@ -32,6 +32,39 @@ pub enum LookaheadError {
         /// Second coordinate.
         y: String,
     },
+    /// The closed form of a posterior of images.
+    #[error(
+        "the source 'exact' is the closed form of a 2D world, which images do not have: choose one-step, k-step:K, glass:STEPS or sde:STEPS"
+    )]
+    NoClosedForm,
+    /// The time lies outside [0, 1], or the state is not an image of the map's size in finite numbers.
+    #[error(
+        "t = {t}, a state of {found} numbers: t must lie in [0, 1] and the model wants {wanted} finite numbers"
+    )]
+    ImageState {
+        /// Time, as text.
+        t: String,
+        /// Numbers of the state.
+        found: usize,
+        /// Numbers of an image.
+        wanted: usize,
+    },
+    /// The map does not know the class.
+    #[error("there is no class {label}: the model knows 0 to {}, and {classes} for none", .classes - 1)]
+    Class {
+        /// What was asked.
+        label: u32,
+        /// Number of classes.
+        classes: usize,
+    },
+    /// The map was not trained with the guidance scale.
+    #[error("the model was not trained with guidance {asked}: choose one of {known}")]
+    Guidance {
+        /// What was asked.
+        asked: String,
+        /// What there is.
+        known: String,
+    },
 }
 
 /// Names the noise of a set of draws: the same key, the same draws.

@@ -12,6 +12,7 @@
 
 mod draw;
 mod image;
+pub mod images;
 mod path;
 mod rollout;
 mod source;
@@ -19,6 +20,9 @@ mod tensor;
 
 pub use draw::{LookaheadError, NoiseKey, Velocity, draw};
 pub use image::{glass_velocity, marginal_condition, posterior_draws};
+pub use images::{
+    ImageQuestion, ImageSampler, draw_images, generate_images, mean_image, noised_image,
+};
 pub use path::{probability_flow_path, state_on_path};
 pub use source::{ParseSourceError, Source};
 pub use tensor::draw_on_device;

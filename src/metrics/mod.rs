@@ -6,6 +6,7 @@
 pub mod counters;
 mod distance;
 mod diversity;
+mod frechet;
 mod timings;
 
 pub use counters::Counters;
@@ -15,4 +16,5 @@ pub use distance::{
 pub use diversity::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, total_variation,
 };
+pub use frechet::{FeatureMoments, frechet_distance};
 pub use timings::WindowTimings;

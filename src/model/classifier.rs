@@ -175,7 +175,12 @@ impl Classifier {
     /// # Shapes
     /// `x`: `[B, C, H, W]` in [-1, 1]; the result `[B, classes]`.
     pub fn logits(&self, x: Tensor<4>) -> Tensor<2> {
-        self.head.forward(self.features(x))
+        self.classified(self.features(x))
+    }
+
+    /// The same of what [`Self::features`] saw, `[B, F]`.
+    pub fn classified(&self, features: Tensor<2>) -> Tensor<2> {
+        self.head.forward(features)
     }
 }
 

@@ -5,16 +5,13 @@ use eframe::egui::{Align, DragValue, Layout, RichText, Ui, WidgetInfo};
 use crate::lookahead::Source;
 use crate::session::Images;
 use crate::ui::shortcuts::{Action, keys_of};
-use crate::ui::state::State;
+use crate::ui::state::{IMAGE_SOURCES, State, same_kind};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::{
     LogScale, Slid, check_row, count_slider, key_hint, link, radio_row, section_with, slider_row,
 };
 
 use super::classes;
-
-/// Most jumps.
-const MOST_STEPS: u32 = 32;
 
 /// Shows the sections.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -35,45 +32,53 @@ fn lookahead(ui: &mut Ui, state: &mut State) {
         |ui| classes::told_hint(ui, class, told),
         |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
-            let source = state.session.images.source;
-            let is_one = source == Source::OneStep;
-            for (index, chosen, title, hover) in [
-                (
-                    0,
-                    is_one,
-                    "One step, learned".to_owned(),
-                    "One call of the network for each picture: x_1 = X_{0,1}(noise; t, x_t).",
-                ),
-                (
-                    1,
-                    !is_one,
-                    match source {
-                        Source::KStep(k) => format!("{k} steps, learned"),
-                        _ => "K steps, learned".to_owned(),
-                    },
-                    "The network's map in K shorter jumps: closer, K calls for each picture.",
-                ),
-            ] {
-                let keys = keys_of(ui.ctx(), Action::Source(index));
-                if radio_row(ui, chosen, true, &title, &keys)
-                    .on_hover_text(hover)
-                    .clicked()
-                {
-                    state.perform(Action::Source(index));
-                }
+            for (index, usual) in IMAGE_SOURCES.into_iter().enumerate() {
+                choice(ui, state, index, usual);
             }
-            steps(ui, state);
             ui.add_space(4.0);
             tell(ui, state);
         },
     );
 }
 
-fn steps(ui: &mut Ui, state: &mut State) {
-    let Source::KStep(steps) = state.session.images.source else {
-        return;
+fn choice(ui: &mut Ui, state: &mut State, index: usize, usual: Source) {
+    let source = state.session.images.source;
+    let chosen = same_kind(source, usual);
+    let title = match source {
+        Source::KStep(k) if chosen => format!("{k} steps, learned"),
+        _ => usual.title().to_owned(),
     };
-    let scale = LogScale::new(1.0, f64::from(MOST_STEPS.max(steps)));
+    let hover = match usual {
+        Source::KStep(_) => {
+            "The network's map in K shorter jumps: closer, K calls for each picture."
+        }
+        Source::Glass(_) => {
+            "The posterior's own flow, integrated by the midpoint rule: two calls for each step of each picture."
+        }
+        Source::Sde(_) => "The memoryless SDE from t to 1, one call for each step of each picture.",
+        _ => "One call of the network for each picture: x_1 = X_{0,1}(noise; t, x_t).",
+    };
+    let keys = keys_of(ui.ctx(), Action::Source(index));
+    if radio_row(ui, chosen, true, &title, &keys)
+        .on_hover_text(hover)
+        .clicked()
+    {
+        state.perform(Action::Source(index));
+    }
+    if chosen && source != Source::OneStep {
+        steps(ui, state);
+    }
+}
+
+fn steps(ui: &mut Ui, state: &mut State) {
+    let source = state.session.images.source;
+    let most = match source {
+        Source::KStep(_) => 32,
+        _ => 128,
+    }
+    .max(source.steps());
+    let scale = LogScale::new(1.0, f64::from(most));
+    let steps = source.steps();
     let mut slid = None;
     ui.horizontal(|ui| {
         ui.add_space(14.0);
@@ -86,7 +91,7 @@ fn steps(ui: &mut Ui, state: &mut State) {
         Some(Slid::Steps(by)) => steps.saturating_add_signed(by),
         None => return,
     };
-    state.session.images.source = Source::KStep(wanted.clamp(1, MOST_STEPS.max(steps)));
+    state.session.images.source = source.with_steps(wanted.min(most));
 }
 
 /// Whether the draws are told the class, and how much they are guided by it.

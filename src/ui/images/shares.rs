@@ -32,10 +32,8 @@ fn whole_percent(share: f64) -> String {
 
 /// Classes and their shares, the most frequent first.
 fn ranked(drawn: &WallAnswer) -> Vec<(usize, f64)> {
-    let shares = drawn.figures.judged.as_ref().map(|j| j.shares.as_slice());
+    let shares = drawn.figures.shares.iter();
     let mut ranked: Vec<_> = shares
-        .unwrap_or_default()
-        .iter()
         .copied()
         .enumerate()
         .filter(|(_, share)| *share > 0.0)
@@ -133,15 +131,15 @@ pub fn section(ui: &mut Ui, state: &State) {
         let Some(drawn) = &drawn else {
             return;
         };
-        let Some(judged) = &drawn.figures.judged else {
+        if drawn.figures.judged.is_none() {
             let text = "There is no classifier for these pictures: shares, labels and their order need one.";
             let text = RichText::new(text)
                 .size(size::SMALL)
                 .color(palette.text_quiet);
             ui.add(Label::new(text).wrap());
             return;
-        };
-        for (class, share) in judged.shares.iter().enumerate() {
+        }
+        for (class, share) in drawn.figures.shares.iter().enumerate() {
             let name = word(&state.images.class_name(class));
             bar(ui, &name, *share as f32);
         }
@@ -160,8 +158,8 @@ pub fn section(ui: &mut Ui, state: &State) {
                 "pixel distance",
                 format::fixed(drawn.figures.pairwise, 3),
             );
-            if let Some(judged) = &drawn.figures.judged {
-                let bits = format!("{} bits", format::fixed(judged.entropy, 2));
+            if drawn.figures.judged.is_some() {
+                let bits = format!("{} bits", format::fixed(drawn.figures.entropy, 2));
                 value_row(ui, "label entropy", bits);
             }
         },

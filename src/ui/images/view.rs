@@ -97,10 +97,9 @@ impl View {
                 tile.fresh = tile.of.as_ref().is_some_and(same);
                 continue;
             };
-            let judged = answer.figures.judged.as_ref();
             *tile = Tile {
                 pixels: to_bytes(picture),
-                probabilities: judged.map(|j| j.of(item).to_vec()).unwrap_or_default(),
+                probabilities: answer.probabilities(item).to_vec(),
                 of: Some(request.clone()),
                 fresh: true,
             };
@@ -143,7 +142,7 @@ impl View {
         let handle = plate(ctx, &picture.bytes(), shape, smooth);
         let id = handle.id();
         if self.kept.len() >= KEPT_TEXTURES {
-            self.kept.remove(0);
+            drop(self.kept.remove(0));
         }
         self.kept.push((picture.clone(), smooth, handle));
         id

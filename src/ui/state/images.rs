@@ -10,7 +10,15 @@ use crate::session::{CheckpointRef, Images, KeptPicture, Picture, StoredPicture,
 use crate::ui::images::View;
 use crate::ui::shortcuts::Action;
 
-use super::{Place, State, file_name};
+use super::{Place, State, file_name, same_kind};
+
+/// The lookaheads in the order of the list, with their usual step counts: each step is a call of a large network.
+pub const IMAGE_SOURCES: [Source; 4] = [
+    Source::OneStep,
+    Source::KStep(4),
+    Source::Glass(8),
+    Source::Sde(32),
+];
 
 /// What the Images workspace knows beside the session.
 #[derive(Default)]
@@ -69,9 +77,11 @@ impl State {
         match action {
             Action::Redraw => images.seed = images.seed.wrapping_add(1),
             Action::DrawStyle => images.smooth ^= true,
-            Action::Source(0) => images.source = Source::OneStep,
-            Action::Source(1) if !matches!(images.source, Source::KStep(_)) => {
-                images.source = Source::KStep(4);
+            Action::Source(index) => {
+                let usual = IMAGE_SOURCES.get(index).copied();
+                if let Some(usual) = usual.filter(|usual| !same_kind(*usual, images.source)) {
+                    images.source = usual;
+                }
             }
             Action::Keep => self.keep_selected(),
             Action::Branch => {
@@ -80,8 +90,7 @@ impl State {
                 }
             }
             // These are of the other workspaces.
-            Action::Source(_)
-            | Action::Contours
+            Action::Contours
             | Action::Velocity
             | Action::Overlay
             | Action::Fit

@@ -36,7 +36,7 @@ use super::shortcuts::Action;
 
 pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
-pub use images::{ImagesState, is_map_shipped};
+pub use images::{IMAGE_SOURCES, ImagesState, is_map_shipped};
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;

@@ -1,0 +1,19 @@
+//! Looking ahead with a map of images on plain numbers, and making images from noise.
+//!
+//! The same sources as in 2D ([`super::Source`]) but the closed form, which images do not have. Noise is addressed, so
+//! item 17 is the same image whatever is drawn with it; a network call on 32 rows counts 32.
+
+mod asked;
+mod draw;
+mod generate;
+mod noise;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use draw::{ImageQuestion, draw_images};
+pub use generate::{ImageSampler, ParseSamplerError, generate_images};
+pub use state::{mean_image, noised_image};
+
+/// Rows of one network call: few, because whether the work is still wanted is asked between two calls.
+const CHUNK: usize = 32;

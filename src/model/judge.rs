@@ -1,0 +1,162 @@
+//! A classifier on plain numbers: the judge of generated images.
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{Classifier, ClassifierConfig};
+
+/// A classifier on a device, asked with images as plain numbers.
+pub struct ImageJudge {
+    net: Classifier,
+    config: ClassifierConfig,
+    device: Device,
+}
+
+/// What a judge says of images, a row each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Judged {
+    /// Number of classes.
+    pub classes: usize,
+    /// Length of a feature vector.
+    pub width: usize,
+    /// Probabilities, `[n][classes]`.
+    pub probabilities: Vec<f32>,
+    /// What the last layer sees, `[n][width]`.
+    pub features: Vec<f32>,
+}
+
+impl Judged {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.probabilities.len() / self.classes.max(1)
+    }
+
+    /// Whether nothing was judged.
+    pub fn is_empty(&self) -> bool {
+        self.probabilities.is_empty()
+    }
+
+    /// The likeliest class of each image and its probability.
+    pub fn best(&self) -> impl Iterator<Item = (usize, f32)> + '_ {
+        self.probabilities
+            .chunks_exact(self.classes.max(1))
+            .map(|row| {
+                row.iter()
+                    .copied()
+                    .enumerate()
+                    .fold((0, f32::NEG_INFINITY), |best, (class, p)| {
+                        if p > best.1 { (class, p) } else { best }
+                    })
+            })
+    }
+
+    /// Share of the images of which each class is the likeliest, `[classes]`; zeros where there are no images.
+    pub fn label_shares(&self) -> Vec<f64> {
+        let mut shares = vec![0.0; self.classes];
+        let share = 1.0 / self.len().max(1) as f64;
+        for (class, _) in self.best() {
+            shares[class] += share;
+        }
+        shares
+    }
+}
+
+impl ImageJudge {
+    /// Images that are in memory at once.
+    const CHUNK: usize = 256;
+
+    /// Takes a network of this shape that lies on `device`.
+    pub fn new(net: Classifier, config: ClassifierConfig, device: &Device) -> Self {
+        Self {
+            net,
+            config,
+            device: device.clone(),
+        }
+    }
+
+    /// The network's shape.
+    pub fn config(&self) -> &ClassifierConfig {
+        &self.config
+    }
+
+    /// Judges `images`, `[n][C H W]`, -1 black and 1 white.
+    ///
+    /// # Panics
+    /// When they are no whole number of images.
+    pub fn judge(&self, images: &[f32]) -> Judged {
+        let [c, h, w] = self.config.image;
+        let numbers = c * h * w;
+        assert!(images.len().is_multiple_of(numbers), "whole images");
+        let mut judged = Judged {
+            classes: self.config.classes,
+            width: self.config.features(),
+            ..Judged::default()
+        };
+        for chunk in images.chunks(Self::CHUNK * numbers) {
+            let n = chunk.len() / numbers;
+            let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
+            let features = self.net.features(Tensor::from_data(data, &self.device));
+            let logits = self.net.classified(features.clone());
+            let probabilities = burn::tensor::activation::softmax(logits, 1);
+            for (tensor, to, width) in [
+                (features, &mut judged.features, judged.width),
+                (probabilities, &mut judged.probabilities, judged.classes),
+            ] {
+                let values: Vec<f32> = tensor
+                    .into_data()
+                    .convert::<f32>()
+                    .try_into_vec()
+                    .unwrap_or_default();
+                if values.len() == n * width {
+                    to.extend(values);
+                } else {
+                    // A device that gave nothing back must not pass for an opinion.
+                    to.extend(std::iter::repeat_n(f32::NAN, n * width));
+                }
+            }
+        }
+        judged
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_judge_gives_probabilities_and_features_an_image_whatever_the_batch() {
+        let device = Device::flex();
+        let config = ClassifierConfig {
+            image: [1, 8, 8],
+            classes: 3,
+            stem_stride: 1,
+            stages: vec![(8, 1)],
+        };
+        let judge = ImageJudge::new(config.init(&device), config, &device);
+        let images: Vec<f32> = (0..300 * 64).map(|k| (k as f32 * 0.11).sin()).collect();
+        let all = judge.judge(&images);
+        assert_eq!((all.len(), all.features.len()), (300, 300 * 8));
+        for row in all.probabilities.chunks_exact(3) {
+            assert!((row.iter().sum::<f32>() - 1.0).abs() < 1e-5);
+        }
+        let one = judge.judge(&images[280 * 64..281 * 64]);
+        for (a, b) in one.probabilities.iter().zip(&all.probabilities[280 * 3..]) {
+            assert!((a - b).abs() < 1e-5);
+        }
+        let shares = all.label_shares();
+        assert!((shares.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        assert!(judge.judge(&[]).is_empty());
+    }
+
+    #[test]
+    fn the_likeliest_class_is_counted() {
+        let judged = Judged {
+            classes: 2,
+            width: 0,
+            probabilities: vec![0.9, 0.1, 0.3, 0.7, 0.2, 0.8, 0.4, 0.6],
+            features: Vec::new(),
+        };
+        let best: Vec<_> = judged.best().collect();
+        assert_eq!(best, [(0, 0.9), (1, 0.7), (1, 0.8), (1, 0.6)]);
+        assert_eq!(judged.label_shares(), [0.25, 0.75]);
+    }
+}

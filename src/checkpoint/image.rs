@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dit::{TensorFile, read_dit_of};
 use super::{CheckpointError, FORMAT, write_whole};
 use crate::mixture::shortened;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap};
+use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit};
 
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-image";
@@ -113,11 +113,6 @@ fn read(
     Ok((card, net))
 }
 
-/// Whether a file's header carries the card of a map of images. The rest of the file is not looked at.
-pub fn is_image_map(path: &Path) -> bool {
-    TensorFile::open(path).is_ok_and(|file| file.metadata(KEY).is_some())
-}
-
 /// The map of digits that is shipped, as the bytes of its file; `None` until one is trained well enough.
 pub fn shipped_image_map() -> Option<&'static [u8]> {
     None
@@ -130,7 +125,15 @@ pub fn shipped_image_map() -> Option<&'static [u8]> {
 pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read_image_map(path, &device)?;
-    Ok((card, Arc::new(BurnImageMap::new(net, &device))))
+    Ok((card, on_processor(net, &device)))
+}
+
+fn on_processor(net: Dit, device: &Device) -> Arc<dyn ImageMap> {
+    // The processor's own kernel, where the network is at home in it.
+    match NativeDit::new(&net) {
+        Some(native) => Arc::new(native),
+        None => Arc::new(BurnImageMap::new(net, device)),
+    }
 }
 
 /// The same of the bytes of a file that is part of the program; `name` is for messages.
@@ -143,7 +146,7 @@ pub fn image_map_from_bytes(
 ) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read(TensorFile::from_bytes(bytes, name)?, name, &device)?;
-    Ok((card, Arc::new(BurnImageMap::new(net, &device))))
+    Ok((card, on_processor(net, &device)))
 }
 
 #[cfg(test)]

@@ -54,15 +54,19 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
         }
         None => {
             let kind = [
-                (super::classifier::KEY, "a classifier of images"),
-                (super::image::KEY, "a map of images"),
+                (
+                    super::classifier::KEY,
+                    "a classifier of images; its card is below. It judges pictures and is not opened by itself",
+                ),
+                (
+                    super::image::KEY,
+                    "a map of images; its card is below. The Images workspace opens it",
+                ),
             ]
             .into_iter()
             .find(|(key, _)| header.metadata.contains_key(*key));
             warnings.push(match kind {
-                Some((_, what)) => {
-                    format!("This is {what}; its card is below. The window does not open it yet")
-                }
+                Some((_, what)) => format!("This is {what}"),
                 None => {
                     "This is not a Foresight model: it can be listed, but not run by this version"
                         .to_owned()
@@ -153,6 +157,40 @@ fn card_warnings(card: &CheckpointCard) -> Vec<String> {
         ));
     }
     warnings
+}
+
+/// Which kind of model a file holds, by the card in its header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelKind {
+    /// A Meta Flow Map of a 2D world.
+    World,
+    /// A Meta Flow Map of images.
+    Images,
+    /// A classifier of images.
+    Classifier,
+    /// No model of ours.
+    Other,
+}
+
+impl ModelKind {
+    fn of(header: &Header) -> Self {
+        [
+            (super::open::CARD_KEY, Self::World),
+            (super::image::KEY, Self::Images),
+            (super::classifier::KEY, Self::Classifier),
+        ]
+        .into_iter()
+        .find(|(key, _)| header.metadata.contains_key(*key))
+        .map_or(Self::Other, |(_, kind)| kind)
+    }
+}
+
+/// Looks at a file's header alone.
+///
+/// # Errors
+/// When it cannot be read or is not sound safetensors.
+pub fn model_kind(path: &Path) -> Result<ModelKind, CheckpointError> {
+    Ok(ModelKind::of(&OpenFile::open(path)?.header()?))
 }
 
 impl Inspection {

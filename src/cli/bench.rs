@@ -32,7 +32,8 @@ pub struct DrawRow {
     pub source: String,
     /// Draws a request.
     pub draws: u32,
-    /// Median time of a request, from its start to the draws where they are painted from.
+    /// Median time of a request, from handing it to the worker to the draws where they are painted from, the waking of
+    /// both threads included.
     pub median_ms: f64,
     /// 99th percentile (the maximum of few repetitions).
     pub p99_ms: f64,
@@ -166,7 +167,7 @@ fn measure(
             let begun = Instant::now();
             // The first request compiles and fills caches; it is not counted.
             for repeat in 0..=REPEATS {
-                let id = engine.submit(Command::Draws(DrawRequest {
+                let request = Command::Draws(DrawRequest {
                     world: world.clone(),
                     model: Some(model.clone()),
                     source,
@@ -174,8 +175,10 @@ fn measure(
                     x_t: [0.4, 0.2],
                     seed: 3,
                     draws,
-                }));
+                });
+                // Before the request is handed over: the worker may be done by the time this thread runs again.
                 let started = Instant::now();
+                let id = engine.submit(request);
                 let answer = wait_for(&engine, id)?;
                 if let (Some(points), Some(device)) = (&answer.points, &device) {
                     points.read_first(device, 1).map_err(|e| e.to_string())?;

@@ -12,10 +12,17 @@ mod bench_steer;
 pub mod classifier;
 mod compare;
 pub mod eval;
+mod futures;
 mod images;
 mod parity;
+mod pictures;
 mod posterior;
+mod sample;
 mod steer;
+mod steer_args;
+mod steer_gradient;
+mod steer_options;
+mod steer_report;
 mod steer_setup;
 pub mod train;
 
@@ -28,9 +35,12 @@ use crate::session::ComputeChoice;
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use compare::{CompareArgs, run_compare};
+pub use futures::{FuturesArgs, run_futures};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
-pub use steer::{SteerArgs, run_steer};
+pub use sample::{SampleArgs, run_sample};
+pub use steer::run_steer;
+pub use steer_args::SteerArgs;
 
 /// See what a noisy state could still become.
 ///
@@ -78,14 +88,18 @@ impl From<DeviceArg> for ComputeChoice {
 pub enum Command {
     /// Draw from p(x_1 | x_t) and write the draws to a file.
     Posterior(PosteriorArgs),
+    /// Draw what a half-formed picture could still become and write a contact sheet.
+    Futures(Box<FuturesArgs>),
+    /// Make pictures from noise and write a contact sheet.
+    Sample(SampleArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
     Compare(CompareArgs),
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
-    /// Compare a checkpoint's draws with the exact posterior.
-    Eval(eval::EvalArgs),
+    /// Compare a checkpoint's draws with the exact posterior, or a map of images with real ones.
+    Eval(Box<eval::EvalArgs>),
     /// Say what a model file holds.
     Inspect(InspectArgs),
     /// Recompute what a folder of reference numbers holds.
@@ -195,7 +209,9 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
-        Command::Eval(args) => eval::run(&args),
+        Command::Eval(args) => eval::run(&args, device),
+        Command::Futures(args) => run_futures(&args, device),
+        Command::Sample(args) => run_sample(&args, device),
         Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;

@@ -6,6 +6,7 @@ use super::DeviceArg;
 use crate::engine::{LoadedModel, guided_network};
 use crate::gpu::SharedDevice;
 use crate::model::GuidedMlp;
+use crate::steer::{Scheme, SteerPlan, SteerRun};
 
 /// Refuses, before anything runs, a report that could not be written or would take the samples' place.
 pub(super) fn check_report(path: &Path, out: Option<&Path>) -> Result<(), String> {
@@ -43,4 +44,24 @@ pub(super) fn network_on(
     let network = guided_network(model, shared.as_ref())?;
     let place = if shared.is_some() { "shared" } else { "cpu" };
     Ok((Some(network), place))
+}
+
+/// Refuses a run that kept no particle: there is nothing to score, and its figures would not be numbers.
+pub(super) fn refuse_if_all_are_lost(plan: &SteerPlan, done: &SteerRun) -> Result<(), String> {
+    if done.samples.iter().any(|x| x.iter().all(|v| v.is_finite())) {
+        return Ok(());
+    }
+    let card = plan.method.card();
+    let clip = if card.estimates_a_gradient() && card.scheme != Scheme::Control {
+        ", or bound the steering with --clip 1"
+    } else {
+        ""
+    };
+    Err(format!(
+        "none of the {} particles of {} stayed finite: its steps are too long for this reward. Take more --steps than \
+         {}, or a weaker reward (a lower @LAMBDA at its end){clip}",
+        done.samples.len(),
+        plan.method,
+        plan.steps
+    ))
 }

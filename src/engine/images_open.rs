@@ -33,19 +33,19 @@ impl Worker {
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
         stage(self, "checking", 0.05);
-        let (file, hash) = match path {
+        let (hash, parameters) = match path {
             Some(path) => {
-                let hash = inspect(path).map_err(failed)?.hash;
-                (TensorFile::open(path).map_err(failed)?, hash)
+                let found = inspect(path).map_err(failed)?;
+                let parameters = found.parameters();
+                (found.hash, parameters)
             }
             None => {
                 let bytes = shipped()?;
                 let file = TensorFile::from_bytes(bytes, SHIPPED).map_err(failed)?;
-                (file, sha256_hex(bytes))
+                let parameters = file.tensors().iter().map(TensorEntry::elements).sum();
+                (sha256_hex(bytes), parameters)
             }
         };
-        let numbers = |tensor: &TensorEntry| tensor.shape.iter().product::<u64>();
-        let parameters = file.tensors().iter().map(numbers).sum();
         if !self.wanted(&job) {
             return Err(JobError::Cancelled);
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, is_image_map};
+use crate::checkpoint::{Checkpoint, CheckpointError, ModelKind, model_kind};
 use crate::mixture::Preset;
 
 use super::message::{Event, LoadedModel, Progress, RequestId, Slot};
@@ -24,7 +24,7 @@ impl Worker {
             ));
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
-        if is_image_map(path) {
+        if matches!(model_kind(path), Ok(ModelKind::Images)) {
             return self.open_images(id, Slot::Open, Some(path));
         }
         stage(self, "reading and checking", 0.1);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::model::GuidedMlp;
 use crate::steer::{
-    Estimator, Floor, KeptFrame, SteerError, SteerPlan, SteerScene, TargetSample, gradient_error,
+    Floor, KeptFrame, SteerError, SteerPlan, SteerScene, TargetSample, gradient_error,
 };
 
 use super::message::{Event, RequestId, Slot};
@@ -251,11 +251,7 @@ fn relative_gradient_error(
     step: usize,
     frame: &KeptFrame,
 ) -> Result<Option<f64>, SteerError> {
-    let has_gradient = !matches!(
-        plan.method.card().estimator,
-        Estimator::None | Estimator::Value | Estimator::Best
-    );
-    if !has_gradient || step >= plan.steps as usize {
+    if !plan.method.card().estimates_a_gradient() || step >= plan.steps as usize {
         return Ok(None);
     }
     let most = (GRADIENT_DRAWS / plan.draws.max(1) as usize).clamp(4, GRADIENT_PARTICLES);

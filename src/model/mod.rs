@@ -5,7 +5,7 @@
 
 mod classifier;
 mod config;
-mod dit;
+pub(crate) mod dit;
 mod dual;
 mod fused;
 mod fused_vjp;
@@ -14,12 +14,13 @@ mod judge;
 mod map;
 mod mlp;
 mod on_device;
+pub(crate) mod outer;
 pub(crate) mod simd;
 mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, ReadWeight, Weight};
+pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
 pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};

@@ -4,7 +4,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::Expression;
-use crate::mixture::{Bump, Cov2, Mixture, Point, Tilt, TiltError, TiltedMixture};
+use crate::mixture::{Bump, Cov2, Mixture, Mode, Point, Tilt, TiltError, TiltedMixture, shortened};
+
+/// Most characters of a reward in a message.
+const SHOWN: usize = 60;
 
 /// What is rewarded, at strength 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -123,21 +126,24 @@ pub enum RewardError {
     },
     /// No closed form exists.
     #[error(
-        "the reward '{0}' has no closed form on a mixture: linear, bowl and measurement have one, and bumps at lambda 1"
+        "the reward '{}' has no closed form on a mixture: linear, bowl and measurement have one, and bumps at lambda 1",
+        shortened(.0, SHOWN)
     )]
     NoClosedForm(String),
     /// The reward grows faster than the data's density falls.
     #[error(
-        "the reward '{0}' outgrows the world: p(x) exp r(x) has no finite integral. Lower lambda, or bound it, as in \
-         expr:min(..., 10)"
+        "the reward '{}' outgrows the world: p(x) exp r(x) has no finite integral. Lower lambda, or bound it, as in \
+         expr:min(..., 10)",
+        shortened(.0, SHOWN)
     )]
     Outgrows(String),
     /// The reward has no value where there are data.
-    #[error("the reward '{0}' has no finite value anywhere near the world's data")]
+    #[error("the reward '{}' has no finite value anywhere near the world's data", shortened(.0, SHOWN))]
     NowhereFinite(String),
     /// No grid resolves the target.
     #[error(
-        "the target of '{0}' is too fine for the grid it is computed on: widen the reward, or lower lambda"
+        "the target of '{}' is too fine for the grid it is computed on: widen the reward, or lower lambda",
+        shortened(.0, SHOWN)
     )]
     TooFine(String),
     /// The tilted target does not exist.
@@ -366,6 +372,20 @@ impl Reward {
             .tilt()
             .ok_or_else(|| RewardError::NoClosedForm(self.to_string()))?;
         Ok(TiltedMixture::new(world.clone(), tilt)?)
+    }
+
+    /// `E r(x)` over a mixture, `lambda` included: `sum_k w_k (-(mu' A mu + tr(A S)) / 2 + b' mu + c)`. `None` where `r`
+    /// is no quadratic.
+    pub fn mean_over(&self, mixture: &Mixture) -> Option<f64> {
+        let Some(Tilt::Quadratic { a, b, c }) = self.tilt() else {
+            return None;
+        };
+        let of_mode = |mode: &Mode| {
+            let (s, mean) = (&mode.cov, mode.mean);
+            let trace = a.xx * s.xx + 2.0 * a.xy * s.xy + a.yy * s.yy;
+            mode.weight * (-0.5 * (a.quadratic(mean) + trace) + dot(b, mean) + c)
+        };
+        Some(mixture.modes().iter().map(of_mode).sum())
     }
 
     /// `lambda` of methods.md 5, the factor of `-|x - c|^2` in a bowl and the plain strength elsewhere: what damping

@@ -1,5 +1,7 @@
 //! What a run is asked to do: every option with its safe default.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::registry::{Estimator, Lookahead, Method, Scheme};
@@ -15,6 +17,15 @@ pub enum Flow {
     Ode,
     /// `dx = (b + sigma^2/2 s + sigma^2 grad V) dt + sigma dW`.
     Sde,
+}
+
+impl fmt::Display for Flow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ode => "ode",
+            Self::Sde => "sde",
+        })
+    }
 }
 
 /// Start and diffusion that go together.
@@ -239,6 +250,28 @@ impl SteerPlan {
         }
     }
 
+    /// The sources that the plan's posterior draws truly come from, in the order of their use: where draws must be
+    /// differentiated, the closed form and SDE rollouts give way to the GLASS ODE. Empty for methods that draw nothing.
+    pub fn sources(&self, has_model: bool) -> Vec<Source> {
+        let card = self.method.card();
+        let draws = matches!(
+            card.lookahead,
+            Lookahead::Posterior | Lookahead::SdeRollout | Lookahead::GlassRollout
+        );
+        let phases: &[bool] = match card.estimator {
+            _ if !draws => &[],
+            Estimator::Gradient => &[true],
+            Estimator::Mix => &[false, true],
+            _ => &[false],
+        };
+        let mut sources: Vec<Source> = phases
+            .iter()
+            .map(|differentiated| self.draws_source(has_model, *differentiated))
+            .collect();
+        sources.dedup();
+        sources
+    }
+
     /// What a person should know before they trust the result.
     pub fn warning(&self) -> Option<&'static str> {
         let card = self.method.card();
@@ -297,7 +330,7 @@ impl SteerPlan {
         check(
             card.flows.contains(&self.flow),
             "dynamics",
-            format!("{:?} with {}", self.flow, card.name).to_lowercase(),
+            format!("{} with {}", self.flow, card.name),
             match card.flows {
                 [Flow::Sde] => "sde: this method needs its noise",
                 _ => "ode: this method has no noise",
@@ -338,7 +371,7 @@ impl SteerPlan {
         check(
             self.schedule.cap.is_none_or(|cap| between(cap, 0.0, 1e9)),
             "cap",
-            format!("{:?}", self.schedule.cap),
+            or_none(self.schedule.cap),
             "none, or a number from 0",
         )?;
         check(
@@ -359,13 +392,17 @@ impl SteerPlan {
                 Renormalise::Rescale(scale) | Renormalise::Clip(scale) => between(scale, 0.0, 1e6),
             },
             "renormalisation",
-            format!("{:?}", self.renormalise),
+            match self.renormalise {
+                Renormalise::Off => "off".into(),
+                Renormalise::Rescale(scale) => format!("rescale {scale}"),
+                Renormalise::Clip(scale) => format!("clip {scale}"),
+            },
             "off, or a scale from 0",
         )?;
         check(
             self.damping.is_none_or(|sd| between(sd, 0.0, 1e6)),
             "damping",
-            format!("{:?}", self.damping),
+            or_none(self.damping),
             "none, or a standard deviation from 0",
         )?;
         check(
@@ -380,7 +417,7 @@ impl SteerPlan {
                     .control_until
                     .is_none_or(|until| until > self.start && until < 1.0 && self.steps > 1),
             "early stop",
-            format!("{:?} with {} steps", self.control_until, self.steps),
+            format!("{} with {} steps", or_none(self.control_until), self.steps),
             "none, or a time between the start and 1 and at least 2 steps",
         )?;
         check(
@@ -392,7 +429,7 @@ impl SteerPlan {
         check(
             self.population.is_none_or(|size| size >= 1),
             "population",
-            format!("{:?}", self.population),
+            or_none(self.population),
             "at least 1",
         )?;
         check(
@@ -410,46 +447,11 @@ impl SteerPlan {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_gradient_free_run_with_one_draw_says_that_it_does_not_steer() {
-        let mut plan = SteerPlan::new(Method::MfmGf);
-        assert_eq!(plan.warning(), None);
-        plan.draws = 1;
-        let warning = plan.warning().unwrap();
-        assert!(warning.contains("does not steer") && warning.contains("MFM-G"));
-    }
-
-    #[test]
-    fn an_impossible_plan_is_refused_by_the_option_at_fault() {
-        let wrong = |edit: fn(&mut SteerPlan), method| {
-            let mut plan = SteerPlan::new(method);
-            edit(&mut plan);
-            plan.validate().unwrap_err().to_string()
-        };
-        assert!(wrong(|p| p.steps = 0, Method::Dps).contains("steps"));
-        assert!(wrong(|p| p.draws = 0, Method::Dps).contains("n is 0"));
-        assert!(wrong(|p| p.start = f64::NAN, Method::Dps).contains("start"));
-        assert!(wrong(|p| p.flow = Flow::Ode, Method::Tds).contains("needs its noise"));
-        assert!(wrong(|p| p.guidance = -1.0, Method::MfmG).contains("guidance"));
-        assert!(wrong(|p| p.control_until = Some(1.0), Method::Fmrg).contains("early stop"));
-        let one_step = |p: &mut SteerPlan| (p.steps, p.control_until) = (1, Some(0.5));
-        assert!(wrong(one_step, Method::Fmrg).contains("at least 2 steps"));
-        assert!(SteerPlan::default().validate().is_ok());
-    }
-
-    #[test]
-    fn a_plan_reads_back_from_its_text() {
-        let mut plan = SteerPlan::new(Method::Search).with_preset(Preset::Exact);
-        plan.renormalise = Renormalise::Clip(0.5);
-        plan.source = Some(Source::Glass(8));
-        let text = ron::to_string(&plan).unwrap();
-        assert_eq!(ron::from_str::<SteerPlan>(&text).unwrap(), plan);
-        // Plans of before an option was there.
-        let old = ron::from_str::<SteerPlan>("(method:r#mfm-gf,steps:10)");
-        assert!(old.is_ok_and(|plan| plan.control_variate && plan.control_until.is_none()));
-    }
+/// A value of an option in a message.
+fn or_none(value: Option<impl fmt::Display>) -> String {
+    value.map_or_else(|| "none".into(), |value| value.to_string())
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

@@ -6,7 +6,7 @@ use crate::reward::TiltedTarget;
 use super::estimate::Look;
 use super::flow::to_f64;
 use super::plan::SteerPlan;
-use super::registry::{Estimator, Lookahead};
+use super::registry::Lookahead;
 use super::run::{SteerError, SteerScene};
 
 /// What a run saw from one particle at one step.
@@ -46,7 +46,7 @@ pub fn probe(
     Ok(Probe {
         t: lens.t,
         value: estimate.value,
-        gradient: if has_gradient(plan) {
+        gradient: if plan.method.card().estimates_a_gradient() {
             estimate.gradient
         } else {
             [0.0; 2]
@@ -84,13 +84,6 @@ impl Lens {
     }
 }
 
-fn has_gradient(plan: &SteerPlan) -> bool {
-    !matches!(
-        plan.method.card().estimator,
-        Estimator::None | Estimator::Value | Estimator::Best
-    )
-}
-
 /// Mean squared length of the error of the value's gradient, and of the gradient itself, over some particles: how far
 /// a method's estimate is from the exact one. `None` where there is no exact one.
 ///
@@ -112,7 +105,7 @@ pub fn gradient_error(
     for (id, x) in particles.iter().enumerate() {
         let x = to_f64(*x);
         let exact = at.value_and_gradient(x).1;
-        let gradient = if has_gradient(plan) {
+        let gradient = if plan.method.card().estimates_a_gradient() {
             look.one(id as u32, x)?.gradient
         } else {
             [0.0; 2]

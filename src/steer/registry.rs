@@ -149,6 +149,16 @@ pub struct MethodCard {
     pub samples_the_tilt: bool,
 }
 
+impl MethodCard {
+    /// Whether the method estimates the gradient of the value.
+    pub fn estimates_a_gradient(&self) -> bool {
+        !matches!(
+            self.estimator,
+            Estimator::None | Estimator::Value | Estimator::Best
+        )
+    }
+}
+
 const BOTH: &[Flow] = &[Flow::Ode, Flow::Sde];
 const SDE: &[Flow] = &[Flow::Sde];
 const ODE: &[Flow] = &[Flow::Ode];

@@ -1,12 +1,14 @@
 //! Training of Meta Flow Maps and their evaluation against exact posteriors. Must not know screens.
 //!
-//! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is.
+//! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is. [`image`] and [`image_eval`] are the
+//! same for images.
 
 mod batch;
 mod classifier;
 mod data;
 mod eval;
 pub mod image;
+pub mod image_eval;
 mod images;
 pub mod jvp;
 mod layout;

@@ -56,7 +56,9 @@ Options: flow ("ode", "sde"), preset ("as-published", "exact"), steps, draws, st
 source ("one-step", "k-step:4", "glass:16", "sde:100", "exact"), rollout_steps, guidance,
 renormalise (clip(0.5), rescale(0.5)), damping, mix_until, resample_below,
 resampling ("systematic", "stratified", "multinomial"), population, search_power, search_overall, diamond_snr,
-diamond_weights ("full", "reward-only"), control ("jacobian", "euclidean").
+diamond_weights ("full", "reward-only"), control ("jacobian", "euclidean"),
+control_variate (false: gradient-free steering is measured from the denoiser, not from the mean of its own draws),
+control_until (a time: fmrg guides until then, and one jump of the map is its last step).
 Files are looked for beside the plan. An example is assets/compare/bimodal.ron, which takes less than a minute.
 
 In the folder of the results: rows.csv, one finished run a line, to which the same command adds what is missing;
@@ -69,7 +71,8 @@ pub struct CompareArgs {
     /// What is compared.
     #[arg(value_name = "PLAN.ron")]
     pub plan: PathBuf,
-    /// Where the results go; made if it is not there. Beside nothing else: the plan's name in the current folder.
+    /// Folder of the results, made if it is not there. If not given, a folder in the current one, named after the plan:
+    /// bimodal-comparison for bimodal.ron.
     #[arg(long, value_name = "DIR")]
     pub out_dir: Option<PathBuf>,
     /// Seeds instead of the plan's.
@@ -270,10 +273,10 @@ fn report(
         |p| p.sliced_w2,
         (judge.floor.sliced_w2, "Two exact samples"),
     );
-    let truth = if judge.exact_target {
-        "Exact target"
-    } else {
-        "Target, estimated"
+    let truth = match (judge.target_mean_reward_is_closed, judge.exact_target) {
+        (true, _) => "Exact target",
+        (false, true) => "Draws of the exact target",
+        (false, false) => "Target, estimated",
     };
     let reward = plot(
         "Mean reward (nats)",

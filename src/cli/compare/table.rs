@@ -176,13 +176,8 @@ pub(super) fn text(points: &[Point], judge: &Judge<'_>) -> String {
     );
     let _ = write!(
         out,
-        "mean reward of the target {:.4}{}; evaluations and budgets are counted a sample",
-        judge.target_mean_reward,
-        if judge.exact_target {
-            ""
-        } else {
-            " (estimated from weighted samples)"
-        }
+        "mean reward of the target {:.4}, {}; evaluations and budgets are counted a sample",
+        judge.target_mean_reward, judge.how_the_mean_is_known
     );
     out
 }

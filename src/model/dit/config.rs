@@ -237,6 +237,11 @@ impl DitConfig {
         self.in_channels * if self.learn_sigma { 2 } else { 1 }
     }
 
+    /// The tokens' positions, `[tokens][hidden]`, which are constants.
+    pub fn positions(&self) -> Vec<f32> {
+        super::embed::positions(self)
+    }
+
     /// Whether there is a table of guidance scales.
     pub fn has_guidance(&self) -> bool {
         self.guidance_table.unwrap_or(true)

@@ -9,6 +9,7 @@ mod block;
 mod config;
 mod embed;
 mod layout;
+pub(crate) mod native;
 #[cfg(test)]
 mod tests;
 mod weights;
@@ -21,6 +22,7 @@ use block::{Block, FinalLayer};
 pub use config::DitConfig;
 use embed::{Patches, TimeEmbedder, frequencies, rows, unpatchify};
 pub use layout::GUIDANCE;
+pub use native::NativeDit;
 pub use weights::{ReadWeight, Weight};
 use weights::{Sink, Source};
 

@@ -157,8 +157,12 @@ pub struct Judge<'a> {
     pub floor: Floor,
     /// Mean reward of the target.
     pub target_mean_reward: f64,
+    /// Whether that mean is in closed form; otherwise it is over samples of the target.
+    pub target_mean_reward_is_closed: bool,
     /// Whether the target is exact; otherwise it is estimated from weighted samples of the world.
     pub exact_target: bool,
+    /// How that mean is known, for a person.
+    pub how_the_mean_is_known: String,
     target: TargetSample,
 }
 
@@ -177,7 +181,9 @@ impl<'a> Judge<'a> {
             scored,
             floor: target.floor(scene.world, scored, FLOOR_REPEATS),
             target_mean_reward: about.target_mean_reward,
+            target_mean_reward_is_closed: about.target_mean_reward_is_closed,
             exact_target: about.exact_target,
+            how_the_mean_is_known: about.how_the_mean_is_known(),
             target,
         })
     }

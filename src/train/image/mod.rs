@@ -1,14 +1,17 @@
 //! Training of Meta Flow Maps of images, on any burn device.
 //!
 //! The losses are those of the 2D trainer (methods.md 4) with the velocity taken from data; derivatives along the flow
-//! come from [`crate::model::Dual`]. Noise is addressed by step and item, so that a resumed run sees what an
+//! come from [`crate::model::Dual`]. On the processor, networks of few tokens are trained by their own kernel. Noise is addressed by step and item, so that a resumed run sees what an
 //! uninterrupted one would have seen.
 
 mod batch;
 mod loss;
+mod native;
 mod optimizer;
 mod recipe;
 mod resume;
+mod state;
+mod through_burn;
 mod trainer;
 
 #[cfg(test)]

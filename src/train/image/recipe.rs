@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::optimizer::StepOptions;
 use crate::model::DitConfig;
-use crate::train::TimeLaw;
+use crate::train::{TimeLaw, ema_decay};
 
 /// What jumps are trained to agree with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +207,17 @@ impl ImageRecipe {
         let slope = (self.decay_share * steps).max(1.0);
         let left = ((steps - step) / slope).clamp(0.0, 1.0);
         self.rate * warm * (self.rate_floor + (1.0 - self.rate_floor) * left)
+    }
+
+    /// What the optimizer is told at a step.
+    pub(super) fn step_options(&self, step: u64) -> StepOptions {
+        StepOptions {
+            step,
+            rate: self.rate_at(step),
+            weight_decay: self.weight_decay,
+            clip: self.clip,
+            ema_decay: ema_decay(step, self.ema_limit),
+        }
     }
 
     /// Share of the items with `s = u` at a step.

@@ -3,20 +3,21 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use burn::module::Module as _;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::optimizer::Moments;
 use super::recipe::ImageRecipe;
+use super::state::State;
 use super::trainer::{ImageTrainError, ImageTrainer};
 use crate::checkpoint::write_whole;
-use crate::model::{WeightValues, Weights, weights_of, with_weights};
+use crate::model::WeightValues;
 
 /// Metadata key of the note below.
 const KEY: &str = "foresight-image-run";
+/// What the optimizer remembers of a parameter.
+const KINDS: [&str; 3] = ["mean", "square", "average"];
 /// Largest file that is taken for a run.
 const MAX_BYTES: u64 = 4 << 30;
 
@@ -25,15 +26,6 @@ const MAX_BYTES: u64 = 4 << 30;
 struct Note {
     recipe: ImageRecipe,
     step: u64,
-}
-
-fn numbers(tensor: &Tensor<1>) -> Vec<f32> {
-    tensor
-        .clone()
-        .into_data()
-        .convert::<f32>()
-        .try_into_vec()
-        .unwrap_or_default()
 }
 
 impl ImageTrainer {
@@ -51,17 +43,13 @@ impl ImageTrainer {
             let bytes = values.iter().flat_map(|v| v.to_le_bytes()).collect();
             parts.push((name, shape, bytes));
         };
-        for (name, weight) in weights_of(&self.net.valid()) {
+        let state = self.state();
+        for (name, weight) in state.weights {
             keep(format!("weights.{name}"), weight.shape, &weight.values);
         }
-        for (name, moments) in &self.optimizer.moments {
-            for (kind, tensor) in [
-                ("mean", &moments.mean),
-                ("square", &moments.square),
-                ("average", &moments.average),
-            ] {
-                let values = numbers(tensor);
-                keep(format!("{kind}.{name}"), vec![values.len()], &values);
+        for (name, moments) in &state.moments {
+            for (kind, values) in KINDS.iter().zip(moments) {
+                keep(format!("{kind}.{name}"), vec![values.len()], values);
             }
         }
         let mut views = Vec::with_capacity(parts.len());
@@ -106,48 +94,33 @@ impl ImageTrainer {
         let note: Note = serde_json::from_str(note).map_err(|e| fail(e.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
         let mut run = Self::new(note.recipe, device)?;
-        run.step = note.step;
-        let mut weights = Weights::new();
-        let flat = |kind: &str, name: &str| -> Result<Tensor<1>, ImageTrainError> {
-            let view = file
-                .tensor(&format!("{kind}.{name}"))
-                .map_err(|e| fail(e.to_string()))?;
-            let values = floats(view.data());
-            let count = values.len();
-            Ok(Tensor::from_data(TensorData::new(values, [count]), device))
-        };
-        for name in file.names() {
-            let Some(own) = name.strip_prefix("weights.") else {
-                continue;
-            };
+        let floats_of = |name: &str| {
             let view = file.tensor(name).map_err(|e| fail(e.to_string()))?;
             if view.dtype() != Dtype::F32 {
                 return Err(fail(format!("tensor {name} is not of type F32")));
             }
-            weights.insert(
-                own.to_owned(),
-                WeightValues {
-                    shape: view.shape().to_vec(),
-                    values: floats(view.data()),
-                },
-            );
+            Ok((view.shape().to_vec(), floats(view.data())))
+        };
+        let mut state = State::default();
+        for name in file.names() {
+            let Some(own) = name.strip_prefix("weights.") else {
+                continue;
+            };
+            let (shape, values) = floats_of(name)?;
             if file.tensor(&format!("mean.{own}")).is_ok() {
-                let moments = Moments {
-                    mean: flat("mean", own)?,
-                    square: flat("square", own)?,
-                    average: flat("average", own)?,
-                };
-                let count = weights[own].values.len();
-                if [&moments.mean, &moments.square, &moments.average]
-                    .iter()
-                    .any(|t| t.dims() != [count])
-                {
-                    return Err(fail(format!("the moments of {own} do not fit")));
+                let mut moments = [Vec::new(), Vec::new(), Vec::new()];
+                for (kind, to) in KINDS.iter().zip(&mut moments) {
+                    *to = floats_of(&format!("{kind}.{own}"))?.1;
+                    if to.len() != values.len() {
+                        return Err(fail(format!("the moments of {own} do not fit")));
+                    }
                 }
-                run.optimizer.moments.insert(own.to_owned(), moments);
+                state.moments.insert(own.to_owned(), moments);
             }
+            let weight = WeightValues { shape, values };
+            state.weights.insert(own.to_owned(), weight);
         }
-        run.net = with_weights(run.net, &weights).map_err(|e| fail(e.to_string()))?;
+        run.restore(note.step, &state).map_err(fail)?;
         Ok(run)
     }
 }

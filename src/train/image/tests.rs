@@ -1,6 +1,5 @@
 //! Runs of a tiny network on bars that lie or stand.
 
-use burn::module::Module as _;
 use burn::tensor::Device;
 
 use super::*;
@@ -82,6 +81,80 @@ fn a_resumed_run_gives_the_losses_and_weights_of_an_uninterrupted_one() {
     }
 }
 
+/// Losses and weights of a few steps from a network of which every weight is alive.
+fn few_steps(recipe: &ImageRecipe, native: bool) -> (Vec<crate::train::StepLoss>, Vec<f32>) {
+    let (device, data) = (Device::flex(), bars(32));
+    let mut run = if native {
+        ImageTrainer::new(recipe.clone(), &device).unwrap()
+    } else {
+        ImageTrainer::through_burn(recipe.clone(), &device).unwrap()
+    };
+    let state = super::state::State {
+        weights: weights_of(&crate::model::Dit::lively(&recipe.model, 3, &device)),
+        ..Default::default()
+    };
+    run.restore(0, &state).unwrap();
+    let losses = (0..4).map(|_| run.advance(&data, true).unwrap().unwrap());
+    let losses = losses.collect();
+    let weights = weights_of(&run.averaged());
+    (
+        losses,
+        weights.into_values().flat_map(|w| w.values).collect(),
+    )
+}
+
+#[test]
+fn the_processors_kernel_takes_the_steps_that_burn_takes() {
+    for (consistency, predicts_image) in [
+        (ImageConsistency::MeanFlow, true),
+        (ImageConsistency::MeanFlow, false),
+        (ImageConsistency::Eulerian, true),
+        (ImageConsistency::Lagrangian, true),
+        (ImageConsistency::Progressive, true),
+    ] {
+        let mut recipe = recipe(consistency);
+        recipe.model.predicts_image = predicts_image;
+        // Adam's first steps depend on the signs of gradients near 0 only: a low rate keeps rounding small.
+        recipe.rate = 1e-4;
+        let (ours, our_weights) = few_steps(&recipe, true);
+        let (theirs, their_weights) = few_steps(&recipe, false);
+        for (ours, theirs) in ours.iter().zip(&theirs) {
+            for (a, b) in [
+                (ours.weighted, theirs.weighted),
+                (ours.diagonal, theirs.diagonal),
+                (ours.consistency, theirs.consistency),
+            ] {
+                assert!((a - b).abs() < 1e-3 * b.abs(), "{consistency:?}: {a} {b}");
+            }
+        }
+        let apart = our_weights
+            .iter()
+            .zip(&their_weights)
+            .map(|(a, b)| f64::from((a - b).abs()))
+            .sum::<f64>()
+            / our_weights.len() as f64;
+        // Four steps of a warm-up of five: up to 1e-4 each.
+        assert!(apart < 1e-6, "{consistency:?}: {apart}");
+    }
+}
+
+#[test]
+fn a_run_goes_on_through_burn_where_the_processors_kernel_left_it() {
+    let (device, data) = (Device::flex(), bars(32));
+    let recipe = recipe(ImageConsistency::MeanFlow);
+    let mut native = ImageTrainer::new(recipe.clone(), &device).unwrap();
+    for _ in 0..3 {
+        native.advance(&data, false).unwrap();
+    }
+    let mut burn = ImageTrainer::through_burn(recipe, &device).unwrap();
+    burn.restore(native.steps_done(), &native.state()).unwrap();
+    for _ in 0..2 {
+        let ours = native.advance(&data, true).unwrap().unwrap().weighted;
+        let theirs = burn.advance(&data, true).unwrap().unwrap().weighted;
+        assert!((ours - theirs).abs() < 1e-3 * theirs, "{ours} {theirs}");
+    }
+}
+
 #[test]
 fn micro_batches_give_the_gradient_of_the_whole_batch() {
     let (device, data) = (Device::flex(), bars(32));
@@ -148,7 +221,7 @@ fn the_lagrangian_target_is_the_end_velocity_less_what_the_jump_itself_turns() {
     for _ in 0..20 {
         run.advance(&data, false).unwrap();
     }
-    let net = run.net.valid();
+    let net = run.averaged();
     let batch = ImageBatch::at(&recipe, &data, 3, (0, 8), &device);
     let condition = Condition {
         t: batch.t.clone(),

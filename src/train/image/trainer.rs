@@ -2,15 +2,14 @@
 
 use std::path::PathBuf;
 
-use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::batch::ImageBatch;
-use super::loss::loss;
-use super::optimizer::{NamedGradients, Optimizer, StepOptions, add_gradients, named_gradients};
+use super::native::NativeRun;
 use super::recipe::ImageRecipe;
+use super::state::State;
+use super::through_burn::BurnRun;
 use crate::model::Dit;
-use crate::train::{ImageSet, StepLoss, ema_decay};
+use crate::train::{ImageSet, StepLoss};
 
 /// Why a run cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -50,30 +49,58 @@ pub enum ImageTrainError {
 /// A run: the network as it learns, its optimizer and its average.
 pub struct ImageTrainer {
     pub(super) recipe: ImageRecipe,
-    pub(super) net: Dit,
-    pub(super) optimizer: Optimizer,
     pub(super) step: u64,
-    pub(super) device: Device,
+    engine: Engine,
+}
+
+/// What computes the steps.
+enum Engine {
+    Burn(Box<BurnRun>),
+    Native(Box<NativeRun>),
 }
 
 impl ImageTrainer {
-    /// A fresh run on `device` (not an autodiff one: that is made here).
+    /// A fresh run on `device` (not an autodiff one: that is made here). On the processor, networks of few tokens take
+    /// its own kernel; the steps are the same up to rounding.
     ///
     /// # Errors
     /// When the recipe cannot be run.
     pub fn new(recipe: ImageRecipe, device: &Device) -> Result<Self, ImageTrainError> {
+        Self::start(recipe, device, *device == Device::flex())
+    }
+
+    /// The same through burn, whatever the device.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn through_burn(recipe: ImageRecipe, device: &Device) -> Result<Self, ImageTrainError> {
+        Self::start(recipe, device, false)
+    }
+
+    fn start(recipe: ImageRecipe, device: &Device, native: bool) -> Result<Self, ImageTrainError> {
         if let Some(fault) = recipe.fault() {
             return Err(ImageTrainError::Recipe(fault));
         }
-        let learning = device.clone().autodiff();
-        let net = Dit::init(&recipe.model, recipe.seed, &learning)
-            .map_err(|e| ImageTrainError::Recipe(e.to_string()))?;
+        let fresh = |device: &Device| {
+            Dit::init(&recipe.model, recipe.seed, device)
+                .map_err(|e| ImageTrainError::Recipe(e.to_string()))
+        };
+        let own = if native {
+            NativeRun::new(&fresh(device)?)
+        } else {
+            None
+        };
+        let engine = match own {
+            Some(run) => Engine::Native(Box::new(run)),
+            None => {
+                let net = fresh(&device.clone().autodiff())?;
+                Engine::Burn(Box::new(BurnRun::new(net, device)))
+            }
+        };
         Ok(Self {
             recipe,
-            net,
-            optimizer: Optimizer::default(),
             step: 0,
-            device: device.clone(),
+            engine,
         })
     }
 
@@ -99,7 +126,10 @@ impl ImageTrainer {
 
     /// The averaged network, off the graph: what is shipped.
     pub fn averaged(&self) -> Dit {
-        self.optimizer.averaged(self.net.valid())
+        match &self.engine {
+            Engine::Burn(run) => run.averaged(),
+            Engine::Native(run) => run.averaged(&self.recipe.model),
+        }
     }
 
     /// Refuses images that the model does not take.
@@ -118,7 +148,7 @@ impl ImageTrainer {
         })
     }
 
-    /// One step; `told` asks for its losses, which waits for the device.
+    /// One step; `told` asks for its losses, which may wait for the device.
     ///
     /// # Errors
     /// [`ImageTrainError::Diverged`] where the losses were asked for and are no numbers.
@@ -127,58 +157,33 @@ impl ImageTrainer {
         data: &ImageSet,
         told: bool,
     ) -> Result<Option<StepLoss>, ImageTrainError> {
-        let recipe = &self.recipe;
-        let learning = self.device.clone().autodiff();
-        let parts = recipe.batch / recipe.micro_batch;
-        let mut gradients = NamedGradients::new();
-        let mut losses = Vec::new();
-        for part in 0..parts {
-            let range = (part * recipe.micro_batch, recipe.micro_batch);
-            let batch = ImageBatch::at(recipe, data, self.step as u32, range, &learning);
-            let loss = loss(&self.net, &batch, recipe);
-            if told {
-                let value = loss.weighted.clone().inner();
-                losses.push([value, loss.diagonal.clone(), loss.consistency.clone()]);
-            }
-            add_gradients(
-                &mut gradients,
-                named_gradients(&self.net, &loss.weighted.backward()),
-            );
-        }
-        let options = StepOptions {
-            step: self.step,
-            rate: recipe.rate_at(self.step),
-            weight_decay: recipe.weight_decay,
-            clip: recipe.clip,
-            ema_decay: ema_decay(self.step, recipe.ema_limit),
+        let loss = match &mut self.engine {
+            Engine::Burn(run) => run.advance(&self.recipe, data, self.step, told),
+            Engine::Native(run) => Some(run.advance(&self.recipe, data, self.step)),
         };
-        let scale = 1.0 / parts as f64;
-        self.net = self
-            .optimizer
-            .step(self.net.clone(), gradients, scale, options);
         self.step += 1;
-        if !told {
-            return Ok(None);
+        match loss.filter(|_| told) {
+            Some(loss) if !loss.weighted.is_finite() => Err(ImageTrainError::Diverged(self.step)),
+            loss => Ok(loss),
         }
-        let mut sums = [0.0; 3];
-        for parts in losses {
-            for (sum, part) in sums.iter_mut().zip(parts) {
-                let values: Vec<f32> = part
-                    .into_data()
-                    .convert::<f32>()
-                    .try_into_vec()
-                    .unwrap_or_default();
-                *sum += scale * f64::from(values.first().copied().unwrap_or(f32::NAN));
+    }
+
+    pub(super) fn state(&self) -> State {
+        match &self.engine {
+            Engine::Burn(run) => run.state(),
+            Engine::Native(run) => run.state(&self.recipe.model),
+        }
+    }
+
+    /// Takes over a state of a run of this recipe.
+    pub(super) fn restore(&mut self, step: u64, state: &State) -> Result<(), String> {
+        self.step = step;
+        match &mut self.engine {
+            Engine::Burn(run) => run.restore(state),
+            Engine::Native(run) => {
+                let like = Dit::init(&self.recipe.model, 0, &Device::flex());
+                run.restore(&like.map_err(|e| e.to_string())?, state)
             }
         }
-        let [weighted, diagonal, consistency] = sums;
-        if !weighted.is_finite() {
-            return Err(ImageTrainError::Diverged(self.step));
-        }
-        Ok(Some(StepLoss {
-            weighted,
-            diagonal,
-            consistency,
-        }))
     }
 }

@@ -40,13 +40,18 @@ impl Shown<'_> {
         panels.filter_map(|(k, score)| Some((k, score.as_ref()?)))
     }
 
-    /// Mean reward of the exact target: the latest panel's, at the end of the runs all have the same.
-    fn exact_mean(&self) -> Option<f64> {
+    /// The score that knows the mean reward of the exact target: the latest panel's, at the end of the runs all have
+    /// the same.
+    fn latest(&self) -> Option<&PanelScore> {
         let latest = self.panels().max_by(|a, b| a.1.t.total_cmp(&b.1.t));
-        Some(latest?.1.score.target_mean_reward)
+        Some(latest?.1)
     }
 
-    /// How the exact figures are known.
+    fn exact_mean(&self) -> Option<f64> {
+        Some(self.latest()?.score.target_mean_reward)
+    }
+
+    /// How the exact target is known.
     fn how(&self) -> String {
         let exact = self.panels().all(|(_, s)| s.score.exact_target);
         match self.runs.target.as_ref().map(|target| target.how()) {
@@ -200,9 +205,11 @@ fn exact_figures(ui: &mut Ui, shown: &Shown<'_>) {
         format::fixed(floor.sliced_w2_max, 3),
     );
     line(ui, "Two exact samples  ", apart, palette.text);
-    if let Some(mean) = shown.exact_mean() {
+    if let Some(latest) = shown.latest() {
+        let mean = latest.score.target_mean_reward;
         let decimals = if mean.abs() < 99.5 { 3 } else { 0 };
-        let text = format!("{}, {}", format::fixed(mean, decimals), shown.how());
+        let how = latest.score.how_the_mean_is_known();
+        let text = format!("{}, {how}", format::fixed(mean, decimals));
         line(ui, "Exact mean reward  ", text, palette.exact);
     }
 }

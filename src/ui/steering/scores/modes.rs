@@ -40,9 +40,11 @@ pub fn show(ui: &mut Ui, shown: &Shown<'_>) {
         let text = RichText::new("orange outline exact")
             .size(size::TICK)
             .color(palette.text_faint);
-        ui.label(text).on_hover_text(
-            "Share of the particles nearest to each mode, for each method in its colour. The outline is the exact share.",
-        );
+        let draws = shown.panels().map(|(_, s)| s.score.target_draws).max();
+        ui.label(text).on_hover_text(format!(
+            "Share of the particles nearest to each mode, for each method in its colour. The outline is the same share of {} exact draws.",
+            format::count(draws.unwrap_or_default() as u64)
+        ));
     };
     section_with(ui, "Mode weights", right, |ui| {
         let many = rows.len() > 4;

@@ -1,0 +1,259 @@
+//! Against the same network through burn.
+
+use burn::module::{Module as _, ModuleMapper, Param};
+use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+
+use super::*;
+use crate::model::{BurnImageMap, Condition, Dual};
+
+fn small(input: usize, patch: usize) -> DitConfig {
+    DitConfig {
+        input_size: input,
+        patch_size: patch,
+        in_channels: 2,
+        hidden_size: 24,
+        depth: 3,
+        num_heads: 2,
+        encoder_depth: 1,
+        label_dim: 3,
+        predicts_image: false,
+        ..DitConfig::digits()
+    }
+}
+
+/// Shapes of 4, 16 and 64 tokens, with and without what can be left out.
+fn shapes() -> [DitConfig; 3] {
+    [
+        DitConfig {
+            preserve_t_cond_0: false,
+            guidance_table: Some(false),
+            ..small(8, 4)
+        },
+        DitConfig {
+            predicts_image: true,
+            ..small(8, 2)
+        },
+        small(16, 2),
+    ]
+}
+
+/// Numbers that belong to rows.
+struct Rows {
+    s: Vec<f32>,
+    u: Vec<f32>,
+    x: Vec<f32>,
+    t: Vec<f32>,
+    x_t: Vec<f32>,
+    label: Vec<u32>,
+    guidance: Vec<f32>,
+}
+
+fn stream(key: u32, count: usize) -> Vec<f32> {
+    let mut pairs = vec![[0.0; 2]; count.div_ceil(2)];
+    let address = crate::process::Address::new(5, crate::process::Purpose::EvalState, key);
+    crate::process::normal_pairs(address, 0, &mut pairs);
+    pairs.as_flattened()[..count].to_vec()
+}
+
+impl Rows {
+    fn new(config: &DitConfig, n: usize) -> Self {
+        let numbers: usize = config.state().iter().product();
+        let cycle = |values: [f32; 5]| values.into_iter().cycle().take(n).collect::<Vec<_>>();
+        Self {
+            s: cycle([0.0, 0.2, 0.5, 0.93, 0.97]),
+            u: cycle([1.0, 0.2, 0.9, 0.95, 1.0]),
+            x: stream(1, n * numbers),
+            t: cycle([0.0, 0.3, 0.6, 0.9, 0.1]),
+            x_t: stream(2, n * numbers),
+            label: (0..n as u32)
+                .map(|i| i % (config.label_dim as u32 + 1))
+                .collect(),
+            guidance: cycle([1.0, 2.5, 2.4, 1.0, 1.2]),
+        }
+    }
+
+    fn view(&self) -> ImageRows<'_> {
+        ImageRows {
+            s: &self.s,
+            u: &self.u,
+            x: &self.x,
+            t: &self.t,
+            x_t: &self.x_t,
+            label: &self.label,
+            guidance: &self.guidance,
+        }
+    }
+}
+
+/// Puts gradients in the place of weights.
+struct ToGradients<'a>(&'a Gradients);
+
+impl ModuleMapper for ToGradients<'_> {
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let (id, value, mapper) = param.consume();
+        let gradient = value.grad(self.0);
+        let gradient = gradient.unwrap_or_else(|| value.inner().zeros_like());
+        Param::from_mapped_value(id, gradient, mapper)
+    }
+}
+
+fn close(ours: &[f32], theirs: &[f32], relative: f32, what: &str) {
+    let size = theirs.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    assert!(size > 1e-3, "{what}: nothing there");
+    let apart = ours
+        .iter()
+        .zip(theirs)
+        .fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+    assert!(apart <= relative * size, "{what}: {apart} of {size}");
+    assert_eq!(ours.len(), theirs.len());
+}
+
+#[test]
+fn value_and_pullback_are_those_of_the_network_through_burn() {
+    let device = Device::flex();
+    for config in shapes() {
+        let numbers: usize = config.state().iter().product();
+        let dit = Dit::lively(&config, 3, &device);
+        let native = NativeDit::new(&dit).unwrap();
+        let burn = BurnImageMap::new(dit, &device);
+        // More than one cohort of 4 tokens, and a last tile that is not full.
+        let n = 67;
+        let rows = Rows::new(&config, n);
+        let mut out = [vec![0.0; n * numbers], vec![0.0; n * numbers]];
+        native.average_velocity(&rows.view(), &mut out[0]);
+        burn.average_velocity(&rows.view(), &mut out[1]);
+        close(&out[0], &out[1], 2e-5, "velocity");
+
+        let weights = stream(3, n * numbers);
+        let mut ours = [vec![0.0; n * numbers], vec![0.0; n * numbers]];
+        let mut theirs = ours.clone();
+        let [x, x_t] = &mut ours;
+        native.pullback(&rows.view(), &weights, x, x_t);
+        let [x, x_t] = &mut theirs;
+        burn.pullback(&rows.view(), &weights, x, x_t);
+        close(&ours[0], &theirs[0], 5e-5, "gradient of x");
+        close(&ours[1], &theirs[1], 5e-5, "gradient of x_t");
+    }
+}
+
+#[test]
+fn an_image_does_not_depend_on_those_beside_it() {
+    let config = shapes()[1].clone();
+    let numbers: usize = config.state().iter().product();
+    let native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
+    let rows = Rows::new(&config, 13);
+    let mut all = vec![0.0; 13 * numbers];
+    native.average_velocity(&rows.view(), &mut all);
+    let i = 6;
+    let one = ImageRows {
+        s: &rows.s[i..=i],
+        u: &rows.u[i..=i],
+        x: &rows.x[i * numbers..(i + 1) * numbers],
+        t: &rows.t[i..=i],
+        x_t: &rows.x_t[i * numbers..(i + 1) * numbers],
+        label: &rows.label[i..=i],
+        guidance: &rows.guidance[i..=i],
+    };
+    let mut alone = vec![0.0; numbers];
+    native.average_velocity(&one, &mut alone);
+    assert_eq!(alone, all[i * numbers..(i + 1) * numbers]);
+}
+
+#[test]
+fn derivatives_along_a_direction_are_those_of_forward_mode() {
+    let device = Device::flex();
+    for config in shapes() {
+        let numbers: usize = config.state().iter().product();
+        let [c, h, w] = config.state();
+        let dit = Dit::lively(&config, 3, &device);
+        let native = NativeDit::new(&dit).unwrap();
+        let n = 5;
+        let rows = Rows::new(&config, n);
+        let moved = stream(4, n * numbers);
+        let (mut v, mut dv) = (vec![0.0; n * numbers], vec![0.0; n * numbers]);
+        let along = Along {
+            times: (0.7, -0.4),
+            x: Some(&moved),
+            from: 0,
+        };
+        native.velocity_along(&rows.view(), along, &mut v, &mut dv);
+
+        let column = |v: &[f32]| Tensor::<1>::from_data(TensorData::new(v.to_vec(), [n]), &device);
+        let image =
+            |v: &[f32]| Tensor::<4>::from_data(TensorData::new(v.to_vec(), [n, c, h, w]), &device);
+        let labels: Vec<i32> = rows.label.iter().map(|l| *l as i32).collect();
+        let condition = Condition {
+            t: column(&rows.t),
+            x_t: image(&rows.x_t),
+            label: Some(Tensor::<1, Int>::from_data(
+                TensorData::new(labels, [n]),
+                &device,
+            )),
+            guidance_scale: Some(column(&rows.guidance)),
+        };
+        let (s, u) = (column(&rows.s), column(&rows.u));
+        let dual = dit.velocity(
+            Dual::moving(s.clone(), s.ones_like() * 0.7),
+            Dual::moving(u.clone(), u.ones_like() * -0.4),
+            Dual::moving(image(&rows.x), image(&moved)),
+            &condition,
+        );
+        let list = |t: Tensor<4>| t.into_data().try_to_vec::<f32>().unwrap();
+        close(&dv, &list(dual.derivative()), 5e-5, "derivative");
+        close(&v, &list(dual.value), 2e-5, "value");
+    }
+}
+
+#[test]
+fn gradients_of_the_weights_are_those_of_reverse_mode() {
+    let device = Device::flex().autodiff();
+    for config in shapes() {
+        let numbers: usize = config.state().iter().product();
+        let [c, h, w] = config.state();
+        let dit = Dit::lively(&config, 3, &device);
+        let native = NativeDit::new(&dit.valid()).unwrap();
+        let layout = FlatLayout::new(&config);
+        let n = 67;
+        let rows = Rows::new(&config, n);
+        let weights = stream(6, n * numbers);
+        let mut parts = Vec::new();
+        let cotangent = |row: usize, v: &mut [f32], _: &[f32]| {
+            v.copy_from_slice(&weights[row * numbers..(row + 1) * numbers]);
+            [0.0; 2]
+        };
+        native.gradient(&rows.view(), None, &cotangent, &mut parts, layout.len());
+        let ours = layout.scatter(parts[0].as_slice());
+
+        let column = |v: &[f32]| Tensor::<1>::from_data(TensorData::new(v.to_vec(), [n]), &device);
+        let image =
+            |v: &[f32]| Tensor::<4>::from_data(TensorData::new(v.to_vec(), [n, c, h, w]), &device);
+        let labels: Vec<i32> = rows.label.iter().map(|l| *l as i32).collect();
+        let condition = Condition {
+            t: column(&rows.t),
+            x_t: image(&rows.x_t),
+            label: Some(Tensor::<1, Int>::from_data(
+                TensorData::new(labels, [n]),
+                &device,
+            )),
+            guidance_scale: Some(column(&rows.guidance)),
+        };
+        let v = dit
+            .velocity(
+                Dual::constant(column(&rows.s)),
+                Dual::constant(column(&rows.u)),
+                Dual::constant(image(&rows.x)),
+                &condition,
+            )
+            .value;
+        let gradients = (v * image(&weights)).sum().backward();
+        // A network whose weights are the gradients has them under the same names.
+        let theirs = dit.clone().map(&mut ToGradients(&gradients)).weights();
+        for weight in theirs {
+            let Some(own) = ours.iter().find(|o| o.name == weight.name) else {
+                assert!(weight.name.ends_with("pos_embed"));
+                continue;
+            };
+            close(&own.values, &weight.values, 2e-4, &weight.name);
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! What the rest of a run depends on, by the names of the parameters, wherever it is computed.
+
+use std::collections::BTreeMap;
+
+use crate::model::Weights;
+
+/// Weights and what the optimizer remembers of each: mean and square of the gradients, average of the weights.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) weights: Weights,
+    pub(super) moments: BTreeMap<String, [Vec<f32>; 3]>,
+}

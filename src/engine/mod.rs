@@ -12,6 +12,8 @@ mod diversity;
 mod draws;
 mod images;
 mod images_open;
+#[cfg(test)]
+mod images_tests;
 mod images_wall;
 mod mailbox;
 mod message;

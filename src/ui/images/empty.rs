@@ -7,7 +7,7 @@ use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::notice;
 
-const TRAIN: &str = "foresight train --images digits --data mnist --out digits.safetensors";
+const TRAIN: &str = "foresight train --images digits --data DIR --out digits.safetensors";
 
 /// Shows it in the middle.
 pub fn show(ui: &mut Ui, state: &mut State) {

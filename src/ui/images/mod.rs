@@ -7,6 +7,7 @@ mod futures;
 mod grid;
 mod hover;
 mod kept;
+mod paint;
 mod plates;
 mod shares;
 mod side;
@@ -18,12 +19,13 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
 use super::state::State;
 use super::tokens::{self, size, space};
 
+pub use paint::Brush;
 pub use view::View;
 
 /// Least and most width of the pictures at the left.
-const PLATES: [f32; 2] = [188.0, 420.0];
-/// Beside each of them, for names and gaps.
-const PLATE_ROOM: f32 = 62.0;
+const PLATES: [f32; 2] = [172.0, 420.0];
+/// Above each of them, for names and gaps.
+const PLATE_ROOM: f32 = 38.0 + 28.0 / 3.0;
 
 /// Shows everything between the bars.
 pub fn show(ui: &mut Ui, state: &mut State) {

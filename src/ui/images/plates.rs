@@ -9,6 +9,7 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 
 use super::atlas::whole;
+use super::paint;
 use super::view::Plate;
 
 /// Height of a name and its figure.
@@ -58,6 +59,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     {
         if index > 0 {
             ui.add_space(gap - ui.spacing().item_spacing.y);
+        }
+        if index == 0 && state.images.brush.is_some() {
+            paint::show(ui, state, square, CAPTION);
+            continue;
         }
         one(ui, state, which, (name, &text, hover), square);
     }
@@ -115,7 +120,7 @@ pub fn paint(ui: &Ui, state: &mut State, which: Plate, rect: Rect) {
 }
 
 /// On whole physical pixels.
-fn snapped(rect: Rect, pixels_per_point: f32) -> Rect {
+pub fn snapped(rect: Rect, pixels_per_point: f32) -> Rect {
     let snap = |v: f32| (v * pixels_per_point).round() / pixels_per_point;
     let min = eframe::egui::pos2(snap(rect.min.x), snap(rect.min.y));
     Rect::from_min_size(min, vec2(snap(rect.width()), snap(rect.height())))

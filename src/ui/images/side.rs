@@ -13,6 +13,7 @@ use crate::ui::state::{Place, State, is_map_shipped};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::{link, notice, section, section_with};
 
+use super::paint::{self, Brush};
 use super::view::Plate;
 use super::{classes, futures, plates, shares};
 
@@ -54,9 +55,17 @@ fn picture(ui: &mut Ui, state: &mut State) {
                     {
                         state.pick(Pick::Picture);
                     }
+                    let paints = state.images.brush.is_some();
+                    if link(ui, if paints { "done" } else { "paint" })
+                        .on_hover_text("Paint on the picture, or rub out parts of it")
+                        .clicked()
+                    {
+                        state.images.brush = (!paints).then(Brush::default);
+                    }
                 });
             });
         });
+        paint::tools(ui, state);
         ui.add_space(2.0);
         classes::show(ui, state);
     });

@@ -17,7 +17,7 @@ pub struct Tile {
     /// What the classifier says; empty where there is none.
     pub probabilities: Vec<f32>,
     /// Of which wall it is.
-    of: Option<Arc<WallRequest>>,
+    pub(super) of: Option<Arc<WallRequest>>,
     /// Whether it is of the state that is shown.
     pub fresh: bool,
 }
@@ -59,6 +59,8 @@ pub struct View {
     revision: u64,
     atlas: Atlas,
     plates: Vec<(Plate, Arc<WallAnswer>, bool, TextureHandle)>,
+    /// The picture that is painted on.
+    painted: Option<(StoredPicture, bool, TextureHandle)>,
     /// Of kept pictures, smoothed or not; the last few.
     kept: Vec<(StoredPicture, bool, TextureHandle)>,
 }
@@ -107,6 +109,12 @@ impl View {
         self.drawn = Some(answer.clone());
     }
 
+    /// The picture behind the newest state, `[C][H][W]`, 0 black; empty where there is none.
+    pub fn clean_bytes(&self) -> Vec<u8> {
+        let newest = self.newest.as_ref();
+        newest.map_or_else(Vec::new, |answer| to_bytes(&answer.clean))
+    }
+
     /// How many tiles are of the state that is shown.
     pub fn fresh(&self) -> usize {
         self.tiles.iter().filter(|tile| tile.fresh).count()
@@ -127,6 +135,22 @@ impl View {
     /// Many tiles as few shapes, each `(tile, where, tint)`.
     pub fn shapes(&self, tiles: impl Iterator<Item = (usize, Rect, Color32)>) -> Vec<Shape> {
         self.atlas.shapes(tiles)
+    }
+
+    /// The texture of the picture that is painted on, made again when it changes.
+    pub fn painted(&mut self, ctx: &Context, picture: &StoredPicture, smooth: bool) -> TextureId {
+        if let Some((of, smoothed, handle)) = &self.painted
+            && of == picture
+            && *smoothed == smooth
+        {
+            return handle.id();
+        }
+        let side = picture.side as usize;
+        let shape = [picture.channels as usize, side, side];
+        let handle = plate(ctx, &picture.bytes(), shape, smooth);
+        let id = handle.id();
+        self.painted = Some((picture.clone(), smooth, handle));
+        id
     }
 
     /// The texture of a kept picture, made once.

@@ -7,7 +7,7 @@ use crate::checkpoint::shipped_image_map;
 use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
 use crate::lookahead::Source;
 use crate::session::{CheckpointRef, Images, KeptPicture, Picture, StoredPicture, Workspace};
-use crate::ui::images::View;
+use crate::ui::images::{Brush, View};
 use crate::ui::shortcuts::Action;
 
 use super::{Place, State, file_name, same_kind};
@@ -27,6 +27,8 @@ pub struct ImagesState {
     pub model: Option<Arc<LoadedImages>>,
     /// The last wall, as it is shown.
     pub view: View,
+    /// The brush, while the clean picture is painted on.
+    pub brush: Option<Brush>,
     /// The map on its way.
     loading: Option<(CheckpointRef, RequestId)>,
     /// What could not be opened: not to be asked for again and again.
@@ -207,6 +209,14 @@ impl State {
             Picture::Stored { .. } => 1,
         };
         images.picture = Picture::Generated { seed };
+    }
+
+    /// The picture behind `x_t`, `[C][H][W]`, 0 black; empty where it is not known yet.
+    pub fn clean_bytes(&self) -> Vec<u8> {
+        match &self.session.images.picture {
+            Picture::Stored { picture, .. } => picture.bytes(),
+            Picture::Generated { .. } => self.images.view.clean_bytes(),
+        }
     }
 
     /// A picture from elsewhere, to be noised.

@@ -33,18 +33,15 @@ impl Worker {
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
         stage(self, "checking", 0.05);
-        let (hash, parameters) = match path {
-            Some(path) => {
-                let found = inspect(path).map_err(failed)?;
-                let parameters = found.parameters();
-                (found.hash, parameters)
-            }
-            None => {
-                let bytes = shipped()?;
-                let file = TensorFile::from_bytes(bytes, SHIPPED).map_err(failed)?;
-                let parameters = file.tensors().iter().map(TensorEntry::elements).sum();
-                (sha256_hex(bytes), parameters)
-            }
+        let (hash, parameters) = if let Some(path) = path {
+            let found = inspect(path).map_err(failed)?;
+            let parameters = found.parameters();
+            (found.hash, parameters)
+        } else {
+            let bytes = shipped()?;
+            let file = TensorFile::from_bytes(bytes, SHIPPED).map_err(failed)?;
+            let parameters = file.tensors().iter().map(TensorEntry::elements).sum();
+            (sha256_hex(bytes), parameters)
         };
         if !self.wanted(&job) {
             return Err(JobError::Cancelled);

@@ -31,12 +31,20 @@ const GENERATION_STEPS: u32 = 8;
 pub(super) struct WallMemo {
     /// The last wall, whole or not.
     wall: Option<Drawn>,
-    /// The last picture that a map made: the map, class and seed, and the picture.
-    generated: Option<(Arc<LoadedImages>, Option<u32>, u64, Arc<[f32]>)>,
+    /// The last picture that a map made.
+    generated: Option<Generated>,
     /// Seconds a picture, of a source.
     pace: Option<(Source, f64)>,
-    /// The classifier, once it was asked for; `None` inside where it cannot be read.
-    judge: Option<Option<Judge>>,
+    /// The classifier, once it was asked for, or why it cannot be read.
+    judge: Option<Result<Judge, String>>,
+}
+
+/// A picture that a map made of a class, by the seed of its noise.
+struct Generated {
+    by: Arc<LoadedImages>,
+    class: Option<u32>,
+    seed: u64,
+    picture: Arc<[f32]>,
 }
 
 /// Draws and what they were asked for.
@@ -169,10 +177,10 @@ impl Worker {
     fn judge(&mut self, model: &LoadedImages) -> Option<&Judge> {
         let judge = self.wall_memo.judge.get_or_insert_with(|| {
             Judge::digits()
+                .map_err(|e| e.to_string())
                 .inspect_err(|e| tracing::error!("the classifier of digits: {e}"))
-                .ok()
         });
-        judge.as_ref().filter(|judge| judge.knows(model))
+        judge.as_ref().ok().filter(|judge| judge.knows(model))
     }
 
     /// The picture behind `x_t`.
@@ -196,11 +204,11 @@ impl Worker {
                 )));
             }
         };
-        if let Some((of, class, kept_seed, picture)) = &self.wall_memo.generated
-            && Arc::ptr_eq(of, model)
-            && (*class, *kept_seed) == (request.class, seed)
+        if let Some(last) = &self.wall_memo.generated
+            && Arc::ptr_eq(&last.by, model)
+            && (last.class, last.seed) == (request.class, seed)
         {
-            return Ok(picture.clone());
+            return Ok(last.picture.clone());
         }
         let guidance = model.guidance_scales().last().copied().unwrap_or(1.0);
         let asked = (
@@ -219,7 +227,12 @@ impl Worker {
             &mut watch,
         )?
         .into();
-        self.wall_memo.generated = Some((model.clone(), request.class, seed, picture.clone()));
+        self.wall_memo.generated = Some(Generated {
+            by: model.clone(),
+            class: request.class,
+            seed,
+            picture: picture.clone(),
+        });
         Ok(picture)
     }
 }

@@ -11,15 +11,29 @@ use super::view::Tile;
 /// No texture is wider, whatever the device can.
 const MAX_SIDE: usize = 4096;
 
-/// Tiles on pages. Around each tile its edge is repeated, so that smoothing does not mix neighbours.
+/// Enlarged at most so many times before the upload, and the most pixels of all pages together then.
+const MAX_ZOOM: usize = 4;
+const MAX_PIXELS: usize = 4 << 20;
+
+/// Tiles on pages. Sharp tiles are enlarged by a whole factor beforehand: blended from there to their size on screen,
+/// all their pixels look alike, which the nearest pixel alone does not give.
+/// Around each tile its edge is repeated, so that smoothing does not mix neighbours.
 #[derive(Default)]
 pub struct Atlas {
     pages: Vec<TextureHandle>,
-    /// Revision, smoothness and number of the tiles that are on the pages.
-    of: Option<(u64, bool, usize)>,
+    /// Revision, enlargement (0 where smooth) and number of the tiles that are on the pages.
+    of: Option<(u64, usize, usize)>,
     columns: usize,
     rows: usize,
+    /// Of a tile on its page.
     side: usize,
+}
+
+/// How many times sharp tiles are enlarged that are painted `scale` physical pixels a pixel.
+fn zoom(scale: f32, side: usize, count: usize) -> usize {
+    let wanted = (scale.ceil() as usize).clamp(1, MAX_ZOOM);
+    let fits = |zoom: &usize| count * (side * zoom + 2).pow(2) <= MAX_PIXELS;
+    (1..=wanted).rev().find(fits).unwrap_or(1)
 }
 
 fn options(smooth: bool) -> TextureOptions {
@@ -48,15 +62,20 @@ impl Atlas {
         tiles: &[Tile],
         [_, side, _]: [usize; 3],
         revision: u64,
-        smooth: bool,
+        (smooth, scale): (bool, f32),
     ) {
-        let of = Some((revision, smooth, tiles.len()));
+        let zoom = if smooth {
+            1
+        } else {
+            zoom(scale, side, tiles.len())
+        };
+        let of = Some((revision, if smooth { 0 } else { zoom }, tiles.len()));
         if self.of == of {
             return;
         }
         self.of = of;
-        self.side = side;
-        let cell = side + 2;
+        self.side = side * zoom;
+        let cell = self.side + 2;
         let limit = ctx.input(|i| i.max_texture_side).min(MAX_SIDE);
         let across = (limit / cell).max(1);
         self.columns = across.min((tiles.len() as f64).sqrt().ceil().max(1.0) as usize);
@@ -64,29 +83,29 @@ impl Atlas {
         let per_page = self.columns * self.rows;
         self.pages.truncate(tiles.len().div_ceil(per_page));
         for (page, tiles) in tiles.chunks(per_page).enumerate() {
-            let image = self.page(tiles, cell);
-            match self.pages.get_mut(page) {
-                Some(handle) => handle.set(image, options(smooth)),
-                None => {
-                    let name = format!("wall {page}");
-                    self.pages
-                        .push(ctx.load_texture(name, image, options(smooth)));
-                }
+            let image = self.page(tiles, side, zoom);
+            let options = options(smooth || zoom > 1);
+            if let Some(handle) = self.pages.get_mut(page) {
+                handle.set(image, options);
+            } else {
+                let name = format!("wall {page}");
+                self.pages.push(ctx.load_texture(name, image, options));
             }
         }
     }
 
-    fn page(&self, tiles: &[Tile], cell: usize) -> ColorImage {
+    fn page(&self, tiles: &[Tile], side: usize, zoom: usize) -> ColorImage {
+        let cell = self.side + 2;
         let (width, height) = (self.columns * cell, self.rows * cell);
-        let (side, area) = (self.side, self.side * self.side);
+        let area = side * side;
         let mut colors = vec![tokens::pixel([0; 3]); width * height];
         for (index, tile) in tiles.iter().enumerate() {
             let (left, top) = (index % self.columns * cell, index / self.columns * cell);
             for y in 0..cell {
-                let from = (y.max(1) - 1).min(side - 1);
+                let from = ((y.max(1) - 1) / zoom).min(side - 1);
                 let row = &mut colors[(top + y) * width + left..][..cell];
                 for (x, color_out) in row.iter_mut().enumerate() {
-                    let at = from * side + (x.max(1) - 1).min(side - 1);
+                    let at = from * side + ((x.max(1) - 1) / zoom).min(side - 1);
                     *color_out = color(&tile.pixels, area, at);
                 }
             }
@@ -149,4 +168,17 @@ pub fn plate(
 /// The whole of a texture.
 pub fn whole() -> Rect {
     Rect::from_min_max(pos2(0.0, 0.0), pos2(1.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_tiles_are_enlarged_and_a_thousand_stay_small() {
+        assert_eq!(zoom(2.4, 28, 64), 3);
+        assert_eq!(zoom(9.0, 28, 16), 4);
+        assert_eq!(zoom(0.7, 28, 1024), 1);
+        assert_eq!(zoom(3.0, 256, 1024), 1);
+    }
 }

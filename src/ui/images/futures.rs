@@ -1,6 +1,6 @@
 //! How the draws of the wall are made, and how many.
 
-use eframe::egui::{Align, DragValue, Layout, RichText, Ui, WidgetInfo};
+use eframe::egui::{DragValue, RichText, Ui, WidgetInfo};
 
 use crate::lookahead::Source;
 use crate::session::Images;
@@ -137,9 +137,12 @@ fn noise(ui: &mut Ui, state: &mut State) {
             .clicked();
     };
     section_with(ui, "Noise", right, |ui| {
-        ui.spacing_mut().item_spacing.y = 3.0;
-        seed(ui, "of the draws, seed", &mut state.session.images.seed);
-        seed(ui, "in x_t, seed", &mut state.session.images.noise);
+        ui.horizontal(|ui| {
+            let images = &mut state.session.images;
+            seed(ui, "of the draws", &mut images.seed);
+            ui.add_space(10.0);
+            seed(ui, "in x_t", &mut images.noise);
+        });
     });
     if redraw {
         state.perform(Action::Redraw);
@@ -147,16 +150,12 @@ fn noise(ui: &mut Ui, state: &mut State) {
 }
 
 fn seed(ui: &mut Ui, name: &str, value: &mut u64) {
-    ui.horizontal(|ui| {
-        ui.label(name);
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let response = ui.add(DragValue::new(value).speed(0.1));
-            let now = *value as f64;
-            response.widget_info(|| {
-                let mut info = WidgetInfo::drag_value(true, now);
-                info.label = Some(format!("Noise {name}"));
-                info
-            });
-        });
+    ui.label(name);
+    let response = ui.add(DragValue::new(value).speed(0.1));
+    let now = *value as f64;
+    response.widget_info(|| {
+        let mut info = WidgetInfo::drag_value(true, now);
+        info.label = Some(format!("Seed of the noise {name}"));
+        info
     });
 }

@@ -129,12 +129,11 @@ fn stroke(state: &mut State, response: &Response, rect: Rect) {
     };
     let scale = side as f32 / rect.width().max(1.0);
     let to = ((pointer - rect.min) * scale).to_pos2();
-    let (mut pixels, from) = match brush.stroke.take() {
-        Some(stroke) => stroke,
-        None => {
-            state.remember_world();
-            (state.clean_bytes(), to)
-        }
+    let (mut pixels, from) = if let Some(stroke) = brush.stroke.take() {
+        stroke
+    } else {
+        state.remember_world();
+        (state.clean_bytes(), to)
     };
     if pixels.len() != channels * side * side {
         return;

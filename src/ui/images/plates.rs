@@ -29,10 +29,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     };
     let most = state.images.view.most_deviation();
     let deviation_text = most.map_or_else(String::new, |most| {
-        format!(
-            "brightest {} of black to white",
-            format::fixed(most.into(), 2)
-        )
+        format!("at most {}", format::fixed(most.into(), 2))
     });
     for (index, (which, name, text, hover)) in [
         (
@@ -51,7 +48,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             Plate::Deviation,
             "Standard deviation",
             deviation_text,
-            "Of the draws, pixel by pixel: where the picture is still open.",
+            "Of the draws, pixel by pixel: where the picture is still open. The brightest pixel has the largest, in units of the way from black to white.",
         ),
     ]
     .into_iter()

@@ -1,6 +1,6 @@
 //! How many of the draws are of which class: in a sentence, beside groups, as bars.
 
-use eframe::egui::{Align2, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, vec2};
+use eframe::egui::{Align2, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use crate::engine::WallAnswer;
 use crate::ui::format;
@@ -13,6 +13,11 @@ use super::hover::bar;
 
 /// Classes that the sentence names.
 const NAMED: usize = 4;
+
+/// Classes whose shares stand side by side, and classes that are listed where there are more.
+const MOST_BARS: usize = 12;
+const LISTED: usize = 8;
+const CHART: f32 = 92.0;
 
 /// A digit as a word; other names as they are.
 pub fn word(name: &str) -> String {
@@ -111,6 +116,51 @@ pub fn group_label(ui: &mut Ui, state: &State, group: &Group, rect: Rect) {
     painter.text(at, anchor, text, tokens::small_font(), color);
 }
 
+/// Shares as upright bars over their names.
+fn chart(ui: &mut Ui, names: &[String], shares: &[f64]) {
+    let palette = tokens::palette(ui);
+    let (rect, response) =
+        ui.allocate_exact_size(vec2(ui.available_width(), CHART), Sense::hover());
+    let spoken: Vec<String> = names
+        .iter()
+        .zip(shares)
+        .filter(|(_, share)| **share > 0.0)
+        .map(|(name, share)| format!("{} {}", word(name), whole_percent(*share)))
+        .collect();
+    let spoken = format!("Shares: {}", spoken.join(", "));
+    response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &spoken));
+    let painter = ui.painter();
+    let step = rect.width() / names.len().max(1) as f32;
+    let (top, base) = (rect.top() + 15.0, rect.bottom() - 17.0);
+    let most = shares.iter().copied().fold(0.0, f64::max).max(1e-9);
+    for (index, (name, share)) in names.iter().zip(shares).enumerate() {
+        let x = rect.left() + (index as f32 + 0.5) * step;
+        let height = (base - top) * (*share / most) as f32;
+        let bar = Rect::from_min_max(
+            pos2(x - step * 0.34, base - height.max(1.0)),
+            pos2(x + step * 0.34, base),
+        );
+        let color = if *share > 0.0 {
+            palette.learned
+        } else {
+            palette.control_active
+        };
+        painter.rect_filled(bar, 1.5, color);
+        if *share >= 0.005 {
+            painter.text(
+                bar.center_top() - vec2(0.0, 2.0),
+                Align2::CENTER_BOTTOM,
+                format!("{:.0}", share * 100.0),
+                tokens::tick_font(),
+                palette.text_quiet,
+            );
+        }
+        let at = pos2(x, base + 3.0);
+        let color = palette.text;
+        painter.text(at, Align2::CENTER_TOP, name, tokens::small_font(), color);
+    }
+}
+
 /// Shares of all classes as bars, and how different the draws are.
 pub fn section(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
@@ -118,7 +168,7 @@ pub fn section(ui: &mut Ui, state: &State) {
     let count = drawn.as_ref().map_or(0, |drawn| drawn.len());
     let right = |ui: &mut Ui| {
         if count > 0 {
-            let text = format!("of {} draws", format::count(count as u64));
+            let text = format!("% of {} draws", format::count(count as u64));
             ui.label(
                 RichText::new(text)
                     .size(size::SMALL)
@@ -139,9 +189,15 @@ pub fn section(ui: &mut Ui, state: &State) {
             ui.add(Label::new(text).wrap());
             return;
         }
-        for (class, share) in drawn.figures.shares.iter().enumerate() {
-            let name = word(&state.images.class_name(class));
-            bar(ui, &name, *share as f32);
+        let names: Vec<String> = (0..drawn.figures.shares.len())
+            .map(|class| state.images.class_name(class))
+            .collect();
+        if names.len() <= MOST_BARS && names.iter().all(|name| name.chars().count() <= 2) {
+            chart(ui, &names, &drawn.figures.shares);
+        } else {
+            for (class, share) in ranked(drawn).into_iter().take(LISTED) {
+                bar(ui, &word(&names[class]), share as f32);
+            }
         }
     });
     let Some(drawn) = drawn else {

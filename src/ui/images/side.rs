@@ -25,8 +25,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             ui.set_max_width(ui.available_width() - space::SCROLL);
             if state.images.model.is_some() {
                 picture(ui, state);
-                futures::show(ui, state);
                 shares::section(ui, state);
+                futures::show(ui, state);
             }
             map(ui, state);
         });

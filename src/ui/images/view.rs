@@ -120,11 +120,12 @@ impl View {
         self.tiles.iter().filter(|tile| tile.fresh).count()
     }
 
-    /// Puts the pictures on textures; uploads only where something changed.
-    pub fn prepare(&mut self, ctx: &Context, smooth: bool) {
+    /// Puts the pictures on textures, for tiles of so many physical pixels; uploads only where something changed.
+    pub fn prepare(&mut self, ctx: &Context, smooth: bool, pixels: f32) {
         let shape = self.shape();
+        let scale = pixels / shape[1].max(1) as f32;
         self.atlas
-            .update(ctx, &self.tiles, shape, self.revision, smooth);
+            .update(ctx, &self.tiles, shape, self.revision, (smooth, scale));
     }
 
     /// The texture of a tile and where it lies on it.

@@ -184,7 +184,7 @@ fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>
     let smooth = state.session.images.smooth;
     let painter = ui.painter();
     let view = &mut state.images.view;
-    view.prepare(ui.ctx(), smooth);
+    view.prepare(ui.ctx(), smooth, arranged.side * ui.pixels_per_point());
     let drawn = |item: usize| !view.tiles[item].pixels.is_empty();
     for (_, rect) in arranged.cells.iter().filter(|cell| !drawn(cell.0)) {
         painter.rect_filled(*rect, 0.0, palette.canvas);

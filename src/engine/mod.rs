@@ -10,6 +10,11 @@ mod budget;
 mod calibrate;
 mod diversity;
 mod draws;
+mod images;
+mod images_open;
+#[cfg(test)]
+mod images_tests;
+mod images_wall;
 mod mailbox;
 mod message;
 mod open;
@@ -38,6 +43,7 @@ use crate::session::ComputeChoice;
 
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
+pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;

@@ -35,10 +35,13 @@ impl Outbox {
     pub fn post(&self, event: Event) {
         let key = match &event {
             Event::Scene(..) => (Some(Slot::Scene), Kind::Answer),
-            Event::Draws(_, slot, _) => (Some(*slot), Kind::Answer),
+            Event::Draws(_, slot, _) | Event::OpenedImages(_, slot, _) => {
+                (Some(*slot), Kind::Answer)
+            }
             Event::Stats(_, slot, _) => (Some(*slot), Kind::Stats),
             Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
             Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
+            Event::Wall(..) => (Some(Slot::Wall), Kind::Answer),
             Event::Steer(..) => (Some(Slot::Steer), Kind::Answer),
             Event::Scores(..) => (Some(Slot::Scores), Kind::Answer),
             Event::ScoreCurves(..) => (Some(Slot::ScoreCurves), Kind::Answer),

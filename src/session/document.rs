@@ -9,6 +9,7 @@ use crate::lookahead::Source;
 use crate::mixture::{MixtureError, Preset, World, shortened};
 
 use super::export::write_atomically;
+use super::images::Images;
 use super::steering::{Lesson, Steering, Workspace};
 use super::training::Training;
 
@@ -263,6 +264,8 @@ pub struct Session {
     pub steering: Steering,
     /// The training of a network.
     pub training: Training,
+    /// The wall of pictures.
+    pub images: Images,
     /// What a teacher says of it.
     pub lesson: Option<Lesson>,
 }
@@ -293,6 +296,7 @@ impl Default for Session {
             workspace: Workspace::Posterior,
             steering: Steering::default(),
             training: Training::default(),
+            images: Images::default(),
             lesson: None,
         }
     }
@@ -407,9 +411,12 @@ impl Session {
                 "0.01 to 100 are possible",
             );
         }
-        if let Some((field, value, expected)) =
-            self.steering.fault().or_else(|| self.training.fault())
-        {
+        let fault = self
+            .steering
+            .fault()
+            .or_else(|| self.training.fault())
+            .or_else(|| self.images.fault());
+        if let Some((field, value, expected)) = fault {
             return fail(field, value, expected);
         }
         if let Some(lesson) = &self.lesson

@@ -15,6 +15,8 @@ pub enum Workspace {
     Steering,
     /// A network that learns the world.
     Train,
+    /// What a half-formed picture could still become.
+    Images,
 }
 
 /// How the reward is painted under the particles.

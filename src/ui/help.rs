@@ -60,7 +60,7 @@ fn content(ui: &mut Ui, wide: bool) {
                 &[Group::Time, Group::Canvas, Group::Steering, Group::Training],
             );
             ui.add_space(GUTTER);
-            column(ui, &[Group::Draws, Group::Program]);
+            column(ui, &[Group::Draws, Group::Images, Group::Program]);
         });
     } else {
         column(
@@ -71,6 +71,7 @@ fn content(ui: &mut Ui, wide: bool) {
                 Group::Canvas,
                 Group::Steering,
                 Group::Training,
+                Group::Images,
                 Group::Program,
             ],
         );

@@ -44,7 +44,10 @@ impl Pane {
     /// The panels of a workspace, the largest first.
     fn all(workspace: Workspace) -> &'static [Self] {
         match workspace {
-            Workspace::Posterior => &[Self::Canvas, Self::Diversity, Self::Checkpoint],
+            // The wall has no panels of its own to move.
+            Workspace::Posterior | Workspace::Images => {
+                &[Self::Canvas, Self::Diversity, Self::Checkpoint]
+            }
             Workspace::Steering => &[Self::Comparison, Self::Scores, Self::EqualCompute],
             Workspace::Train => &[Self::Learning, Self::Curves],
         }
@@ -93,7 +96,7 @@ pub fn initial(workspace: Workspace) -> Tree<Pane> {
     };
     let root = tiles.insert_container(Container::Linear(row));
     let name = match workspace {
-        Workspace::Posterior => "panels",
+        Workspace::Posterior | Workspace::Images => "panels",
         Workspace::Steering => "steering panels",
         Workspace::Train => "training panels",
     };

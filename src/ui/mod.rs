@@ -16,6 +16,7 @@ mod fonts;
 mod format;
 mod help;
 mod icon;
+mod images;
 mod layout;
 mod offscreen;
 mod options;

@@ -107,6 +107,7 @@ impl AppOptions {
             match session.workspace {
                 Workspace::Posterior | Workspace::Train => session.t = t,
                 Workspace::Steering => session.steering.t = t,
+                Workspace::Images => session.images.t = t,
             }
         }
         if let Some(theme) = self.theme {

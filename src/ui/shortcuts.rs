@@ -43,6 +43,10 @@ pub enum Action {
     Futures,
     /// Start, pause or resume the training.
     Train,
+    /// Keep the selected picture, or put it away.
+    Keep,
+    /// Go on from the selected picture.
+    Branch,
     /// Open any file.
     Open,
     /// Save the session.
@@ -70,6 +74,8 @@ pub enum Group {
     Steering,
     /// A network that learns.
     Training,
+    /// The wall of pictures.
+    Images,
     /// Files and the program.
     Program,
 }
@@ -83,6 +89,7 @@ impl Group {
             Self::Canvas => "Canvas",
             Self::Steering => "Steering",
             Self::Training => "Training",
+            Self::Images => "Images",
             Self::Program => "Program",
         }
     }
@@ -184,7 +191,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::D)],
         Action::DrawStyle,
         Group::Draws,
-        "points or density",
+        "points or density; pictures sharp or smooth",
     ),
     entry(
         &[key(Key::Num1)],
@@ -272,6 +279,18 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "start, pause or resume; Esc pauses too",
     ),
     entry(
+        &[key(Key::S)],
+        Action::Keep,
+        Group::Images,
+        "keep the selected picture",
+    ),
+    entry(
+        &[key(Key::B)],
+        Action::Branch,
+        Group::Images,
+        "go on from the selected picture",
+    ),
+    entry(
         &[ctrl(Key::Num1)],
         Action::Workspace(Workspace::Posterior),
         Group::Program,
@@ -288,6 +307,12 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Action::Workspace(Workspace::Train),
         Group::Program,
         "the Train workspace",
+    ),
+    entry(
+        &[ctrl(Key::Num4)],
+        Action::Workspace(Workspace::Images),
+        Group::Program,
+        "the Images workspace",
     ),
     entry(
         &[ctrl(Key::O)],
@@ -347,7 +372,11 @@ pub const GESTURES: &[(&str, &str)] = &[
         "drag the reward",
         "steering: its handles move it in every panel",
     ),
-    ("drop a file", ".safetensors, .ron or .csv"),
+    (
+        "double click a picture",
+        "images: noise it, and see what it could become",
+    ),
+    ("drop a file", ".safetensors, .ron, .csv, .png or .jpg"),
 ];
 
 /// The keys of an action as they are written: `Ctrl+Z`.

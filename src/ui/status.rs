@@ -21,12 +21,19 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             activity(ui, state, palette);
             learning(ui, state, palette);
-            let seed = format!("seed {}", state.session.seed);
+            let seed = if state.is_images() {
+                state.session.images.seed
+            } else {
+                state.session.seed
+            };
+            let seed = format!("seed {seed}");
             quiet(ui, &seed, palette).on_hover_text("R draws from the next seed");
             quiet(ui, &format!("frame {:.1} ms", state.frame_ms), palette)
                 .on_hover_text("Processor time of the last frame of the window");
             if state.is_steering() {
                 comparison(ui, state, palette);
+            } else if state.is_images() {
+                wall(ui, state, palette);
             } else if let Some(answer) = &state.answers.main.draws {
                 let text = format!(
                     "{} draws in {}",
@@ -69,6 +76,23 @@ fn comparison(ui: &mut Ui, state: &State, palette: &Palette) {
         format::duration(slowest.unwrap_or_default())
     );
     quiet(ui, &text, palette).on_hover_text("Time of the slowest; all run at once");
+}
+
+/// How long the wall took.
+fn wall(ui: &mut Ui, state: &State, palette: &Palette) {
+    let Some(drawn) = &state.images.view.drawn else {
+        return;
+    };
+    if drawn.drawn == 0 {
+        return;
+    }
+    let text = format!(
+        "{} pictures in {}",
+        format::count(u64::from(drawn.drawn)),
+        format::duration(drawn.elapsed)
+    );
+    let calls = format::count(drawn.counters.network_forward);
+    quiet(ui, &text, palette).on_hover_text(format!("{calls} evaluations of the network"));
 }
 
 fn quiet(ui: &mut Ui, text: &str, palette: &Palette) -> eframe::egui::Response {

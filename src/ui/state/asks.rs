@@ -162,7 +162,7 @@ impl State {
 
     /// Whether new draws should wait for those under way. While something moves every frame wants
     /// others: if each replaced the last, a slow device would never finish any.
-    fn must_wait(&self, slot: Slot) -> bool {
+    pub(super) fn must_wait(&self, slot: Slot) -> bool {
         self.in_motion() && self.asks.in_flight.contains_key(&slot)
     }
 
@@ -230,6 +230,10 @@ impl State {
     pub(super) fn submit_asks(&mut self, ctx: &egui::Context) {
         if self.is_steering() {
             self.submit_steering(ctx);
+            return;
+        }
+        if self.is_images() {
+            self.submit_images();
             return;
         }
         let scene = self.wanted_scene();
@@ -346,6 +350,9 @@ impl State {
     pub(super) fn asks_are_answered(&self) -> bool {
         if self.is_steering() {
             return self.asks.open.is_empty() && self.steering_is_asked();
+        }
+        if self.is_images() {
+            return self.asks.open.is_empty() && self.images_are_asked();
         }
         let same = |asked: Option<&DrawRequest>, wanted: Option<&DrawRequest>| match (asked, wanted)
         {

@@ -21,10 +21,11 @@ impl State {
             "safetensors" | "pt" | "pth" | "ckpt" => self.open_checkpoint(path),
             "ron" => self.errands.read_ron(path),
             "csv" => self.errands.read_cloud(path),
+            "png" | "jpg" | "jpeg" => self.open_picture(path),
             _ => self.notices.error(
                 Place::Program,
                 format!(
-                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv",
+                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv, a picture in .png or .jpg",
                     path.display()
                 ),
             ),
@@ -70,6 +71,7 @@ impl State {
                     self.forget_if_gone(&path);
                     self.notices.error(Place::Program, message);
                 }
+                Outcome::Picture(path, result) => self.picture_read(&path, result),
                 Outcome::NoDialog => self.notices.error(
                     Place::Program,
                     "No file dialog could be shown. Drop the file on the window instead, or name it on the command line: foresight --checkpoint FILE, --session FILE, --world FILE",
@@ -95,7 +97,7 @@ impl State {
 
     fn picked(&mut self, pick: Pick, path: PathBuf) {
         match pick {
-            Pick::Open | Pick::Checkpoint | Pick::World => self.open_file(path),
+            Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => self.open_file(path),
             Pick::SaveWorld => {
                 let text = self.world.to_ron();
                 self.errands

@@ -9,6 +9,8 @@ mod budget;
 mod clock;
 mod edits;
 mod files;
+mod images;
+mod images_asks;
 mod model;
 mod notices;
 mod steer_asks;
@@ -35,6 +37,7 @@ use super::shortcuts::Action;
 
 pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
+pub use images::{IMAGE_SOURCES, ImagesState, is_map_shipped};
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
@@ -72,6 +75,8 @@ pub struct State {
     pub steering: SteeringState,
     /// What came back about training.
     pub training: TrainingState,
+    /// The map of pictures and its wall.
+    pub images: ImagesState,
     /// Messages, each where the person acted.
     pub notices: Notices,
     /// Files opened before.
@@ -147,6 +152,7 @@ impl State {
             answers: Answers::default(),
             steering: SteeringState::default(),
             training: TrainingState::default(),
+            images: ImagesState::default(),
             notices: Notices::default(),
             recent: RecentFiles::default(),
             adapter: device.as_ref().map(|d| d.info.clone()),
@@ -212,6 +218,9 @@ impl State {
 
     /// Does what a key or a button stands for.
     pub fn perform(&mut self, action: Action) {
+        if self.is_images() && self.perform_images(action) {
+            return;
+        }
         match action {
             Action::PlayPause => self.play_or_pause(),
             Action::Step(thousandths) if self.is_steering() && thousandths.abs() <= 10 => {
@@ -237,6 +246,8 @@ impl State {
             Action::Source(index) => self.choose_source(index),
             Action::Overlay => self.toggle_overlay(),
             Action::RewardStyle | Action::Trails | Action::Futures if !self.is_steering() => {}
+            // These are of the Images workspace.
+            Action::Keep | Action::Branch => {}
             Action::RewardStyle => self.next_reward_style(),
             Action::Trails => self.session.steering.show.trails ^= true,
             Action::Futures => self.session.steering.show.futures ^= true,
@@ -263,6 +274,8 @@ impl State {
             self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
+        } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
+            self.session.images.selected = None;
         } else {
             self.engine.cancel_all();
         }
@@ -313,7 +326,7 @@ impl State {
             Pick::ExportDraws => format!("{}-draws.npz", self.world.name),
             Pick::SaveModel => format!("{}.safetensors", self.run_name()),
             Pick::SaveCurves => format!("{}-training.csv", self.run_name()),
-            Pick::Open | Pick::Checkpoint | Pick::World => String::new(),
+            Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => String::new(),
         };
         self.errands.pick(pick, suggestion);
     }

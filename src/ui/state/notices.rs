@@ -21,6 +21,8 @@ pub enum Place {
     Steering,
     /// On the training.
     Training,
+    /// On the wall of pictures.
+    Images,
     /// Under the menus: sessions and exports.
     Program,
 }

@@ -39,6 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "checkpoint",
             "lookahead",
+            "reward",
         ],
     ),
     (

@@ -35,6 +35,24 @@ pub struct CheckpointCard {
     pub steps: u64,
     /// Version of the program that wrote it.
     pub code_version: String,
+    /// Present in a fine-tuned velocity; its jumps are not a flow map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<Tuned>,
+}
+
+/// What a fine-tuned velocity came from. Only `v(t, t, x; 0, 0)` of such a network means something: the Meta Flow Map
+/// around it was not tuned with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tuned {
+    /// SHA-256 of the Meta Flow Map that it was tuned from.
+    pub parent: String,
+    /// Name of the world that the parent was trained on.
+    pub parent_world: String,
+    /// The reward, as on the command line.
+    pub reward: String,
+    /// Whether the card's world is the tilted target itself, in closed form; if not, it is still the parent's world.
+    pub world_is_target: bool,
 }
 
 /// A model file: its card, its weights and what was found on the way.

@@ -16,7 +16,7 @@ mod open;
 mod ours;
 mod recipe;
 
-pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT};
+pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };

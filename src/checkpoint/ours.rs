@@ -53,9 +53,16 @@ impl Checkpoint {
     /// When the layers are not what the card says.
     pub fn fused(&self) -> Result<FusedMlp, CheckpointError> {
         let Architecture::Mlp(config) = &self.card.architecture;
-        FusedMlp::new(config, self.layers.clone()).map_err(|e| CheckpointError::Architecture {
-            path: self.card.world.name.clone(),
-            reason: e.to_string(),
+        let network = FusedMlp::new(config, self.layers.clone()).map_err(|e| {
+            CheckpointError::Architecture {
+                path: self.card.world.name.clone(),
+                reason: e.to_string(),
+            }
+        })?;
+        Ok(if self.card.tuned.is_some() {
+            network.velocity_only()
+        } else {
+            network
         })
     }
 }
@@ -163,6 +170,7 @@ mod tests {
             seed: 1,
             steps: 3,
             code_version: env!("CARGO_PKG_VERSION").into(),
+            tuned: None,
         };
         (card, layers)
     }
@@ -180,6 +188,36 @@ mod tests {
         assert_eq!(read.short_hash().len(), 6);
         let left: Vec<_> = std::fs::read_dir(path.parent().unwrap()).unwrap().collect();
         assert_eq!(left.len(), 1, "nothing is left beside the file");
+    }
+
+    #[test]
+    fn a_tuned_velocity_is_no_map_and_older_cards_read_as_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tuned.safetensors");
+        let (mut card, layers) = small();
+        let text = serde_json::to_string(&card).unwrap();
+        assert!(!text.contains("tuned"), "older versions still read it");
+        assert!(
+            Checkpoint::write(&path, &card, &layers)
+                .unwrap()
+                .fused()
+                .unwrap()
+                .is_map()
+        );
+        card.tuned = Some(super::super::Tuned {
+            parent: "ab".repeat(32),
+            parent_world: "two".into(),
+            reward: "linear:1,0".into(),
+            world_is_target: true,
+        });
+        Checkpoint::write(&path, &card, &layers).unwrap();
+        let read = Checkpoint::read(&path).unwrap();
+        assert_eq!(read.card, card);
+        assert!(!read.fused().unwrap().is_map());
+        let text = super::super::inspect(&path).unwrap().to_string();
+        for part in ["fine-tuned", "linear:1,0", "abababab", "not a flow map"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod bench_steer;
 pub mod classifier;
 mod compare;
 pub mod eval;
+pub mod finetune;
 mod futures;
 mod images;
 mod parity;
@@ -98,6 +99,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
+    /// Tune a model's velocity toward a reward.
+    Finetune(finetune::FinetuneArgs),
     /// Compare a checkpoint's draws with the exact posterior, or a map of images with real ones.
     Eval(Box<eval::EvalArgs>),
     /// Say what a model file holds.
@@ -208,6 +211,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
+        Command::Finetune(args) => finetune::run(&args),
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),

@@ -183,6 +183,7 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
         seed: recipe.seed,
         steps: trainer.steps_done(),
         code_version: env!("CARGO_PKG_VERSION").into(),
+        tuned: None,
     };
     let written =
         Checkpoint::write(&args.out, &card, &trainer.layers()).map_err(|e| e.to_string())?;

@@ -64,6 +64,10 @@ impl Worker {
 
     /// Measures both places once, when nothing waits, on 4,096 one-step draws of the model in use.
     pub fn calibrate(&mut self, job: &Job, model: &LoadedModel) {
+        if !model.network.is_map() {
+            // What is measured are draws of a map; the next model may be one.
+            return;
+        }
         self.calibrated = true;
         let (Some(device), ComputeChoice::Auto) = (self.device.clone(), self.choice) else {
             return;

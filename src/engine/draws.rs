@@ -141,6 +141,9 @@ impl Worker {
             }
             Source::Exact => return Ok(None),
         };
+        if !model.network.is_map() {
+            return Err(LookaheadError::VelocityOnly(request.source).into());
+        }
         let network = self.network_on_shared(&device, &model)?;
         let started = Instant::now();
         let noise = self.noise_on_shared(&device, request.seed, request.draws as usize)?;

@@ -22,6 +22,11 @@ pub enum LookaheadError {
         "the source '{0}' needs a checkpoint: open one, or choose glass, sde or exact, which work on the world alone"
     )]
     NoModel(Source),
+    /// A fine-tuned velocity asked for the draws of a flow map.
+    #[error(
+        "the source '{0}' needs a flow map, and this checkpoint is a fine-tuned velocity: choose glass or sde, which follow it"
+    )]
+    VelocityOnly(Source),
     /// The time lies outside [0, 1] or the state is not finite.
     #[error("t = {t}, x_t = ({x}, {y}): t must lie in [0, 1] and x_t must be finite")]
     State {
@@ -135,7 +140,14 @@ pub fn draw(
             y: x_t[1].to_string(),
         });
     }
-    let network = || model.ok_or(LookaheadError::NoModel(source));
+    let network = || {
+        let model = model.ok_or(LookaheadError::NoModel(source))?;
+        if model.is_map() {
+            Ok(model)
+        } else {
+            Err(LookaheadError::VelocityOnly(source))
+        }
+    };
     let velocity = model.map_or(Velocity::Exact(world), Velocity::Learned);
     let total = out.len().max(1);
     let x_cond = [x_t[0] as f32, x_t[1] as f32];

@@ -19,7 +19,10 @@ const PARALLEL_FROM: usize = 4 * TILE;
 
 /// The network, ready to run on the CPU. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct FusedMlp(Arc<Inner>);
+pub struct FusedMlp {
+    inner: Arc<Inner>,
+    velocity_only: bool,
+}
 
 #[derive(Debug)]
 struct Inner {
@@ -53,23 +56,41 @@ impl FusedMlp {
                 packed
             })
             .collect();
-        Ok(Self(Arc::new(Inner {
-            config: *config,
-            frequencies: config.frequency_table(),
-            layers,
-            state_weight,
-            packed,
-        })))
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config: *config,
+                frequencies: config.frequency_table(),
+                layers,
+                state_weight,
+                packed,
+            }),
+            velocity_only: false,
+        })
+    }
+
+    /// The same network where only its velocity `v(t, t, x; 0, 0)` means something, as after fine-tuning: its jumps are
+    /// no flow map, and nothing may draw with them.
+    #[must_use]
+    pub fn velocity_only(self) -> Self {
+        Self {
+            velocity_only: true,
+            ..self
+        }
+    }
+
+    /// Whether its jumps are a flow map that draws; if not, only its velocity may be used.
+    pub fn is_map(&self) -> bool {
+        !self.velocity_only
     }
 
     /// The weights as they were given.
     pub fn layers(&self) -> &[DenseLayer] {
-        &self.0.layers
+        &self.inner.layers
     }
 
     /// The network's shape.
     pub fn config(&self) -> &MlpConfig {
-        &self.0.config
+        &self.inner.config
     }
 
     /// The first layer's bias with everything but `x` folded in: `[hidden]`.
@@ -79,7 +100,7 @@ impl FusedMlp {
             frequencies,
             layers,
             ..
-        } = &*self.0;
+        } = &*self.inner;
         let mut input = Vec::with_capacity(config.inputs());
         input.extend(x_t.map(|x| x * config.input_scale));
         input.extend([s, u, t]);
@@ -143,14 +164,14 @@ impl FusedMlp {
         let arch = Arch::new();
         let run = |scratch: &mut [Buffer; 2], rows: &mut [[f32; 2]]| {
             arch.dispatch(Forward {
-                net: &self.0,
+                net: &self.inner,
                 bias: &bias,
                 rows,
                 scratch,
                 put: &put,
             });
         };
-        let scratch = || [0, 1].map(|_| Buffer::zeroed(self.0.config.hidden.max(STATE) * TILE));
+        let scratch = || [0, 1].map(|_| Buffer::zeroed(self.inner.config.hidden.max(STATE) * TILE));
         if rows.len() < PARALLEL_FROM {
             let mut scratch = scratch();
             rows.chunks_mut(TILE)

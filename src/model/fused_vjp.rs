@@ -156,6 +156,11 @@ impl GuidedMlp {
         device.jump(&bias, delta, rows, x)
     }
 
+    /// Whether its jumps are a flow map; see [`FusedMlp::is_map`].
+    pub fn is_map(&self) -> bool {
+        self.inner.net.is_map()
+    }
+
     /// The network itself.
     pub fn network(&self) -> &FusedMlp {
         &self.inner.net

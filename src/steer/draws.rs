@@ -66,7 +66,14 @@ impl<'a> DrawsAt<'a> {
         t: f64,
         (seed, step): (u64, u32),
     ) -> Result<Self, SteerError> {
-        let network = || model.ok_or(SteerError::NoModel(source));
+        let network = || {
+            let model = model.ok_or(SteerError::NoModel(source))?;
+            if model.is_map() {
+                Ok(model)
+            } else {
+                Err(SteerError::VelocityOnly(source))
+            }
+        };
         let kind = match source {
             Source::Exact => Kind::Exact(world.posterior_at(t)),
             Source::OneStep => Kind::Map(network()?, 1),

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::mixture::Point;
+use crate::model::GuidedMlp;
 use crate::process::{Address, Purpose, normal_pairs};
 use crate::reward::{Reward, TargetAt, TiltedTarget};
 
@@ -53,6 +54,18 @@ pub(super) struct Look<'a> {
     chunk_states: usize,
 }
 
+/// Where posterior draws come from. A fine-tuned velocity has no map, and its posterior is not the world's: its own
+/// GLASS ODE stands in for what is not named.
+fn source_of(plan: &SteerPlan, scene: &SteerScene<'_>, differentiated: bool) -> Source {
+    let is_map = scene.model.is_some_and(GuidedMlp::is_map);
+    match plan.draws_source(is_map, differentiated) {
+        Source::Exact if scene.model.is_some() && plan.source.is_none() => {
+            Source::Glass(plan.rollout_steps)
+        }
+        source => source,
+    }
+}
+
 impl<'a> Look<'a> {
     /// `step` names the noise. `target` is what [`exact_target`] gave for the run.
     pub fn new(
@@ -77,7 +90,7 @@ impl<'a> Look<'a> {
         );
         let differentiated = estimator == Estimator::Gradient;
         let draws = if is_draws {
-            let source = plan.draws_source(scene.model.is_some(), differentiated);
+            let source = source_of(plan, scene, differentiated);
             // Where the closed form was asked for and a map must be differentiated, the map is of the exact velocity.
             let model = scene
                 .model
@@ -92,6 +105,11 @@ impl<'a> Look<'a> {
         } else {
             None
         };
+        if matches!(lookahead, Lookahead::FlowMap | Lookahead::Renoised)
+            && scene.model.is_some_and(|model| !model.is_map())
+        {
+            return Err(SteerError::NoFlowMap);
+        }
         let map_steps = 2 * plan.rollout_steps;
         let map_from = match lookahead {
             Lookahead::FlowMap => Some(t),
@@ -110,7 +128,7 @@ impl<'a> Look<'a> {
             target: target.map(|target| target.at(t)),
             map: map_from.map(|from| MapAt::new(scene.world, scene.model, (from, 1.0), map_steps)),
             diamond: (lookahead == Lookahead::Renoised).then(|| Diamond::new(plan, scene, t)),
-            chunk_states: if scene.model.is_some_and(crate::model::GuidedMlp::has_device) {
+            chunk_states: if scene.model.is_some_and(GuidedMlp::has_device) {
                 CHUNK_FOR_DEVICE
             } else {
                 CHUNK

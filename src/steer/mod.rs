@@ -24,6 +24,8 @@ mod search;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod figures_finetuned;
+#[cfg(test)]
 mod figures_learned;
 #[cfg(test)]
 mod figures_more;

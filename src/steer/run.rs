@@ -36,6 +36,16 @@ pub enum SteerError {
         "the draws '{0}' need a checkpoint: give one, or choose glass, sde or exact, which work on the world alone"
     )]
     NoModel(Source),
+    /// A fine-tuned velocity asked for the draws of a flow map.
+    #[error(
+        "the draws '{0}' need a flow map, and this checkpoint is a fine-tuned velocity: choose glass or sde, which follow it"
+    )]
+    VelocityOnly(Source),
+    /// A fine-tuned velocity asked for a method that jumps.
+    #[error(
+        "this method jumps with a flow map, and this checkpoint is a fine-tuned velocity: choose one that does not, such as mfm-gf"
+    )]
+    NoFlowMap,
     /// The draws cannot be differentiated.
     #[error("MFM-G needs draws it can differentiate: one-step, k-step or glass")]
     NoGradient,

@@ -45,6 +45,9 @@ pub struct Batch {
     pub velocity: Vec<[f32; 2]>,
     /// One uniform number an item, for losses that need a middle time.
     pub middle: Vec<f32>,
+    /// How strongly each item is held to its place: its error is `hold v - velocity`, and its gradient that error.
+    /// Empty: 1, as in all training but fine-tuning.
+    pub hold: Vec<f32>,
 }
 
 /// How a batch is made.

@@ -91,6 +91,23 @@ impl Layout {
         flat
     }
 
+    /// Plain layers in one buffer; the reverse of [`Self::export`]. The layers are those of the network that this is
+    /// the layout of.
+    pub(crate) fn import(&self, layers: &[DenseLayer]) -> Buffer {
+        let mut flat = Buffer::zeroed(self.len);
+        for (slot, layer) in self.slots.iter().zip(layers) {
+            let (weight, bias) = slot.split_mut(flat.as_mut_slice());
+            for (row, from) in weight
+                .chunks_exact_mut(slot.stride)
+                .zip(layer.weight.chunks_exact(slot.inputs))
+            {
+                row[..slot.inputs].copy_from_slice(from);
+            }
+            bias.copy_from_slice(&layer.bias);
+        }
+        flat
+    }
+
     /// The layers as plain numbers.
     pub(crate) fn export(&self, flat: &[f32]) -> Vec<DenseLayer> {
         self.slots
@@ -133,6 +150,7 @@ mod tests {
                 .sum::<usize>(),
             config.parameters()
         );
+        assert_eq!(layout.import(&layers).as_slice(), flat.as_slice());
         // The second row of the first layer starts after the first row's padding.
         assert_eq!(
             layers[0].weight[layers[0].inputs],

@@ -7,6 +7,7 @@ mod batch;
 mod classifier;
 mod data;
 mod eval;
+pub mod finetune;
 pub mod image;
 pub mod image_eval;
 mod images;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
@@ -14,20 +15,146 @@ use super::recipe::Recipe;
 use super::trainer::{TrainError, Trainer};
 use crate::checkpoint::write_whole;
 use crate::mixture::World;
+use crate::model::MlpConfig;
 use crate::model::simd::Buffer;
 
-/// Metadata key of the note below.
-const KEY: &str = "foresight-run";
 /// Largest file that is taken for a run.
 const MAX_BYTES: u64 = 512 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Note {
+struct TrainNote {
     world: World,
     recipe: Recipe,
     step: u64,
     loss: [f64; 3],
+}
+
+/// What stands beside the numbers of an unfinished run.
+pub(super) trait Note: Serialize + DeserializeOwned {
+    /// The key of the file's metadata that holds it.
+    const KEY: &'static str;
+    /// The network; its recipe was found to be sound.
+    ///
+    /// # Errors
+    /// When the recipe cannot be run.
+    fn checked_model(&self) -> Result<&MlpConfig, TrainError>;
+}
+
+impl Note for TrainNote {
+    const KEY: &'static str = "foresight-run";
+
+    fn checked_model(&self) -> Result<&MlpConfig, TrainError> {
+        self.recipe.validate()?;
+        Ok(&self.recipe.model)
+    }
+}
+
+/// Writes an unfinished run: its note, weights, moments and average.
+///
+/// # Errors
+/// [`TrainError::State`] when the file cannot be written.
+pub(super) fn write_run<N: Note>(
+    path: &Path,
+    note: &N,
+    state: &OptimizerState,
+) -> Result<(), TrainError> {
+    let fail = |reason: String| TrainError::State {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = serde_json::to_string(note).map_err(|e| fail(e.to_string()))?;
+    let data: Vec<(&str, Vec<u8>)> = [
+        ("weights", &state.weights),
+        ("mean", &state.mean),
+        ("square", &state.square),
+        ("average", &state.average),
+    ]
+    .map(|(name, buffer)| {
+        (
+            name,
+            buffer
+                .as_slice()
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect(),
+        )
+    })
+    .into();
+    let mut views = Vec::new();
+    for (name, bytes) in &data {
+        let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)
+            .map_err(|e| fail(e.to_string()))?;
+        views.push((*name, view));
+    }
+    let note = HashMap::from([(N::KEY.to_owned(), text)]);
+    let bytes = safetensors::serialize(views, Some(note)).map_err(|e| fail(e.to_string()))?;
+    write_whole(path, &bytes).map_err(|e| {
+        fail(format!(
+            "could not be written: {e}. Check the folder and its free space"
+        ))
+    })
+}
+
+/// Reads what [`write_run`] left.
+///
+/// # Errors
+/// [`TrainError::State`] when the file is damaged or not such a run.
+pub(super) fn read_run<N: Note>(path: &Path) -> Result<(N, Layout, OptimizerState), TrainError> {
+    let fail = |reason: String| TrainError::State {
+        path: path.to_owned(),
+        reason,
+    };
+    let damaged = |what: &dyn std::fmt::Display| {
+        fail(format!(
+            "this is not an unfinished run, or it is damaged ({what}): delete it and start again"
+        ))
+    };
+    let size = std::fs::metadata(path)
+        .map_err(|e| fail(e.to_string()))?
+        .len();
+    if size > MAX_BYTES {
+        return Err(damaged(&format!("it has {size} bytes")));
+    }
+    let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
+    let text = header
+        .metadata()
+        .as_ref()
+        .and_then(|m| m.get(N::KEY))
+        .ok_or_else(|| damaged(&"no note"))?;
+    let note: N = serde_json::from_str(text).map_err(|e| damaged(&e))?;
+    let model = note.checked_model()?;
+    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
+    // The file holds four buffers of this length, so a recipe that asks for more is not believed.
+    if model.parameters() as u64 > size {
+        return Err(damaged(&"the network is larger than the file"));
+    }
+    let layout = Layout::new(model);
+    let read = |name: &str| {
+        let view = tensors.tensor(name).map_err(|e| damaged(&e))?;
+        let mut buffer = Buffer::zeroed(layout.len);
+        let values = view.data().as_chunks::<4>().0;
+        if view.dtype() != Dtype::F32 || values.len() != buffer.as_slice().len() {
+            return Err(damaged(&format!("{name} has the wrong size or type")));
+        }
+        for (to, from) in buffer.as_mut_slice().iter_mut().zip(values) {
+            *to = f32::from_le_bytes(*from);
+            if !to.is_finite() {
+                return Err(damaged(&format!(
+                    "{name} holds a number that is not finite"
+                )));
+            }
+        }
+        Ok(buffer)
+    };
+    let state = OptimizerState {
+        weights: read("weights")?,
+        mean: read("mean")?,
+        square: read("square")?,
+        average: read("average")?,
+    };
+    Ok((note, layout, state))
 }
 
 impl Trainer {
@@ -36,11 +163,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::State`] when the file cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), TrainError> {
-        let fail = |reason: String| TrainError::State {
-            path: path.to_owned(),
-            reason,
-        };
-        let note = Note {
+        let note = TrainNote {
             world: self.world.clone(),
             recipe: self.recipe,
             step: self.step,
@@ -50,37 +173,7 @@ impl Trainer {
                 self.smooth.consistency,
             ],
         };
-        let text = serde_json::to_string(&note).map_err(|e| fail(e.to_string()))?;
-        let data: Vec<(&str, Vec<u8>)> = [
-            ("weights", &self.state.weights),
-            ("mean", &self.state.mean),
-            ("square", &self.state.square),
-            ("average", &self.state.average),
-        ]
-        .map(|(name, buffer)| {
-            (
-                name,
-                buffer
-                    .as_slice()
-                    .iter()
-                    .flat_map(|v| v.to_le_bytes())
-                    .collect(),
-            )
-        })
-        .into();
-        let mut views = Vec::new();
-        for (name, bytes) in &data {
-            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes)
-                .map_err(|e| fail(e.to_string()))?;
-            views.push((*name, view));
-        }
-        let bytes = safetensors::serialize(views, Some(HashMap::from([(KEY.to_owned(), text)])))
-            .map_err(|e| fail(e.to_string()))?;
-        write_whole(path, &bytes).map_err(|e| {
-            fail(format!(
-                "could not be written: {e}. Check the folder and its free space"
-            ))
-        })
+        write_run(path, &note, &self.state)
     }
 
     /// Takes up the run that [`Trainer::save`] left. What follows is the same as if it had never stopped.
@@ -88,59 +181,7 @@ impl Trainer {
     /// # Errors
     /// [`TrainError::State`] when the file is damaged or not a run.
     pub fn resume(path: &Path) -> Result<Self, TrainError> {
-        let fail = |reason: String| TrainError::State {
-            path: path.to_owned(),
-            reason,
-        };
-        let damaged = |what: &dyn std::fmt::Display| {
-            fail(format!(
-                "this is not an unfinished run, or it is damaged ({what}): delete it and start again"
-            ))
-        };
-        let size = std::fs::metadata(path)
-            .map_err(|e| fail(e.to_string()))?
-            .len();
-        if size > MAX_BYTES {
-            return Err(damaged(&format!("it has {size} bytes")));
-        }
-        let bytes = std::fs::read(path).map_err(|e| fail(e.to_string()))?;
-        let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(&e))?;
-        let text = header
-            .metadata()
-            .as_ref()
-            .and_then(|m| m.get(KEY))
-            .ok_or_else(|| damaged(&"no note"))?;
-        let note: Note = serde_json::from_str(text).map_err(|e| damaged(&e))?;
-        note.recipe.validate()?;
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
-        // The file holds four buffers of this length, so a recipe that asks for more is not believed.
-        if note.recipe.model.parameters() as u64 > size {
-            return Err(damaged(&"the network is larger than the file"));
-        }
-        let layout = Layout::new(&note.recipe.model);
-        let read = |name: &str| {
-            let view = tensors.tensor(name).map_err(|e| damaged(&e))?;
-            let mut buffer = Buffer::zeroed(layout.len);
-            let values = view.data().as_chunks::<4>().0;
-            if view.dtype() != Dtype::F32 || values.len() != buffer.as_slice().len() {
-                return Err(damaged(&format!("{name} has the wrong size or type")));
-            }
-            for (to, from) in buffer.as_mut_slice().iter_mut().zip(values) {
-                *to = f32::from_le_bytes(*from);
-                if !to.is_finite() {
-                    return Err(damaged(&format!(
-                        "{name} holds a number that is not finite"
-                    )));
-                }
-            }
-            Ok(buffer)
-        };
-        let state = OptimizerState {
-            weights: read("weights")?,
-            mean: read("mean")?,
-            square: read("square")?,
-            average: read("average")?,
-        };
+        let (note, layout, state) = read_run::<TrainNote>(path)?;
         let mut trainer = Self::from_state(note.world, note.recipe, layout, state);
         trainer.step = note.step;
         let [weighted, diagonal, consistency] = note.loss;
@@ -157,7 +198,6 @@ impl Trainer {
 mod tests {
     use super::*;
     use crate::mixture::Preset;
-    use crate::model::MlpConfig;
 
     fn recipe() -> Recipe {
         let model = MlpConfig {

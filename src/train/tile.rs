@@ -130,7 +130,11 @@ impl WithSimd for TileStep<'_> {
         let share = 2.0 / batch.s.len() as f32;
         let out = scratch.out.as_mut_slice();
         for i in 0..TILE {
-            let err = [out[i] - target[0][i], out[TILE + i] - target[1][i]];
+            let hold = batch.hold.get(first + i).copied().unwrap_or(1.0);
+            let err = [
+                hold * out[i] - target[0][i],
+                hold * out[TILE + i] - target[1][i],
+            ];
             let squared = err[0] * err[0] + err[1] * err[1];
             let diagonal = lanes.s[i] == lanes.u[i];
             let power = if diagonal {

@@ -13,6 +13,7 @@ use super::recipe::Recipe;
 use crate::mixture::World;
 use crate::model::simd::Buffer;
 use crate::model::{DenseLayer, FusedMlp, ModelError};
+use crate::reward::RewardError;
 
 /// What can go wrong in training.
 #[derive(Debug, Error)]
@@ -28,6 +29,12 @@ pub enum TrainError {
     /// The network's shape is wrong.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The model to fine-tune cannot be.
+    #[error("this model cannot be fine-tuned: {0}")]
+    Parent(String),
+    /// The reward to fine-tune toward cannot be used.
+    #[error(transparent)]
+    Reward(#[from] RewardError),
     /// The loss or the gradient is no longer a number.
     #[error(
         "training diverged at step {step}: the gradient is not finite; lower the learning rate (now {rate})"

@@ -39,6 +39,7 @@ pub fn checkpoint() -> Vec<u8> {
         seed: 3,
         steps: 5_000,
         code_version: env!("CARGO_PKG_VERSION").into(),
+        tuned: None,
     };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("small.safetensors");

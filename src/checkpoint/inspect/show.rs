@@ -33,6 +33,25 @@ fn write_world(card: &CheckpointCard, f: &mut fmt::Formatter) -> fmt::Result {
         if modes == 1 { "mode" } else { "modes" },
         world.fingerprint()
     )?;
+    if let Some(tuned) = &card.tuned {
+        write!(
+            f,
+            "\n  fine-tuned    toward {}, from a model of {}",
+            plain(&shortened(&tuned.reward, 200)),
+            plain(&shortened(&tuned.parent_world, 60))
+        )?;
+        write!(
+            f,
+            "\n  parent        {}",
+            plain(&shortened(&tuned.parent, 80))
+        )?;
+        let target = if tuned.world_is_target {
+            "the world above is its exact target"
+        } else {
+            "its target has no closed form, the world above is the parent's"
+        };
+        write!(f, "\n  holds         a velocity, not a flow map; {target}")?;
+    }
     write!(
         f,
         "\n  architecture  {} hidden layers of {}, {} frequencies from {} to {}, inputs times {}",

@@ -46,7 +46,7 @@ pub fn evaluate_images(
     let sampled: f64 = samplers.iter().map(|s| f64::from(s.steps())).sum();
     let drawn: f64 = sources(plan).iter().map(|s| f64::from(s.steps())).sum();
     let total = f64::from(plan.samples) * scales.len() as f64 * sampled
-        + f64::from(plan.states) * f64::from(plan.draws) * (1.0 + drawn)
+        + f64::from(plan.states) * f64::from(plan.draws) * drawn
         + 4.0 * plan.loss_items as f64;
     let mut run = Run {
         map,
@@ -316,15 +316,13 @@ impl Run<'_> {
             for source in &sources {
                 judged.push(self.draws(*source, &question, (state as u32, 0..draws))?);
             }
-            let second = (state as u32, draws..2 * draws);
-            let second = self.draws(Source::OneStep, &question, second)?;
             let labels: Vec<Vec<f64>> = judged.iter().map(Judged::label_shares).collect();
             let rollouts = &labels[labels.len() - 1];
             let mut tv: Vec<f64> = labels[..labels.len() - 1]
                 .iter()
                 .map(|labels| total_variation(labels, rollouts))
                 .collect();
-            tv.push(total_variation(&labels[0], &second.label_shares()));
+            tv.push(label_floor(rollouts, draws, (plan.seed, state as u32)));
             found.push(AtState {
                 t,
                 some_class: judged
@@ -438,6 +436,34 @@ fn mean_square(a: &[f32], b: &[f32]) -> f64 {
     sum / a.len() as f64
 }
 
+/// Pairs of samples behind a floor.
+const FLOOR_PAIRS: u32 = 32;
+
+/// Mean total variation between two independent samples of `n` labels with these shares.
+fn label_floor(shares: &[f64], n: u32, (seed, state): (u64, u32)) -> f64 {
+    let sample = |step: u32| {
+        let mut u = vec![0.0; n as usize];
+        uniforms(
+            Address::new(seed, Purpose::Floor, state).at_step(step),
+            0,
+            &mut u,
+        );
+        let mut found = vec![0.0; shares.len()];
+        for u in u {
+            let mut left = f64::from(u);
+            let class = shares.iter().position(|share| {
+                left -= share;
+                left < 0.0
+            });
+            // Shares may sum to a little less than 1.
+            found[class.unwrap_or(shares.len() - 1)] += 1.0 / f64::from(n);
+        }
+        found
+    };
+    let pair = |k: u32| total_variation(&sample(2 * k), &sample(2 * k + 1));
+    (0..FLOOR_PAIRS).map(pair).sum::<f64>() / f64::from(FLOOR_PAIRS)
+}
+
 /// What was found at one state, source by source.
 struct AtState {
     t: f64,
@@ -474,4 +500,19 @@ fn at_time(found: &[AtState], t: Option<f64>, sources: &[Source]) -> Vec<Posteri
         label_tv: None,
     });
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_what_two_samples_of_one_law_differ_by() {
+        assert_eq!(label_floor(&[0.0, 1.0, 0.0], 64, (1, 0)), 0.0);
+        // Two counts of a fair coin, 64 each: E|p - q| = sqrt(2 / 64) / 2 * sqrt(2 / pi) = 0.0705.
+        let half = label_floor(&[0.5, 0.5], 64, (1, 0));
+        // The standard error of 32 pairs is 0.0094.
+        assert!((half - 0.0705).abs() < 0.03, "{half}");
+        assert!(label_floor(&[0.5, 0.5], 4096, (1, 0)) < 0.2 * half);
+    }
 }

@@ -23,8 +23,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn choice(ui: &mut Ui, state: &mut State, index: usize, usual: Source) {
     let chosen = same_kind(state.source(), usual);
-    let possible =
-        !usual.needs_model() || state.model.current.is_some() || state.model.is_loading();
+    let possible = !usual.needs_model() || state.has_map() || state.model.is_loading();
     let keys = keys_of(ui.ctx(), Action::Source(index));
     let source = if chosen { state.source() } else { usual };
     let title = match source {
@@ -110,8 +109,8 @@ fn overlay(ui: &mut Ui, state: &mut State) {
                         Some(chosen) if same_kind(chosen, usual) => chosen,
                         _ => usual,
                     };
-                    let possible = source != state.source()
-                        && (!source.needs_model() || state.model.current.is_some());
+                    let possible =
+                        source != state.source() && (!source.needs_model() || state.has_map());
                     let entry =
                         egui::Button::selectable(chosen == Some(source), short_name(source));
                     if ui.add_enabled(possible, entry).clicked() {

@@ -34,11 +34,18 @@ impl State {
     }
 
     fn available(&self, source: Source) -> Source {
-        if source.needs_model() && self.model.current.is_none() {
-            Source::Exact
-        } else {
-            source
+        match &self.model.current {
+            None if source.needs_model() => Source::Exact,
+            // A fine-tuned velocity draws by its own GLASS ODE.
+            Some(model) if source.needs_model() && !model.network.is_map() => Source::Glass(32),
+            _ => source,
         }
+    }
+
+    /// Whether the model in use has a flow map, which learned draws need.
+    pub fn has_map(&self) -> bool {
+        let current = self.model.current.as_ref();
+        current.is_some_and(|model| model.network.is_map())
     }
 
     /// Whether draws of a source come from a network.
@@ -50,7 +57,7 @@ impl State {
         let Some(usual) = SOURCES.get(index).copied() else {
             return;
         };
-        if usual.needs_model() && self.model.current.is_none() {
+        if usual.needs_model() && !self.has_map() {
             return;
         }
         if !same_kind(usual, self.session.source) {

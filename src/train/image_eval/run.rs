@@ -1,22 +1,20 @@
 //! The evaluation itself.
 
 use super::accept::Acceptance;
-use super::report::{HeldOutLosses, PosteriorFigures, RealImages, SampleFigures, Share};
+use super::report::{PosteriorFigures, RealImages, SampleFigures, Share};
 use super::{ImageEvalError, ImageEvalPlan, ImageEvalReport};
 use crate::lookahead::{
     ImageQuestion, ImageSampler, NoiseKey, Source, draw_images, generate_images, mean_image,
     noised_image,
 };
 use crate::metrics::{Counters, FeatureMoments, frechet_distance, total_variation};
-use crate::model::{ImageJudge, ImageMap, ImageRows, Judged};
+use crate::model::{ImageJudge, ImageMap, Judged};
 use crate::process::{Address, Purpose, uniforms};
 use crate::train::ImageSet;
-use crate::train::image::{ImageRecipe, PlainBatch};
+use crate::train::image::ImageRecipe;
 
 /// Training images from which it is learned what is typical.
 const TYPICAL_OF: usize = 10_000;
-/// Rows of one call where nothing is drawn.
-const CHUNK: usize = 64;
 
 /// Real images of the model's kind.
 #[derive(Clone, Copy)]
@@ -201,18 +199,18 @@ fn chosen(seed: u64, state: u32, count: usize, n: usize) -> Vec<usize> {
 }
 
 /// A run and what it has counted.
-struct Run<'a> {
-    map: &'a dyn ImageMap,
+pub(super) struct Run<'a> {
+    pub(super) map: &'a dyn ImageMap,
     judge: &'a ImageJudge,
-    plan: &'a ImageEvalPlan,
+    pub(super) plan: &'a ImageEvalPlan,
     watch: &'a mut dyn FnMut(f64) -> bool,
-    counters: Counters,
+    pub(super) counters: Counters,
     /// Network calls of the whole, about.
-    total: f64,
+    pub(super) total: f64,
 }
 
 impl Run<'_> {
-    fn go_on(&mut self, share: f64) -> Result<(), ImageEvalError> {
+    pub(super) fn go_on(&mut self, share: f64) -> Result<(), ImageEvalError> {
         if (self.watch)(share.min(1.0)) {
             Ok(())
         } else {
@@ -336,104 +334,6 @@ impl Run<'_> {
         let times = plan.times.iter().map(|t| Some(*t)).chain([None]);
         Ok(times.flat_map(|t| at_time(&found, t, &sources)).collect())
     }
-
-    /// Errors on held-out images, with class dropout as in training and without guidance.
-    fn losses(
-        &mut self,
-        held_out: &ImageSet,
-        recipe: &ImageRecipe,
-    ) -> Result<HeldOutLosses, ImageEvalError> {
-        let recipe = ImageRecipe {
-            model: self.map.config().clone(),
-            seed: self.plan.seed,
-            batch: 2 * CHUNK,
-            micro_batch: 2 * CHUNK,
-            diagonal_share: 0.5,
-            jumps_from: 0,
-            guided_share: 0.0,
-            mirror: false,
-            ..recipe.clone()
-        };
-        let steps = self.plan.loss_items.div_ceil(CHUNK);
-        let (mut diagonal, mut jumps) = (0.0, 0.0);
-        for step in 0..steps {
-            self.go_on(self.counters.network_forward as f64 / self.total)?;
-            let batch = PlainBatch::at(&recipe, held_out, step as u32, (0, 2 * CHUNK));
-            let half = batch.diagonal;
-            let velocity = self.velocity(&batch, 0..half, &batch.s, &batch.u, &batch.x);
-            let stride = held_out.stride();
-            diagonal += mean_square(&velocity, &batch.direction[..half * stride]);
-            jumps += self.jump_error(&batch, half..2 * CHUNK, stride);
-        }
-        Ok(HeldOutLosses {
-            diagonal: diagonal / steps as f64,
-            jumps: jumps / steps as f64,
-            items: steps * CHUNK,
-        })
-    }
-
-    /// `v(s, u, x)` of some items of a batch; `s`, `u` and `x` are those of the whole batch.
-    fn velocity(
-        &mut self,
-        batch: &PlainBatch,
-        items: std::ops::Range<usize>,
-        s: &[f32],
-        u: &[f32],
-        x: &[f32],
-    ) -> Vec<f32> {
-        let stride = x.len() / s.len();
-        let numbers = items.start * stride..items.end * stride;
-        let rows = ImageRows {
-            s: &s[items.clone()],
-            u: &u[items.clone()],
-            x: &x[numbers.clone()],
-            t: &batch.t[items.clone()],
-            x_t: &batch.x_t[numbers.clone()],
-            label: &batch.label[items.clone()],
-            guidance: &batch.guidance[items],
-        };
-        let mut out = vec![0.0; numbers.len()];
-        self.map.average_velocity(&rows, &mut out);
-        self.counters.network_forward += rows.len() as u64;
-        out
-    }
-
-    /// How far a jump is from the same made in two.
-    fn jump_error(
-        &mut self,
-        batch: &PlainBatch,
-        items: std::ops::Range<usize>,
-        stride: usize,
-    ) -> f64 {
-        let g = &batch.middle;
-        let middle: Vec<f32> = (0..g.len())
-            .map(|i| batch.s[i] + g[i] * (batch.u[i] - batch.s[i]))
-            .collect();
-        let whole = self.velocity(batch, items.clone(), &batch.s, &batch.u, &batch.x);
-        let first = self.velocity(batch, items.clone(), &batch.s, &middle, &batch.x);
-        let mut x = batch.x.clone();
-        let from = items.start * stride;
-        for (k, v) in first.iter().enumerate() {
-            let i = items.start + k / stride;
-            x[from + k] += (middle[i] - batch.s[i]) * v;
-        }
-        let second = self.velocity(batch, items.clone(), &middle, &batch.u, &x);
-        let two: Vec<f32> = first
-            .iter()
-            .zip(&second)
-            .enumerate()
-            .map(|(k, (first, second))| {
-                let g = g[items.start + k / stride];
-                g * first + (1.0 - g) * second
-            })
-            .collect();
-        mean_square(&whole, &two)
-    }
-}
-
-fn mean_square(a: &[f32], b: &[f32]) -> f64 {
-    let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    sum / a.len() as f64
 }
 
 /// Pairs of samples behind a floor.

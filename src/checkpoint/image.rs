@@ -9,8 +9,8 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::dit::TensorFile;
-use super::{CheckpointError, FORMAT, read_dit, write_whole};
+use super::dit::{TensorFile, read_dit_of};
+use super::{CheckpointError, FORMAT, write_whole};
 use crate::mixture::shortened;
 use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit};
 
@@ -115,7 +115,7 @@ pub(super) fn check_layout(path: &Path, card: &ImageCard) -> Result<(), Checkpoi
     if bytes > MAX_CHECKED_BYTES {
         return Ok(());
     }
-    read_dit(path, &card.model, &Device::flex(), DType::F32).map(|_| ())
+    super::read_dit(path, &card.model, &Device::flex(), DType::F32).map(|_| ())
 }
 
 /// Reads a map of images and keeps its weights in f32 on `device`.
@@ -123,16 +123,27 @@ pub(super) fn check_layout(path: &Path, card: &ImageCard) -> Result<(), Checkpoi
 /// # Errors
 /// When the file is not one, or does not hold what its card says.
 pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
-    let name = path.display().to_string();
-    let file = TensorFile::open(path)?;
+    read(TensorFile::open(path)?, &path.display().to_string(), device)
+}
+
+fn read(
+    file: TensorFile,
+    name: &str,
+    device: &Device,
+) -> Result<(ImageCard, Dit), CheckpointError> {
+    let name = name.to_owned();
     let text = file.metadata(KEY).ok_or_else(|| CheckpointError::Foreign {
         path: name.clone(),
         tensors: file.tensors().len(),
     })?;
     let card = parse_card(text, &name)?;
-    drop(file);
-    let net = read_dit(path, &card.model, device, DType::F32)?;
+    let net = read_dit_of(file, &card.model, device, DType::F32)?;
     Ok((card, net))
+}
+
+/// The map of digits that is shipped, as the bytes of its file; `None` until one is trained well enough.
+pub fn shipped_image_map() -> Option<&'static [u8]> {
+    None
 }
 
 /// Opens a map of images for the processor.
@@ -142,12 +153,28 @@ pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), 
 pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read_image_map(path, &device)?;
+    Ok((card, on_processor(net, &device)))
+}
+
+fn on_processor(net: Dit, device: &Device) -> Arc<dyn ImageMap> {
     // The processor's own kernel, where the network is at home in it.
-    let map: Arc<dyn ImageMap> = match NativeDit::new(&net) {
+    match NativeDit::new(&net) {
         Some(native) => Arc::new(native),
-        None => Arc::new(BurnImageMap::new(net, &device)),
-    };
-    Ok((card, map))
+        None => Arc::new(BurnImageMap::new(net, device)),
+    }
+}
+
+/// The same of the bytes of a file that is part of the program; `name` is for messages.
+///
+/// # Errors
+/// As [`read_image_map`].
+pub fn image_map_from_bytes(
+    bytes: &'static [u8],
+    name: &str,
+) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
+    let device = Device::flex();
+    let (card, net) = read(TensorFile::from_bytes(bytes, name)?, name, &device)?;
+    Ok((card, on_processor(net, &device)))
 }
 
 #[cfg(test)]

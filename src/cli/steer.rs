@@ -33,7 +33,7 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     let (network, place) = network_on(model.as_ref(), device)?;
     let scene = SteerScene {
         world: &world.mixture,
-        reward: reward,
+        reward,
         model: network.as_ref(),
     };
     // Before the run: a reward without a target is told at once.

@@ -48,43 +48,43 @@ fn measured(case: &Case, plan: &SteerPlan, model: &GuidedMlp) -> (f64, f64) {
     (sw2, tv)
 }
 
+/// Scenes of methods.md 6: name, sliced W2 of MFM-GF with 64 exact draws under the ODE and the SDE, and the mean floor
+/// of two exact samples.
+const BARS: [(&str, f64, f64, f64); 3] = [
+    ("bimodal lik", 0.05, 0.07, 0.07),
+    ("ring8 quad", 0.17, 0.14, 0.07),
+    ("paper3 lik", 0.15, 0.08, 0.09),
+];
+
 #[test]
-#[ignore = "tunes three networks: some minutes. cargo test --release --lib tuned_velocities_reach -- --ignored --nocapture"]
+#[ignore = "tunes three networks: minutes. cargo test --release --locked --lib tuned_velocities_reach -- --ignored --nocapture"]
 fn tuned_velocities_reach_the_target_within_twice_the_distance_of_64_gradient_free_draws() {
-    // Of two exact samples the table says: the floor's maximum.
-    for (name, floor) in [
-        ("bimodal lik", 0.14),
-        ("ring8 quad", 0.12),
-        ("paper3 lik", 0.16),
-    ] {
+    let mut faults = Vec::new();
+    for (name, ode, sde, floor) in BARS {
         let case = Case::named(name);
-        let tuner = tuned(&case, FinetuneRecipe::default());
-        let map = GuidedMlp::new(&parent(&case).fused().unwrap());
-        for flow in [Flow::Ode, Flow::Sde] {
-            let steered = measured(&case, &plan(Method::MfmGf, flow, 100, 64), &map);
-            let tuned = measured(&case, &plan(Method::Base, flow, 250, 1), &guided(&tuner));
-            println!(
-                "{name} {flow:?}: tuned sliced W2 {:.3}, mode TV {:.3}; MFM-GF with 64 draws {:.3}, {:.3}",
-                tuned.0, tuned.1, steered.0, steered.1
-            );
-            assert!(
-                tuned.0 <= 2.0 * steered.0.max(0.5 * floor),
-                "{name} {flow:?}: {} of {}",
-                tuned.0,
-                steered.0
-            );
+        let network = guided(&tuned(&case, FinetuneRecipe::default()));
+        for (flow, steered) in [(Flow::Ode, ode), (Flow::Sde, sde)] {
+            let (sw2, tv) = measured(&case, &plan(Method::Base, flow, 250, 1), &network);
+            // Below the floor a distance says nothing.
+            let bar = 2.0 * steered.max(floor);
+            let line = format!("{name} {flow:?}: sliced W2 {sw2:.3} (bar {bar:.2}), TV {tv:.3}");
+            println!("{line}");
+            if sw2 > bar {
+                faults.push(line);
+            }
         }
     }
+    assert!(faults.is_empty(), "{faults:#?}");
 }
 
 #[test]
-#[ignore = "tunes two networks: a minute. cargo test --release --lib maximisation_loses -- --ignored --nocapture"]
+#[ignore = "tunes two networks: a minute. cargo test --release --locked --lib maximisation_loses -- --ignored --nocapture"]
 fn maximisation_loses_the_diversity_that_tuning_keeps() {
     let case = Case::named("ring8 linear");
     let sampled = |objective| {
         let recipe = FinetuneRecipe {
             objective,
-            steps: 1000,
+            steps: 500,
             ..FinetuneRecipe::default()
         };
         let tuner = tuned(&case, recipe);
@@ -92,15 +92,15 @@ fn maximisation_loses_the_diversity_that_tuning_keeps() {
             &plan(Method::Base, Flow::Ode, 100, 1),
             Some(&guided(&tuner)),
         );
-        let crate::mixture::Cov2 { xx, yy, .. } = crate::metrics::covariance(&done.samples);
+        let spread = crate::metrics::covariance(&done.samples);
         println!(
             "{objective:?}: mode TV {:.3}, variance {:.3}, mean reward {:.2} (target {:.2})",
             score.tv,
-            xx + yy,
+            spread.xx + spread.yy,
             score.mean_reward,
             score.target_mean_reward
         );
-        (score, xx + yy)
+        (score, spread.xx + spread.yy)
     };
     let (tilt, kept) = sampled(Objective::Tilt);
     let (maximised, left) = sampled(Objective::Maximise);
@@ -131,7 +131,7 @@ fn tuned_further(steps: u64) -> (Case, Finetuner, Reward) {
 
 #[test]
 fn a_tuned_velocity_can_be_steered_toward_a_second_reward() {
-    let (case, tuner, second) = tuned_further(300);
+    let (case, tuner, second) = tuned_further(150);
     let world = tuner.card().world.mixture;
     // The card's world tilted again is the target of the sum of both rewards.
     let both = second.tilted(&world).unwrap().target();
@@ -150,20 +150,15 @@ fn a_tuned_velocity_can_be_steered_toward_a_second_reward() {
         reward: second,
         world,
     };
-    let floor = twice.target.floor(&twice.world, 512, 8);
-    let mut steered = plan(Method::MfmGf, Flow::Sde, 40, 16);
-    (steered.particles, steered.source) = (512, Some(Source::Glass(6)));
-    let mut alone = plan(Method::Base, Flow::Sde, 40, 1);
+    let mut steered = plan(Method::MfmGf, Flow::Sde, 25, 16);
+    (steered.particles, steered.source) = (512, Some(Source::Glass(4)));
+    let mut alone = plan(Method::Base, Flow::Sde, 25, 1);
     alone.particles = 512;
     let steered = twice.run_with(&steered, Some(&network)).1;
     let alone = twice.run_with(&alone, Some(&network)).1;
-    // 16 gradient-free draws have a bias of their own (methods.md 6: sliced W2 about 0.1 on this kind of reward).
-    assert!(
-        steered.sliced_w2 < 0.15 + floor.sliced_w2_max,
-        "{} {}",
-        steered.sliced_w2,
-        floor.sliced_w2_max
-    );
+    // Longer runs (300 and 40 steps, 6 GLASS steps) reach 0.10 where the first reward alone is 0.49 away; two exact
+    // samples of this size differ by about 0.15.
+    assert!(steered.sliced_w2 < 0.5 * alone.sliced_w2);
     assert!(steered.mmd_squared < 0.3 * alone.mmd_squared);
 }
 
@@ -177,7 +172,9 @@ fn a_tuned_velocity_refuses_to_jump() {
         model: Some(&network),
     };
     let try_with = |method, source| {
-        let mut plan = plan(method, Flow::Ode, 3, 4);
+        // Each under its usual dynamics: one of them needs noise.
+        let mut plan = SteerPlan::new(method);
+        (plan.steps, plan.draws) = (3, 4);
         (plan.particles, plan.source) = (16, source);
         run(&plan, scene, &mut |_: f32| true).map_err(|e| e.to_string())
     };

@@ -91,6 +91,12 @@ pub fn run(args: &EvalArgs, device: Option<DeviceArg>) -> Result<(), String> {
     }
     let checkpoint = Checkpoint::read(&args.checkpoint).map_err(|e| e.to_string())?;
     let network = checkpoint.fused().map_err(|e| e.to_string())?;
+    if !network.is_map() {
+        return Err(format!(
+            "{} is a fine-tuned velocity and has no flow map to judge; `foresight steer --method base --reward linear:0,0 --checkpoint FILE` compares its samples with what it was tuned to",
+            args.checkpoint.display()
+        ));
+    }
     let usual = EvalPlan::default();
     let plan = EvalPlan {
         states: args.states.map_or(usual.states, |n| n as usize),

@@ -95,7 +95,7 @@ impl Default for FinetuneRecipe {
         Self {
             objective: Objective::Tilt,
             seed: 0,
-            steps: 2000,
+            steps: 1000,
             batch: 1024,
             draws: 4,
             pull: Pull::Mix,
@@ -110,7 +110,7 @@ impl Default for FinetuneRecipe {
                 epsilon: 1e-8,
                 // The weights start where they should be, not at 0.
                 weight_decay: 0.0,
-                clip: 1.5,
+                clip: 10.0,
             },
             ema_limit: 0.995,
         }

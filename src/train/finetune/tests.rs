@@ -178,8 +178,9 @@ fn without_a_reward_the_velocity_stays_where_it_is() {
     let mut tuner = Finetuner::new(&checkpoint, &reward("linear:1,0@0"), small()).unwrap();
     for _ in 0..20 {
         let loss = tuner.advance().unwrap();
-        // Both kernels' rounding, and what the optimiser makes of it.
-        assert!(loss.error < 1e-3, "{}", loss.error);
+        // Two kernels round differently, and the optimiser makes steps of its usual length of that: a hundredth of what
+        // a reward does.
+        assert!(loss.error < 1e-2, "{}", loss.error);
         assert!((loss.hold - 1.0).abs() < 1e-9 && (loss.effective - 1.0).abs() < 1e-9);
     }
 }
@@ -218,8 +219,8 @@ fn plain_maximisation_collapses() {
     let mut tuner = Finetuner::new(&checkpoint, &reward("bowl:1,0.5,1"), recipe).unwrap();
     let spread = |tuner: &Finetuner| {
         let points = samples(&tuner.network().unwrap(), 1024);
-        let crate::mixture::Cov2 { xx, yy, .. } = crate::metrics::covariance(&points);
-        xx + yy
+        let spread = crate::metrics::covariance(&points);
+        spread.xx + spread.yy
     };
     let before = spread(&tuner);
     while !tuner.is_done() {
@@ -304,7 +305,7 @@ fn a_checkpoint_says_what_it_came_from_and_is_not_tuned_again() {
     let target = reward(MEASUREMENT)
         .tilted(&parent.card.world.mixture)
         .unwrap();
-    assert_eq!(written.card.world.mixture, target.target());
+    assert_eq!(tuner.card().world.mixture, target.target());
     // None: the parent's.
     let open = new("ring:0,0,2,0.4").card();
     assert!(!open.tuned.unwrap().world_is_target);

@@ -122,7 +122,7 @@ impl NativeDit {
 
     /// Rows of a piece of work: whole tiles, so that a few images still keep every core busy.
     fn piece(&self, rows: usize) -> usize {
-        let share = rows.div_ceil(rayon::current_num_threads().max(1));
+        let share = rows.div_ceil(rayon::current_num_threads().max(1)).max(1);
         share.next_multiple_of(self.per_tile()).min(COHORT)
     }
 

@@ -1,6 +1,6 @@
 //! What every method reached at the clock's time, beside exact: a table, the modes, curves against `t`.
 
-pub(super) mod chart;
+pub(in crate::ui) mod chart;
 mod csv;
 mod curves;
 mod figures;

@@ -11,6 +11,7 @@ mod bench;
 mod bench_steer;
 pub mod classifier;
 mod compare;
+mod curve;
 pub mod eval;
 pub mod finetune;
 mod futures;

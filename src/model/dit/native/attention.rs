@@ -5,6 +5,8 @@
 // Loops of fixed length over registers read better by index, and unroll.
 #![allow(clippy::needless_range_loop)]
 
+use pulp::{Simd, WithSimd};
+
 use super::kernels::Kernels;
 use crate::model::simd::TILE;
 
@@ -17,7 +19,7 @@ pub(super) struct Heads {
     /// Width of a token.
     pub(super) width: usize,
     pub(super) heads: usize,
-    /// Tokens of an image: 4, 8, or a multiple of 16 up to [`TILE`].
+    /// Tokens of an image: a divisor of [`TILE`], at least 4.
     pub(super) tokens: usize,
 }
 
@@ -160,20 +162,28 @@ fn cross(
     out: &mut [f32],
     add: bool,
 ) {
-    k.run(
+    struct Work<'a>(usize, Place, &'a [f32], &'a [f32], f32, &'a mut [f32], bool);
+    impl WithSimd for Work<'_> {
+        type Output = ();
+
         #[inline(always)]
-        || {
-            if tokens.is_multiple_of(16) {
-                cross_lanes::<16>(tokens, place, a, b, scale, out, add);
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Self(tokens, place, a, b, scale, out, add) = self;
+            // Images of fewer tokens than a vector has lanes are rare, and small.
+            if tokens.is_multiple_of(S::F32_LANES) && tokens.is_multiple_of(ROWS) {
+                cross_rows::<S, ROWS>(simd, tokens, place, a, b, scale, out, add);
             } else {
-                cross_lanes::<4>(tokens, place, a, b, scale, out, add);
+                let one = pulp::Scalar::new();
+                cross_rows::<_, 4>(one, tokens, place, a, b, scale, out, add);
             }
-        },
-    );
+        }
+    }
+    k.with(Work(tokens, place, a, b, scale, out, add));
 }
 
 #[inline(always)]
-fn cross_lanes<const L: usize>(
+fn cross_rows<S: Simd, const R: usize>(
+    simd: S,
     tokens: usize,
     place: Place,
     a: &[f32],
@@ -184,33 +194,34 @@ fn cross_lanes<const L: usize>(
 ) {
     let rows = place.feature * TILE..(place.feature + place.deep) * TILE;
     let (a, b) = (&a[rows.clone()], &b[rows]);
-    for from in (0..tokens).step_by(L) {
-        for first in (0..tokens).step_by(ROWS) {
-            let count = ROWS.min(tokens - first);
-            let mut sums = [[0.0_f32; L]; ROWS];
-            for (a, b) in a.as_chunks::<TILE>().0.iter().zip(b.as_chunks::<TILE>().0) {
-                let a: &[f32; L] = chunk(a, place.token + from);
-                let b = &b[place.token + first..place.token + first + count];
-                for (sum, b) in sums.iter_mut().zip(b) {
-                    for l in 0..L {
-                        sum[l] += a[l] * b;
-                    }
+    let scale = simd.splat_f32s(scale);
+    for from in (0..tokens).step_by(S::F32_LANES) {
+        for first in (0..tokens).step_by(R) {
+            let mut sums = [simd.splat_f32s(0.0); R];
+            for (a, b) in a.chunks_exact(TILE).zip(b.chunks_exact(TILE)) {
+                let a = load(simd, &a[place.token + from..]);
+                let b = &b[place.token + first..place.token + first + R];
+                for j in 0..R {
+                    sums[j] = simd.mul_add_f32s(a, simd.splat_f32s(b[j]), sums[j]);
                 }
             }
-            for (j, sum) in sums[..count].iter().enumerate() {
-                let at = (first + j) * tokens + from;
-                for (out, sum) in out[at..at + L].iter_mut().zip(sum) {
-                    *out = if add { *out } else { 0.0 } + scale * sum;
-                }
+            for j in 0..R {
+                let out = &mut out[(first + j) * tokens + from..];
+                put(simd, simd.mul_f32s(sums[j], scale), out, add);
             }
         }
     }
 }
 
 #[inline(always)]
-fn chunk<const L: usize>(row: &[f32; TILE], at: usize) -> &[f32; L] {
-    // Tokens come in whole chunks of the tile.
-    row[at..at + L].as_array().expect("a slice of L numbers")
+fn load<S: Simd>(_: S, from: &[f32]) -> S::f32s {
+    S::as_simd_f32s(&from[..S::F32_LANES]).0[0]
+}
+
+#[inline(always)]
+fn put<S: Simd>(simd: S, v: S::f32s, to: &mut [f32], add: bool) {
+    let to = &mut S::as_mut_simd_f32s(&mut to[..S::F32_LANES]).0[0];
+    *to = if add { simd.add_f32s(*to, v) } else { v };
 }
 
 /// `out[d][i] = scale sum_j p[j][i] v[d][j]`.
@@ -223,20 +234,27 @@ fn mix(
     out: &mut [f32],
     add: bool,
 ) {
-    k.run(
+    struct Work<'a>(usize, Place, &'a [f32], &'a [f32], f32, &'a mut [f32], bool);
+    impl WithSimd for Work<'_> {
+        type Output = ();
+
         #[inline(always)]
-        || {
-            if tokens.is_multiple_of(16) {
-                mix_lanes::<16>(tokens, place, p, v, scale, out, add);
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Self(tokens, place, p, v, scale, out, add) = self;
+            if tokens.is_multiple_of(S::F32_LANES) && place.deep.is_multiple_of(ROWS) {
+                mix_rows::<S, ROWS>(simd, tokens, place, p, v, scale, out, add);
             } else {
-                mix_lanes::<4>(tokens, place, p, v, scale, out, add);
+                let one = pulp::Scalar::new();
+                mix_rows::<_, 1>(one, tokens, place, p, v, scale, out, add);
             }
-        },
-    );
+        }
+    }
+    k.with(Work(tokens, place, p, v, scale, out, add));
 }
 
 #[inline(always)]
-fn mix_lanes<const L: usize>(
+fn mix_rows<S: Simd, const R: usize>(
+    simd: S,
     tokens: usize,
     place: Place,
     p: &[f32],
@@ -246,25 +264,22 @@ fn mix_lanes<const L: usize>(
     add: bool,
 ) {
     let rows = place.feature * TILE..(place.feature + place.deep) * TILE;
-    let v = v[rows.clone()].as_chunks::<TILE>().0;
-    let out = out[rows].as_chunks_mut::<TILE>().0;
-    for from in (0..tokens).step_by(L) {
-        for (v, out) in v.chunks(ROWS).zip(out.chunks_mut(ROWS)) {
-            let mut sums = [[0.0_f32; L]; ROWS];
+    let (v, out) = (&v[rows.clone()], &mut out[rows]);
+    let scale = simd.splat_f32s(scale);
+    for from in (0..tokens).step_by(S::F32_LANES) {
+        let blocks = v.chunks_exact(R * TILE).zip(out.chunks_exact_mut(R * TILE));
+        for (v, out) in blocks {
+            let mut sums = [simd.splat_f32s(0.0); R];
             for (j, p) in p.chunks_exact(tokens).enumerate() {
-                let p: &[f32; L] = p[from..from + L].as_array().expect("a slice of L numbers");
-                for (sum, v) in sums.iter_mut().zip(v) {
-                    let v = v[place.token + j];
-                    for l in 0..L {
-                        sum[l] += p[l] * v;
-                    }
+                let p = load(simd, &p[from..]);
+                for d in 0..R {
+                    let v = simd.splat_f32s(v[d * TILE + place.token + j]);
+                    sums[d] = simd.mul_add_f32s(p, v, sums[d]);
                 }
             }
-            for (out, sum) in out.iter_mut().zip(&sums) {
-                let at = place.token + from;
-                for (out, sum) in out[at..at + L].iter_mut().zip(sum) {
-                    *out = if add { *out } else { 0.0 } + scale * sum;
-                }
+            for d in 0..R {
+                let out = &mut out[d * TILE + place.token + from..];
+                put(simd, simd.mul_f32s(sums[d], scale), out, add);
             }
         }
     }

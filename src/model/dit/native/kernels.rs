@@ -143,6 +143,12 @@ impl Kernels {
         Self(Arch::new())
     }
 
+    /// Runs work that is written in vectors.
+    #[inline]
+    pub(super) fn with<W: WithSimd>(self, work: W) -> W::Output {
+        self.0.dispatch(work)
+    }
+
     /// Runs `work` with the instruction set at hand.
     #[inline]
     pub(super) fn run<R>(self, work: impl FnOnce() -> R) -> R {

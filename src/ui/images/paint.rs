@@ -39,7 +39,10 @@ pub const RADII: [f32; 2] = [0.02, 0.2];
 fn stamp(pixels: &mut [u8], side: usize, (from, to): (Pos2, Pos2), radius: f32, erases: bool) {
     let along = to - from;
     let length = along.length_sq().max(1e-9);
-    let area = (side * side).max(1);
+    let area = side * side;
+    if area == 0 {
+        return;
+    }
     for at in 0..area {
         let here = Pos2::new((at % side) as f32 + 0.5, (at / side) as f32 + 0.5);
         let share = ((here - from).dot(along) / length).clamp(0.0, 1.0);

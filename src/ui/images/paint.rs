@@ -77,7 +77,7 @@ pub fn show(ui: &mut Ui, state: &mut State, square: f32, caption: f32) {
         ),
         (
             18.0,
-            "paint on it: it is noised at once",
+            "paint on it",
             tokens::small_font(),
             palette.text_quiet,
         ),
@@ -121,7 +121,8 @@ fn stroke(state: &mut State, response: &Response, rect: Rect) {
     let Some(mut brush) = state.images.brush.clone() else {
         return;
     };
-    let pressed = response.is_pointer_button_down_on();
+    // A quick click may begin and end between two frames.
+    let pressed = response.is_pointer_button_down_on() || response.clicked();
     let [channels, side, _] = state.images.view.shape();
     let pointer = response.interact_pointer_pos().filter(|_| pressed);
     let Some(pointer) = pointer else {

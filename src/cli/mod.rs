@@ -9,8 +9,10 @@ macro_rules! say {
 }
 mod bench;
 mod bench_steer;
+mod bench_train;
 pub mod classifier;
 mod compare;
+mod curve;
 pub mod eval;
 pub mod finetune;
 mod futures;
@@ -35,6 +37,7 @@ use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
+pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
 pub use futures::{FuturesArgs, run_futures};
 pub use parity::ParityArgs;
@@ -147,6 +150,8 @@ pub enum BenchWhat {
     Posterior,
     /// Particle-steps per second of every method, time from releasing a drag to a finished comparison.
     Steer,
+    /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
+    Train,
 }
 
 /// `foresight snapshot`
@@ -229,6 +234,9 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         }
         Command::Bench(args) if args.what == BenchWhat::Steer => {
             print_bench(&bench_steer()?, args.json.as_deref())
+        }
+        Command::Bench(args) if args.what == BenchWhat::Train => {
+            print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
         }
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())

@@ -139,11 +139,11 @@ impl Learner {
             Self::Velocity(..) if !judged => None,
             Self::Velocity(tuner, judge, _) => {
                 let network = tuner.network().ok()?;
-                let (samples, check) = judge.look(tuner, &network, wanted)?;
+                let tuned = judge.look(tuner, &network, wanted)?;
                 Some(Look {
                     network,
-                    check: check.map(TrainCheck::Tuned),
-                    samples: Some(samples),
+                    check: tuned.check.map(TrainCheck::Tuned),
+                    samples: Some(tuned.samples),
                 })
             }
         }

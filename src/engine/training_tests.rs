@@ -275,7 +275,10 @@ fn a_velocity_is_tuned_toward_a_reward_beside_its_target_and_beside_steering() {
     let path = folder.path().join("tuned.safetensors");
     engine.train(TrainCommand::Save(path.clone()));
     wait(&engine, |event| match event {
-        Event::TrainSaved(saved) => Some(saved.result.clone().unwrap()),
+        Event::TrainSaved(saved) => {
+            assert_eq!(saved.result, Ok(()));
+            Some(())
+        }
         _ => None,
     });
     let card = Checkpoint::read(&path).unwrap().card;

@@ -77,10 +77,13 @@ impl Judge {
         tuner: &Finetuner,
         network: &FusedMlp,
         wanted: &(dyn Fn() -> bool + Sync),
-    ) -> Option<(Arc<Vec<[f32; 2]>>, Option<TunedCheck>)> {
+    ) -> Option<Sampled> {
         let samples = Self::samples(tuner, network, SteerPlan::new(Method::Base), wanted)?;
-        let check = self.score(tuner, &samples);
-        Some((Arc::new(samples), check))
+        Some(Sampled {
+            name: "tuned".to_owned(),
+            check: self.score(tuner, &samples),
+            samples: Arc::new(samples),
+        })
     }
 
     /// What the samples stand beside; `None` when `wanted` says no.

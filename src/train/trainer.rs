@@ -277,17 +277,15 @@ mod tests {
         for (consistency, teacher) in [
             (Consistency::Eulerian, Teacher::Exact),
             (Consistency::Eulerian, Teacher::Data),
+            (Consistency::Lagrangian, Teacher::Exact),
+            (Consistency::Lagrangian, Teacher::Data),
             (Consistency::Semigroup, Teacher::Exact),
             (Consistency::Semigroup, Teacher::Data),
         ] {
-            let base = match consistency {
-                Consistency::Eulerian => Recipe::default(),
-                Consistency::Semigroup => Recipe::semigroup(),
-            };
             let recipe = Recipe {
                 consistency,
                 teacher,
-                diagonal_share: base.diagonal_share,
+                diagonal_share: Recipe::of(consistency).diagonal_share,
                 ..small()
             };
             let world = World::preset(Preset::Two);

@@ -84,15 +84,12 @@ pub fn initial(workspace: Workspace) -> Tree<Pane> {
         .iter()
         .map(|pane| tiles.insert_pane(*pane))
         .collect();
-    let row = match panes[..] {
-        [large, below] => {
-            egui_tiles::Linear::new_binary(LinearDir::Vertical, [large, below], LEARNING_SHARE)
-        }
-        _ => {
-            let side = tiles.insert_tab_tile(panes[1..].to_vec());
-            let both = [panes[0], side];
-            egui_tiles::Linear::new_binary(LinearDir::Horizontal, both, CANVAS_SHARE)
-        }
+    let row = if let [large, below] = panes[..] {
+        egui_tiles::Linear::new_binary(LinearDir::Vertical, [large, below], LEARNING_SHARE)
+    } else {
+        let side = tiles.insert_tab_tile(panes[1..].to_vec());
+        let both = [panes[0], side];
+        egui_tiles::Linear::new_binary(LinearDir::Horizontal, both, CANVAS_SHARE)
     };
     let root = tiles.insert_container(Container::Linear(row));
     let name = match workspace {

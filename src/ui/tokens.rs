@@ -306,6 +306,8 @@ pub mod duration {
     pub const FUTURES_SECS: f32 = 0.25;
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
+    /// How long a link says that its text was copied.
+    pub const COPIED: Duration = Duration::from_secs(2);
     /// Between keeping the session for the next run, while it changes.
     pub const AUTO_SAVE: Duration = Duration::from_secs(5);
     /// Fades.

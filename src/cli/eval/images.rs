@@ -1,5 +1,6 @@
 //! `foresight eval` for maps of images.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use super::EvalArgs;
 use crate::checkpoint::{ClassifierCard, inspect, read_image_map, write_image_map};
 use crate::cli::DeviceArg;
 use crate::cli::pictures::{OpenMap, advance, judge_for, progress_bar};
+use crate::cli::steer_setup::check_report;
 use crate::cli::train::clock;
 use crate::session::write_atomically;
 use crate::train::image::ImageRecipe;
@@ -38,6 +40,9 @@ pub(super) fn judge_images(
     data: &Path,
     device: Option<DeviceArg>,
 ) -> Result<(), String> {
+    if let Some(path) = &args.csv {
+        check_report(path, None)?;
+    }
     let open = OpenMap::open(&args.checkpoint, device)?;
     let [channels, size, _] = open.shape();
     let (card, judge) = judge_for(args.classifier.as_deref(), open.shape())?.ok_or_else(|| {
@@ -71,7 +76,7 @@ pub(super) fn judge_images(
         &mut |share| {
             advance(&bar, share);
             // Where nobody watches a terminal, the same in lines; the table has standard output to itself.
-            if bar.is_hidden() && said.elapsed() > Duration::from_secs(30) {
+            if bar.is_hidden() && share > 0.01 && said.elapsed() > Duration::from_secs(30) {
                 said = Instant::now();
                 let left = begun.elapsed().as_secs_f64() * (1.0 / share.max(1e-3) - 1.0);
                 let left = clock(Duration::from_secs_f64(left));
@@ -160,16 +165,26 @@ fn keep_figures(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
         .into_iter()
         .filter(|line| KEPT.contains(&line.of.as_str()) && line.value.is_finite())
         .map(|line| {
+            // Writing to a string cannot fail.
             let mut name = format!("{}, {}", line.figure, line.of);
             if let Some(guidance) = line.guidance {
-                name += &format!(", guidance {guidance}");
+                let _ = write!(name, ", guidance {guidance}");
             }
             if let Some(t) = line.t {
-                name += &format!(", t {t}");
+                let _ = write!(name, ", t {t}");
             }
             (name, line.value)
         })
         .collect();
+    let plan = &report.plan;
+    for (name, count) in [
+        ("class samples", plan.samples),
+        ("states", plan.states),
+        ("draws a state", plan.draws),
+        ("steps of a rollout", plan.rollout_steps),
+    ] {
+        card.figures.insert(name.to_owned(), f64::from(count));
+    }
     write_image_map(path, &card, &net).map_err(|e| e.to_string())
 }
 

@@ -31,7 +31,9 @@ impl FeatureClasses {
             }
         }
         for (mean, count) in means.chunks_exact_mut(width).zip(&counts) {
-            mean.iter_mut().for_each(|v| *v /= count);
+            for v in mean {
+                *v /= count;
+            }
         }
         let centred: Vec<f32> = features
             .chunks_exact(width)

@@ -42,7 +42,9 @@ impl FeatureMoments {
                 *sum += f64::from(*v);
             }
         }
-        mean.iter_mut().for_each(|v| *v /= count as f64);
+        for v in &mut mean {
+            *v /= count as f64;
+        }
         let parts: Vec<Vec<f64>> = features
             .par_chunks(BLOCK * width)
             .map(|block| {

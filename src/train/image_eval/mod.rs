@@ -6,6 +6,7 @@
 //! images, or two samples of the same law, would get.
 
 mod accept;
+mod losses;
 mod report;
 mod run;
 mod show;

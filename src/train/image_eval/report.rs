@@ -68,7 +68,7 @@ pub struct PosteriorFigures {
     /// Draws that count as some class; the error is over states.
     pub some_class: Share,
     /// Total variation between the labels of these draws and those of the rollouts from the same state; the error is
-    /// over states. For the rollouts themselves the floor: two sets of one-step draws, of the same size. None for means.
+    /// over states. For the rollouts themselves the floor: two independent samples of as many labels from theirs. None for means.
     pub label_tv: Option<Share>,
 }
 

@@ -94,13 +94,13 @@ impl fmt::Display for ImageEvalReport {
         )?;
         writeln!(
             f,
-            "  some class: the likeliest class has a probability of at least {}, and the features lie as near to its mean as those of {} % of the training images; the mean of a posterior is a blur and should fail",
+            "  some class: the likeliest class has a probability of at least {}, and the features lie as near to its mean as those of {} % of the training images; the mean of a posterior is a blur while t is small and should fail there",
             plan.confidence,
             100.0 * plan.typical
         )?;
         writeln!(
             f,
-            "  label TV: total variation to the labels of {} rollouts of {} steps from the same state; floor: of two sets of one-step draws",
+            "  label TV: total variation to the labels of {} rollouts of {} steps from the same state; floor: of two samples of as many labels from the rollouts' own",
             plan.draws, plan.rollout_steps
         )?;
         let losses = &self.losses;

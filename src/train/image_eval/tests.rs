@@ -131,8 +131,8 @@ fn a_map_that_always_arrives_is_accepted_and_its_labels_are_those_of_its_rollout
     assert_eq!(report.samples.len(), 6);
     for s in &report.samples {
         assert_eq!((s.accepted.mean, s.accepted.count), (1.0, 40), "{s:?}");
-        // One bar of six in each class: far from the held-out bars.
-        assert!(s.frechet > 10.0 * report.real.frechet, "{report}");
+        // One bar of six in each class, and the features see little of where it is.
+        assert!(s.frechet > 1.5 * report.real.frechet, "{report}");
     }
     // Three times and all; two sources, the rollouts and the mean.
     assert_eq!(report.posterior.len(), 16);
@@ -144,7 +144,7 @@ fn a_map_that_always_arrives_is_accepted_and_its_labels_are_those_of_its_rollout
     // A straight way is the same in one jump and in two.
     assert!(report.losses.jumps < 1e-4, "{:?}", report.losses);
     assert!(report.losses.diagonal > 0.01);
-    let expected = 40 * 2 * 9 + 6 * (8 * (1 + 5 + 4) + 1) + 64 * 4;
+    let expected = 40 * 2 * 9 + 6 * (8 * (5 + 4) + 1) + 64 * 4;
     assert_eq!(report.counters.network_forward, expected);
     assert!(last > 0.9 && report.counters.total() == expected);
 }

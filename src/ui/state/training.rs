@@ -174,22 +174,20 @@ impl State {
         };
         self.notices.clear(Place::Training);
         let share = self.session.training.share;
-        let request = match goal.tuning() {
-            Some(tuning) => TrainRequest {
-                world: Arc::new(tuning.model.checkpoint.card.world.clone()),
-                keep: None,
-                goal,
-                share,
-            },
-            None => {
-                self.training.kept = None;
-                TrainRequest {
-                    world: self.world.clone(),
-                    keep: self.training.data_dir.as_ref().map(|d| d.join(KEPT_RUN)),
-                    goal,
-                    share,
-                }
-            }
+        // A tuned velocity is not kept: it needs its map to go on.
+        let (world, keep) = match goal.tuning() {
+            Some(tuning) => (Arc::new(tuning.model.checkpoint.card.world.clone()), None),
+            None => (self.world.clone(), self.training.data_dir.as_ref()),
+        };
+        let keep = keep.map(|folder| folder.join(KEPT_RUN));
+        if keep.is_some() {
+            self.training.kept = None;
+        }
+        let request = TrainRequest {
+            world,
+            goal,
+            share,
+            keep,
         };
         self.begin(TrainCommand::Start(Box::new(request)));
     }

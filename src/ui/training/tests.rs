@@ -238,7 +238,9 @@ fn a_reward_is_learned_beside_its_target_and_beside_steering() {
     wait(&mut window, "a look", |s| s.snapshot().is_some());
     window.get_by_label("exact target");
     click(&mut window, "Steering at inference");
-    window.get_by_label("MFM-GF, 16 draws");
+    // Above the canvas and in the legend.
+    let named = window.query_all_by_label("MFM-GF, 16 draws");
+    assert!(named.count() > 0);
     window.get_by_label_contains("tuned · step");
     // The run of a reward is nothing that the world's canvases show.
     click(&mut window, "The world on the canvas");

@@ -23,8 +23,14 @@ use super::plane::Side;
 /// What is kept between frames.
 #[derive(Default)]
 pub struct Picture {
-    dots: [Option<(Arc<Vec<[f32; 2]>>, PointBuffer)>; 2],
+    dots: [Option<Dots>; 2],
     moved: Option<Reward>,
+}
+
+/// Samples that are on the device.
+struct Dots {
+    of: Arc<Vec<[f32; 2]>>,
+    buffer: PointBuffer,
 }
 
 /// The left panel: the reward, and what stands beside.
@@ -172,17 +178,24 @@ pub fn layers(
         return;
     };
     let slot = &mut state.training.picture.dots[canvas];
-    if !slot
-        .as_ref()
-        .is_some_and(|(of, _)| Arc::ptr_eq(of, &samples))
-    {
+    let fresh = |dots: &Dots| Arc::ptr_eq(&dots.of, &samples);
+    if !slot.as_ref().is_some_and(fresh) {
         *slot = PointBuffer::from_points(device, &samples)
             .inspect_err(|e| tracing::warn!("the samples are not painted: {e}"))
             .ok()
-            .map(|buffer| (samples, buffer));
+            .map(|buffer| Dots {
+                of: samples,
+                buffer,
+            });
     }
-    if let Some((_, buffer)) = slot {
-        paint::particles(painter, projection, buffer, color, Layer::Panel(canvas));
+    if let Some(dots) = slot {
+        paint::particles(
+            painter,
+            projection,
+            &dots.buffer,
+            color,
+            Layer::Panel(canvas),
+        );
     }
 }
 

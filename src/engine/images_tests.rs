@@ -89,6 +89,11 @@ fn answers(engine: &Engine, request: WallRequest) -> Result<Vec<Arc<WallAnswer>>
     }
 }
 
+/// Another batch size rounds differently in the last bits.
+fn close(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4)
+}
+
 fn last(engine: &Engine, request: WallRequest) -> Arc<WallAnswer> {
     answers(engine, request).unwrap().pop().unwrap()
 }
@@ -103,10 +108,7 @@ fn a_draw_is_the_same_whatever_the_number_and_whatever_was_drawn_before() {
     assert_eq!((few.len(), grown.len(), whole.len()), (16, 40, 40));
     assert_eq!(grown.drawn, 24, "the first ones are not drawn again");
     assert_eq!(few.pictures[..], grown.pictures[..16 * 64]);
-    // Another batch size may round differently in the last bits.
-    for (a, b) in grown.pictures.iter().zip(whole.pictures.iter()) {
-        assert!((a - b).abs() < 1e-4);
-    }
+    assert!(close(&grown.pictures, &whole.pictures));
     let fewer = last(&one, request(&model, 20));
     assert_eq!(fewer.pictures[..], grown.pictures[..20 * 64]);
     assert_eq!(fewer.drawn, 0);
@@ -145,8 +147,8 @@ fn the_class_guidance_and_seed_matter_only_where_they_should() {
             ..request(&model, 16)
         },
     );
-    assert_eq!(
-        plain.pictures, untold.pictures,
+    assert!(
+        close(&plain.pictures, &untold.pictures),
         "draws that are not told the class are not guided by it"
     );
     let told = last(
@@ -158,7 +160,7 @@ fn the_class_guidance_and_seed_matter_only_where_they_should() {
         },
     );
     assert_eq!(plain.x_t, told.x_t);
-    assert_ne!(plain.pictures, told.pictures);
+    assert!(!close(&plain.pictures, &told.pictures));
     let redrawn = last(
         &engine,
         WallRequest {
@@ -167,7 +169,7 @@ fn the_class_guidance_and_seed_matter_only_where_they_should() {
         },
     );
     assert_eq!(plain.x_t, redrawn.x_t);
-    assert_ne!(plain.pictures, redrawn.pictures);
+    assert!(!close(&plain.pictures, &redrawn.pictures));
 }
 
 #[test]

@@ -127,7 +127,7 @@ pub fn arrange(area: Rect, groups: &[Group], pixel: f32) -> Arranged {
     }
     let (columns, step) = (columns(side), side + gap(side));
     let snap = |v: f32| (v / pixel).round() * pixel;
-    // A single block stands in the middle; groups begin at the left.
+    // A single block stands in the middle of the width; groups begin at the left.
     let used = if grouped {
         width
     } else {
@@ -135,10 +135,7 @@ pub fn arrange(area: Rect, groups: &[Group], pixel: f32) -> Arranged {
         columns.min(most) as f32 * step - gap(side)
     };
     let left = snap(area.left() + gutter + (width - used) / 2.0);
-    let mut y = snap(area.top() + ((area.height() - height(side)) / 2.0).max(0.0));
-    if grouped {
-        y = area.top();
-    }
+    let mut y = snap(area.top());
     let mut arranged = Arranged {
         columns,
         side,

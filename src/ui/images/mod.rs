@@ -24,6 +24,8 @@ pub use view::View;
 
 /// Least and most width of the pictures at the left.
 const PLATES: [f32; 2] = [172.0, 420.0];
+/// Left and right of them, for margins.
+const PLATE_SIDES: f32 = 50.0;
 /// Above each of them, for names and gaps.
 const PLATE_ROOM: f32 = 38.0 + 28.0 / 3.0;
 
@@ -49,7 +51,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     // Three square pictures one above the other.
     let square = (ui.available_height() - 20.0) / 3.0 - PLATE_ROOM;
     Panel::left("pictures")
-        .exact_size((square + 32.0).clamp(PLATES[0], PLATES[1]).floor())
+        .exact_size((square + PLATE_SIDES).clamp(PLATES[0], PLATES[1]).floor())
         .resizable(false)
         .show_separator_line(false)
         .frame(card(gap, gap, 16))

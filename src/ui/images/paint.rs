@@ -39,7 +39,10 @@ pub const RADII: [f32; 2] = [0.02, 0.2];
 fn stamp(pixels: &mut [u8], side: usize, (from, to): (Pos2, Pos2), radius: f32, erases: bool) {
     let along = to - from;
     let length = along.length_sq().max(1e-9);
-    let area = (side * side).max(1);
+    let area = side * side;
+    if area == 0 {
+        return;
+    }
     for at in 0..area {
         let here = Pos2::new((at % side) as f32 + 0.5, (at / side) as f32 + 0.5);
         let share = ((here - from).dot(along) / length).clamp(0.0, 1.0);
@@ -74,7 +77,7 @@ pub fn show(ui: &mut Ui, state: &mut State, square: f32, caption: f32) {
         ),
         (
             18.0,
-            "paint on it: it is noised at once",
+            "paint on it",
             tokens::small_font(),
             palette.text_quiet,
         ),
@@ -118,7 +121,8 @@ fn stroke(state: &mut State, response: &Response, rect: Rect) {
     let Some(mut brush) = state.images.brush.clone() else {
         return;
     };
-    let pressed = response.is_pointer_button_down_on();
+    // A quick click may begin and end between two frames.
+    let pressed = response.is_pointer_button_down_on() || response.clicked();
     let [channels, side, _] = state.images.view.shape();
     let pointer = response.interact_pointer_pos().filter(|_| pressed);
     let Some(pointer) = pointer else {

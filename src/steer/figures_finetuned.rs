@@ -131,7 +131,7 @@ fn tuned_further(steps: u64) -> (Case, Finetuner, Reward) {
 
 #[test]
 fn a_tuned_velocity_can_be_steered_toward_a_second_reward() {
-    let (case, tuner, second) = tuned_further(150);
+    let (case, tuner, second) = tuned_further(300);
     let world = tuner.card().world.mixture;
     // The card's world tilted again is the target of the sum of both rewards.
     let both = second.tilted(&world).unwrap().target();
@@ -150,14 +150,13 @@ fn a_tuned_velocity_can_be_steered_toward_a_second_reward() {
         reward: second,
         world,
     };
-    let mut steered = plan(Method::MfmGf, Flow::Sde, 25, 16);
-    (steered.particles, steered.source) = (512, Some(Source::Glass(4)));
-    let mut alone = plan(Method::Base, Flow::Sde, 25, 1);
+    let mut steered = plan(Method::MfmGf, Flow::Sde, 40, 16);
+    (steered.particles, steered.source) = (512, Some(Source::Glass(6)));
+    let mut alone = plan(Method::Base, Flow::Sde, 40, 1);
     alone.particles = 512;
     let steered = twice.run_with(&steered, Some(&network)).1;
     let alone = twice.run_with(&alone, Some(&network)).1;
-    // Longer runs (300 and 40 steps, 6 GLASS steps) reach 0.10 where the first reward alone is 0.49 away; two exact
-    // samples of this size differ by about 0.15.
+    // 0.10 where the first reward alone is 0.49 away. Shorter runs do not do: the SDE's first steps are too long then.
     assert!(steered.sliced_w2 < 0.5 * alone.sliced_w2);
     assert!(steered.mmd_squared < 0.3 * alone.mmd_squared);
 }

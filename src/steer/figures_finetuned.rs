@@ -7,7 +7,7 @@ use crate::lookahead::Source;
 use crate::mixture::Preset as WorldPreset;
 use crate::model::GuidedMlp;
 use crate::reward::Reward;
-use crate::train::finetune::{FinetuneRecipe, Finetuner, Objective};
+use crate::train::finetune::{FinetuneRecipe, Finetuner};
 
 fn parent(case: &Case) -> Checkpoint {
     let preset = match case.name.split(' ').next() {
@@ -75,43 +75,6 @@ fn tuned_velocities_reach_the_target_within_twice_the_distance_of_64_gradient_fr
         }
     }
     assert!(faults.is_empty(), "{faults:#?}");
-}
-
-#[test]
-#[ignore = "tunes two networks: a minute. cargo test --release --locked --lib maximisation_loses -- --ignored --nocapture"]
-fn maximisation_loses_the_diversity_that_tuning_keeps() {
-    let case = Case::named("ring8 linear");
-    let sampled = |objective| {
-        let recipe = FinetuneRecipe {
-            objective,
-            steps: 500,
-            ..FinetuneRecipe::default()
-        };
-        let tuner = tuned(&case, recipe);
-        let (done, score) = case.run_with(
-            &plan(Method::Base, Flow::Ode, 100, 1),
-            Some(&guided(&tuner)),
-        );
-        let spread = crate::metrics::covariance(&done.samples);
-        println!(
-            "{objective:?}: mode TV {:.3}, variance {:.3}, mean reward {:.2} (target {:.2})",
-            score.tv,
-            spread.xx + spread.yy,
-            score.mean_reward,
-            score.target_mean_reward
-        );
-        (score, spread.xx + spread.yy)
-    };
-    let (tilt, kept) = sampled(Objective::Tilt);
-    let (maximised, left) = sampled(Objective::Maximise);
-    assert!(maximised.mean_reward > tilt.target_mean_reward + 1.0);
-    assert!(
-        maximised.tv > 0.3 && tilt.tv < 0.1,
-        "{} {}",
-        maximised.tv,
-        tilt.tv
-    );
-    assert!(left < 0.2 * kept, "{left} {kept}");
 }
 
 /// A velocity of bimodal data tuned toward `x`, with what its card says.

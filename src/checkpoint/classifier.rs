@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::floats;
 use super::header::Header;
+use super::limits::MAX_CARD_BYTES;
 use super::open::OpenFile;
 use super::{CheckpointError, FORMAT, write_whole};
+use crate::mixture::shortened;
 use crate::model::{ClassifierConfig, ImageJudge, WeightValues, Weights, with_weights};
 
 /// The shipped classifier of 28x28 digits.
@@ -38,6 +40,7 @@ pub struct ClassifierCard {
     /// How many images that was.
     pub held_out: usize,
     /// The recipe, as the trainer had it.
+    #[serde(deserialize_with = "super::recipe::bounded")]
     pub recipe: serde_json::Value,
     /// Version of the program that wrote it.
     pub code_version: String,
@@ -96,6 +99,31 @@ pub fn write_classifier(
     write_whole(path, &bytes).map_err(|source| CheckpointError::Write { path: name, source })
 }
 
+/// The card of a header.
+pub(super) fn parse_card(text: &str, path: &str) -> Result<ClassifierCard, CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Card {
+        path: path.to_owned(),
+        reason: shortened(&reason, 400),
+    };
+    if text.len() > MAX_CARD_BYTES {
+        return Err(damaged(format!("it has {} bytes", text.len())));
+    }
+    let card: ClassifierCard = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
+    if card.format != FORMAT {
+        return Err(CheckpointError::Format {
+            path: path.to_owned(),
+            found: card.format,
+        });
+    }
+    if let Some(reason) = card.config.fault() {
+        return Err(CheckpointError::Architecture {
+            path: path.to_owned(),
+            reason,
+        });
+    }
+    Ok(card)
+}
+
 /// Reads a classifier from the bytes of its file; `name` is for messages.
 ///
 /// # Errors
@@ -116,22 +144,7 @@ pub fn read_classifier(
             path: path(),
             tensors: header.tensors.len(),
         })?;
-    let card: ClassifierCard = serde_json::from_str(text).map_err(|e| CheckpointError::Card {
-        path: path(),
-        reason: e.to_string(),
-    })?;
-    if card.format != FORMAT {
-        return Err(CheckpointError::Format {
-            path: path(),
-            found: card.format,
-        });
-    }
-    if let Some(reason) = card.config.fault() {
-        return Err(CheckpointError::Architecture {
-            path: path(),
-            reason,
-        });
-    }
+    let card = parse_card(text, name)?;
     let mut weights = Weights::new();
     for entry in &header.tensors {
         let shape: Vec<usize> = entry.shape.iter().map(|n| *n as usize).collect();

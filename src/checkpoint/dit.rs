@@ -1,7 +1,7 @@
 //! Transformers in safetensors files of the reference's layout, read tensor by tensor.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use burn::tensor::{DType, Device};
@@ -13,9 +13,15 @@ use super::{CheckpointError, LayoutDifferences};
 use crate::mixture::shortened;
 use crate::model::{Dit, DitConfig, GUIDANCE};
 
+/// Where tensors are read from: a file, or bytes that are part of the program.
+trait Bytes: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Bytes for T {}
+
 /// A safetensors file of any size, of which single tensors are read. One of them is in memory at a time.
 pub struct TensorFile {
-    open: OpenFile,
+    source: Box<dyn Bytes>,
+    path: String,
     header: Header,
 }
 
@@ -27,7 +33,27 @@ impl TensorFile {
     pub fn open(path: &Path) -> Result<Self, CheckpointError> {
         let mut open = OpenFile::open(path)?;
         let header = open.header()?;
-        Ok(Self { open, header })
+        Ok(Self {
+            source: Box::new(open.file),
+            path: open.path,
+            header,
+        })
+    }
+
+    /// The same of a file that is part of the program; `name` is for messages.
+    ///
+    /// # Errors
+    /// As [`Self::open`].
+    pub fn from_bytes(bytes: &'static [u8], name: &str) -> Result<Self, CheckpointError> {
+        let header = Header::parse(bytes).map_err(|source| CheckpointError::Header {
+            path: name.to_owned(),
+            source,
+        })?;
+        Ok(Self {
+            source: Box::new(Cursor::new(bytes)),
+            path: name.to_owned(),
+            header,
+        })
     }
 
     /// What it holds, in the order of the data.
@@ -77,21 +103,21 @@ impl TensorFile {
             return Err(self.fault(name, "is missing".into()));
         };
         let io = |source| CheckpointError::Io {
-            path: self.open.path.clone(),
+            path: self.path.clone(),
             source,
         };
         let [begin, end] = entry.range;
         // The header was checked: the range lies in the file.
         let mut bytes = vec![0; (end - begin) as usize];
         let start = SeekFrom::Start(self.header.data_start + begin);
-        self.open.file.seek(start).map_err(io)?;
-        self.open.file.read_exact(&mut bytes).map_err(io)?;
+        self.source.seek(start).map_err(io)?;
+        self.source.read_exact(&mut bytes).map_err(io)?;
         Ok((entry, bytes))
     }
 
     fn fault(&self, tensor: &str, reason: String) -> CheckpointError {
         CheckpointError::Tensor {
-            path: self.open.path.clone(),
+            path: self.path.clone(),
             tensor: shortened(tensor, 80),
             reason,
         }
@@ -123,13 +149,25 @@ pub fn read_dit(
     device: &Device,
     dtype: DType,
 ) -> Result<Dit, CheckpointError> {
-    let mut file = TensorFile::open(path)?;
+    read_dit_of(TensorFile::open(path)?, config, device, dtype)
+}
+
+/// [`read_dit`] of an open file.
+///
+/// # Errors
+/// As [`read_dit`].
+pub fn read_dit_of(
+    mut file: TensorFile,
+    config: &DitConfig,
+    device: &Device,
+    dtype: DType,
+) -> Result<Dit, CheckpointError> {
     let prefix = file.prefix();
     let mut config = config.clone();
     config
         .validate()
         .map_err(|e| CheckpointError::Architecture {
-            path: file.open.path.clone(),
+            path: file.path.clone(),
             reason: e.to_string(),
         })?;
     if config.guidance_table.is_none() {
@@ -139,7 +177,7 @@ pub fn read_dit(
     let differences = differences(file.tensors(), &prefix, &config);
     if !differences.is_empty() {
         return Err(CheckpointError::Layout {
-            path: file.open.path,
+            path: file.path,
             differences,
         });
     }

@@ -1,6 +1,6 @@
 //! Files of maps of images: the transformer's weights under the reference's names, and a card.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::dit::TensorFile;
-use super::{CheckpointError, FORMAT, read_dit, write_whole};
+use super::dit::{TensorFile, read_dit_of};
+use super::{CheckpointError, FORMAT, write_whole};
 use crate::mixture::shortened;
 use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit};
 
@@ -32,6 +32,7 @@ pub struct ImageCard {
     /// What it was trained on, in words.
     pub data: String,
     /// The recipe, as the trainer had it.
+    #[serde(deserialize_with = "super::recipe::bounded")]
     pub recipe: serde_json::Value,
     /// Root seed of the training.
     pub seed: u64,
@@ -41,6 +42,15 @@ pub struct ImageCard {
     pub code_version: String,
     /// Licence of the weights.
     pub licence: String,
+    /// How long it was trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<f64>,
+    /// On what class of hardware.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
+    /// What `foresight eval` measured, by the figure's name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub figures: BTreeMap<String, f64>,
 }
 
 /// Writes a map of images in half precision, whole or not at all.
@@ -77,19 +87,10 @@ pub fn write_image_map(path: &Path, card: &ImageCard, net: &Dit) -> Result<(), C
     write_whole(path, &bytes).map_err(|source| CheckpointError::Write { path: name, source })
 }
 
-/// Reads a map of images and keeps its weights in f32 on `device`.
-///
-/// # Errors
-/// When the file is not one, or does not hold what its card says.
-pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
-    let name = path.display().to_string();
-    let file = TensorFile::open(path)?;
-    let text = file.metadata(KEY).ok_or_else(|| CheckpointError::Foreign {
-        path: name.clone(),
-        tensors: file.tensors().len(),
-    })?;
+/// The card of a header.
+pub(super) fn parse_card(text: &str, path: &str) -> Result<ImageCard, CheckpointError> {
     let damaged = |reason: String| CheckpointError::Card {
-        path: name.clone(),
+        path: path.to_owned(),
         reason: shortened(&reason, 400),
     };
     if text.len() > MAX_CARD_BYTES {
@@ -98,13 +99,51 @@ pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), 
     let card: ImageCard = serde_json::from_str(text).map_err(|e| damaged(e.to_string()))?;
     if card.format != FORMAT {
         return Err(CheckpointError::Format {
-            path: name,
+            path: path.to_owned(),
             found: card.format,
         });
     }
-    drop(file);
-    let net = read_dit(path, &card.model, device, DType::F32)?;
+    Ok(card)
+}
+
+/// The largest file whose every number is looked at when it is inspected.
+const MAX_CHECKED_BYTES: u64 = 256 << 20;
+
+/// Whether a file holds the network of its card, every number finite; large files are trusted with the latter.
+pub(super) fn check_layout(path: &Path, card: &ImageCard) -> Result<(), CheckpointError> {
+    let bytes = std::fs::metadata(path).map_or(u64::MAX, |m| m.len());
+    if bytes > MAX_CHECKED_BYTES {
+        return Ok(());
+    }
+    super::read_dit(path, &card.model, &Device::flex(), DType::F32).map(|_| ())
+}
+
+/// Reads a map of images and keeps its weights in f32 on `device`.
+///
+/// # Errors
+/// When the file is not one, or does not hold what its card says.
+pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
+    read(TensorFile::open(path)?, &path.display().to_string(), device)
+}
+
+fn read(
+    file: TensorFile,
+    name: &str,
+    device: &Device,
+) -> Result<(ImageCard, Dit), CheckpointError> {
+    let name = name.to_owned();
+    let text = file.metadata(KEY).ok_or_else(|| CheckpointError::Foreign {
+        path: name.clone(),
+        tensors: file.tensors().len(),
+    })?;
+    let card = parse_card(text, &name)?;
+    let net = read_dit_of(file, &card.model, device, DType::F32)?;
     Ok((card, net))
+}
+
+/// The map of digits that is shipped, as the bytes of its file; `None` until one is trained well enough.
+pub fn shipped_image_map() -> Option<&'static [u8]> {
+    None
 }
 
 /// Opens a map of images for the processor.
@@ -114,17 +153,49 @@ pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), 
 pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read_image_map(path, &device)?;
+    Ok((card, on_processor(net, &device)))
+}
+
+fn on_processor(net: Dit, device: &Device) -> Arc<dyn ImageMap> {
     // The processor's own kernel, where the network is at home in it.
-    let map: Arc<dyn ImageMap> = match NativeDit::new(&net) {
+    match NativeDit::new(&net) {
         Some(native) => Arc::new(native),
-        None => Arc::new(BurnImageMap::new(net, &device)),
-    };
-    Ok((card, map))
+        None => Arc::new(BurnImageMap::new(net, device)),
+    }
+}
+
+/// The same of the bytes of a file that is part of the program; `name` is for messages.
+///
+/// # Errors
+/// As [`read_image_map`].
+pub fn image_map_from_bytes(
+    bytes: &'static [u8],
+    name: &str,
+) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
+    let device = Device::flex();
+    let (card, net) = read(TensorFile::from_bytes(bytes, name)?, name, &device)?;
+    Ok((card, on_processor(net, &device)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_card_of_an_earlier_version_still_loads() {
+        let model = serde_json::to_value(DitConfig::digits()).unwrap();
+        let card = serde_json::json!({
+            "format": 1, "model": model, "classes": ["0"], "data": "d", "recipe": {"a": 1}, "seed": 1, "steps": 2,
+            "code_version": "0.1.0", "licence": "MIT"
+        });
+        let card = parse_card(&card.to_string(), "m").unwrap();
+        assert_eq!(
+            (card.hours, &card.hardware, card.figures.len()),
+            (None, &None, 0)
+        );
+        let text = serde_json::to_string(&card).unwrap();
+        assert!(!text.contains("hours") && !text.contains("figures"));
+    }
 
     #[test]
     fn a_map_of_images_is_written_in_halves_and_read_again() {
@@ -147,8 +218,11 @@ mod tests {
             recipe: serde_json::Value::Null,
             seed: 1,
             steps: 2,
-            code_version: "0".into(),
+            code_version: env!("CARGO_PKG_VERSION").into(),
             licence: "none".into(),
+            hours: Some(1.5),
+            hardware: Some("one core".into()),
+            figures: BTreeMap::from([("accepted flow:1".into(), 0.9)]),
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
@@ -161,6 +235,20 @@ mod tests {
                 // Half precision has 11 bits.
                 assert!((a - b).abs() <= 5e-4 * a.abs() + 1e-7);
             }
+        }
+        let found = crate::checkpoint::inspect(&path).unwrap();
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+        let text = found.to_string();
+        for part in [
+            "map of images",
+            "1 x 8 x 8",
+            "2: a, b",
+            "hours         1.5",
+            "one core",
+            "accepted flow:1",
+            "guidance      1, 2.5",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
         }
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();

@@ -23,7 +23,11 @@ pub use classifier::{
 pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
-pub use image::{ImageCard, open_image_map, read_image_map, write_image_map};
-pub use inspect::{Inspection, ModelKind, inspect, model_kind};
+pub use image::{
+    ImageCard, image_map_from_bytes, open_image_map, read_image_map, shipped_image_map,
+    write_image_map,
+};
+pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 
+pub(crate) use open::sha256_hex;
 pub(crate) use ours::write_whole;

@@ -83,9 +83,9 @@ struct Labels {
     shares: Vec<(String, f64)>,
     /// `exp` of the entropy of the shares.
     effective_classes: f64,
-    /// Share of the draws that count as some class.
+    /// Share of the draws whose likeliest class has that probability. Noise may have it too: see `foresight eval`.
     confident: f64,
-    /// Probability from which they do.
+    /// That probability.
     confidence: f64,
     /// Likeliest class of the picture itself.
     picture: String,
@@ -209,10 +209,11 @@ fn tell(said: &Said<'_>) {
             .map(|(name, share)| format!("{name} {:.0} %", 100.0 * share))
             .collect();
         say!(
-            "labels: {}; {:.1} classes in effect; {:.0} % count as some class; the picture itself: {}",
+            "labels: {}; {:.1} classes in effect; {:.0} % with a probability of {} or more; the picture itself: {}",
             shares.join(", "),
             labels.effective_classes,
             100.0 * labels.confident,
+            labels.confidence,
             labels.picture
         );
     }
@@ -273,7 +274,10 @@ fn diversity(draws: &[f32], numbers: usize) -> f64 {
         .iter()
         .map(|[sum, square]| (square - sum * sum / n) / (n - 1.0))
         .sum();
-    (2.0 * variance / numbers as f64).max(0.0).sqrt()
+    // Below 0 by rounding alone; NaN stays.
+    (2.0 * variance / numbers as f64)
+        .clamp(0.0, f64::INFINITY)
+        .sqrt()
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! `foresight train --images`: trains a Meta Flow Map of labelled pictures.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -7,10 +8,11 @@ use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
-use super::train::{ImagesArg, TrainArgs, clock, part_path};
+use super::curve::Row;
+use super::train::{ImagesArg, LossArg, TrainArgs, clock, open_curve, part_path};
 use crate::checkpoint::{FORMAT, ImageCard, write_image_map};
 use crate::gpu::SharedDevice;
-use crate::train::image::{ImageRecipe, ImageTrainer};
+use crate::train::image::{ImageConsistency, ImageRecipe, ImageTrainer};
 use crate::train::{DataPlan, ImageSet, Part};
 
 /// How often the state of the run is kept on disk: an interruption costs at most this much.
@@ -74,10 +76,20 @@ pub fn train_images(
     );
     let (begun, from) = (Instant::now(), run.steps_done());
     let (mut kept, mut said) = (Instant::now(), None::<Instant>);
+    let mut curve = open_curve(args, from)?;
     while !run.is_done() {
-        let told = run.steps_done().is_multiple_of(LOOK_EVERY);
+        let has_line = curve.is_some() && (run.steps_done() + 1).is_multiple_of(args.curve_every);
+        let told = has_line || run.steps_done().is_multiple_of(LOOK_EVERY);
         let loss = run.advance(&images, told).map_err(|e| e.to_string())?;
         bar.set_position(run.steps_done());
+        if let (true, Some(curve), Some(loss)) = (has_line, &mut curve, loss) {
+            curve.add(&Row {
+                step: run.steps_done(),
+                learning_rate: None,
+                loss,
+                distances: None,
+            })?;
+        }
         if let Some(loss) = loss {
             let done = run.steps_done() - from;
             let rate = done as f64 / begun.elapsed().as_secs_f64();
@@ -111,6 +123,10 @@ pub fn train_images(
         steps: run.steps_done(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
+        // Of a run that was taken up again nobody knows how long it took in all.
+        hours: (from == 0).then(|| begun.elapsed().as_secs_f64() / 3600.0),
+        hardware: None,
+        figures: BTreeMap::new(),
     };
     write_image_map(&args.out, &card, &run.averaged()).map_err(|e| e.to_string())?;
     if part.exists() {
@@ -137,5 +153,13 @@ fn recipe(args: &TrainArgs, kind: ImagesArg) -> Result<ImageRecipe, String> {
         (recipe.batch, recipe.micro_batch) = (batch, recipe.micro_batch.min(batch));
     }
     recipe.seed = args.seed.unwrap_or(recipe.seed);
+    if let Some(loss) = args.loss {
+        recipe.consistency = match loss {
+            LossArg::Esd => ImageConsistency::Eulerian,
+            LossArg::Meanflow => ImageConsistency::MeanFlow,
+            LossArg::Lsd => ImageConsistency::Lagrangian,
+            LossArg::Psd => ImageConsistency::Progressive,
+        };
+    }
     Ok(recipe)
 }

@@ -9,8 +9,10 @@ macro_rules! say {
 }
 mod bench;
 mod bench_steer;
+mod bench_train;
 pub mod classifier;
 mod compare;
+mod curve;
 pub mod eval;
 pub mod finetune;
 mod futures;
@@ -35,6 +37,7 @@ use crate::session::ComputeChoice;
 
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
+pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
 pub use futures::{FuturesArgs, run_futures};
 pub use parity::ParityArgs;
@@ -147,6 +150,8 @@ pub enum BenchWhat {
     Posterior,
     /// Particle-steps per second of every method, time from releasing a drag to a finished comparison.
     Steer,
+    /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
+    Train,
 }
 
 /// `foresight snapshot`
@@ -230,6 +235,9 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Bench(args) if args.what == BenchWhat::Steer => {
             print_bench(&bench_steer()?, args.json.as_deref())
         }
+        Command::Bench(args) if args.what == BenchWhat::Train => {
+            print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
+        }
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }
@@ -251,4 +259,26 @@ pub fn print_bench(
         say!("written to {}", path.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn pictures_come_from_one_place() {
+        let parse = |text: &str| Cli::try_parse_from(text.split_whitespace());
+        let futures = "foresight futures m.safetensors --t 0.4 --out s.png";
+        assert!(parse(futures).is_err(), "no picture");
+        assert!(parse(&format!("{futures} --image a.png")).is_ok());
+        assert!(parse(&format!("{futures} --data d --index 3")).is_ok());
+        assert!(parse(&format!("{futures} --image a.png --data d")).is_err());
+        assert!(parse("foresight train --images photos --classifier --data d --out c").is_ok());
+        assert!(parse("foresight train --classifier --out c").is_err());
+    }
 }

@@ -10,7 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use crate::checkpoint::{
-    ClassifierCard, ImageCard, open_classifier, open_image_map, read_image_map,
+    ClassifierCard, ImageCard, ModelKind, model_kind, open_classifier, open_image_map,
+    read_image_map,
 };
 use crate::gpu::SharedDevice;
 use crate::model::{BurnImageMap, ImageJudge, ImageMap};
@@ -25,6 +26,18 @@ pub(super) struct OpenMap {
 impl OpenMap {
     /// Opens `path` for the processor, or for the shared device where that is asked for.
     pub fn open(path: &Path, device: Option<DeviceArg>) -> Result<Self, String> {
+        let other = match model_kind(path).map_err(|e| e.to_string())? {
+            ModelKind::World => Some("a model of a 2D world"),
+            ModelKind::Classifier => Some("a classifier"),
+            // What is wrong with another file is said where it is read.
+            ModelKind::Images | ModelKind::Other => None,
+        };
+        if let Some(other) = other {
+            return Err(format!(
+                "{} is {other}: this command needs a map of images, which 'foresight train --images' makes",
+                path.display()
+            ));
+        }
         if device != Some(DeviceArg::Shared) {
             let (card, map) = open_image_map(path).map_err(|e| e.to_string())?;
             return Ok(Self { card, map });

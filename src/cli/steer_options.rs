@@ -5,7 +5,7 @@ use crate::lookahead::Source;
 use crate::steer::{Estimator, Flow, Knob, Lookahead, METHODS, Method, Scheme, SteerPlan};
 
 /// An option: its name, whether it was given, and whether a plan makes use of it, with a checkpoint or without.
-type Option = (&'static str, bool, fn(&SteerPlan, bool) -> bool);
+type Row = (&'static str, bool, fn(&SteerPlan, bool) -> bool);
 
 /// Refuses the first option that `plan` has no use for.
 pub(super) fn refuse_idle(args: &SteerArgs, plan: &SteerPlan) -> Result<(), String> {
@@ -19,7 +19,7 @@ pub(super) fn refuse_idle(args: &SteerArgs, plan: &SteerPlan) -> Result<(), Stri
     let has_network = args.checkpoint.is_some() || source.is_some_and(Source::needs_model);
     // Without a checkpoint this asks for the network that is shipped for the world: any method can be moved by it.
     let asks_for_network = args.checkpoint.is_none() && source == Some(Source::OneStep);
-    let all: [Option; 20] = [
+    let all: [Row; 20] = [
         ("--n", args.n.is_some(), draws),
         (
             "--source",

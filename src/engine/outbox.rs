@@ -12,6 +12,8 @@ enum Kind {
     Progress,
     End,
     Compute,
+    Training,
+    TrainSaved,
 }
 
 #[derive(Default)]
@@ -33,10 +35,13 @@ impl Outbox {
     pub fn post(&self, event: Event) {
         let key = match &event {
             Event::Scene(..) => (Some(Slot::Scene), Kind::Answer),
-            Event::Draws(_, slot, _) => (Some(*slot), Kind::Answer),
+            Event::Draws(_, slot, _) | Event::OpenedImages(_, slot, _) => {
+                (Some(*slot), Kind::Answer)
+            }
             Event::Stats(_, slot, _) => (Some(*slot), Kind::Stats),
             Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
             Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
+            Event::Wall(..) => (Some(Slot::Wall), Kind::Answer),
             Event::Steer(..) => (Some(Slot::Steer), Kind::Answer),
             Event::Scores(..) => (Some(Slot::Scores), Kind::Answer),
             Event::ScoreCurves(..) => (Some(Slot::ScoreCurves), Kind::Answer),
@@ -47,6 +52,9 @@ impl Outbox {
             Event::Progress(_, slot, _) => (Some(*slot), Kind::Progress),
             Event::Failed(_, slot, _) | Event::Cancelled(_, slot) => (Some(*slot), Kind::End),
             Event::Compute(_) => (None, Kind::Compute),
+            Event::Training(_) => (None, Kind::Training),
+            Event::TrainSaved(_) => (None, Kind::TrainSaved),
+            Event::TrainRefused(..) => (None, Kind::End),
         };
         let mut state = self.lock();
         state.sequence += 1;

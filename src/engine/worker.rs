@@ -10,6 +10,7 @@ use crate::model::Mlp;
 use crate::session::ComputeChoice;
 
 use super::Wake;
+use super::images_wall::WallMemo;
 use super::mailbox::{Mail, Mailbox};
 use super::message::{Command, Compute, ComputeReport, Event, Progress, RequestId, Slot};
 use super::outbox::Outbox;
@@ -49,6 +50,7 @@ pub(super) struct Worker {
     pub path_memo: Option<PathMemo>,
     pub target_memo: Option<TargetMemo>,
     pub sample_memo: Option<SampleMemo>,
+    pub wall_memo: WallMemo,
     pub calibrated: bool,
     /// When progress was last told.
     told: Instant,
@@ -85,6 +87,7 @@ impl Worker {
             path_memo: None,
             target_memo: None,
             sample_memo: None,
+            wall_memo: WallMemo::default(),
             calibrated: false,
             told: Instant::now(),
         }
@@ -144,6 +147,8 @@ impl Worker {
             Command::Draws(request) | Command::Overlay(request) => self.draws(id, slot, request),
             Command::Diversity(request) => self.diversity(id, request),
             Command::Open(path) => self.open(id, &path),
+            Command::OpenImages(path) => self.open_images(id, Slot::OpenImages, path.as_deref()),
+            Command::Wall(request) => self.wall(id, request),
             Command::Export(request) => self.export(id, request),
             Command::Steer(request) => self.steer(id, request),
             Command::Scores(request) => self.scores(id, request),

@@ -16,5 +16,5 @@ pub use distance::{
 pub use diversity::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, total_variation,
 };
-pub use frechet::{FeatureMoments, frechet_distance};
+pub use frechet::{FeatureClasses, FeatureMoments, frechet_distance};
 pub use timings::WindowTimings;

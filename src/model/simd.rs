@@ -290,6 +290,22 @@ pub(crate) fn silu_and_slope<S: Simd>(simd: S, z: S::f32s) -> (S::f32s, S::f32s)
     (value, slope)
 }
 
+/// `silu(z)`, its derivative, and its second derivative `(1 - sigma) (2 sigma + silu (1 - 2 sigma))`.
+#[inline(always)]
+pub(crate) fn silu_slope_and_curve<S: Simd>(simd: S, z: S::f32s) -> (S::f32s, S::f32s, S::f32s) {
+    let one = simd.splat_f32s(1.0);
+    let sigma = simd.div_f32s(one, simd.add_f32s(exp(simd, simd.neg_f32s(z)), one));
+    let rest = simd.sub_f32s(one, sigma);
+    let value = simd.mul_f32s(z, sigma);
+    let slope = simd.mul_add_f32s(value, rest, sigma);
+    let bend = simd.mul_add_f32s(
+        value,
+        simd.sub_f32s(rest, sigma),
+        simd.add_f32s(sigma, sigma),
+    );
+    (value, slope, simd.mul_f32s(rest, bend))
+}
+
 /// The tile as vectors.
 #[inline(always)]
 pub(crate) fn vectors<S: Simd>(tile: &mut [f32]) -> &mut [S::f32s] {

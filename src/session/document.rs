@@ -9,7 +9,9 @@ use crate::lookahead::Source;
 use crate::mixture::{MixtureError, Preset, World, shortened};
 
 use super::export::write_atomically;
+use super::images::Images;
 use super::steering::{Lesson, Steering, Workspace};
+use super::training::Training;
 
 /// The largest session file that is read, in bytes.
 const MAX_SESSION_BYTES: u64 = 8 << 20;
@@ -260,6 +262,10 @@ pub struct Session {
     pub workspace: Workspace,
     /// The comparison of methods.
     pub steering: Steering,
+    /// The training of a network.
+    pub training: Training,
+    /// The wall of pictures.
+    pub images: Images,
     /// What a teacher says of it.
     pub lesson: Option<Lesson>,
 }
@@ -289,6 +295,8 @@ impl Default for Session {
             theme: ColorTheme::Dark,
             workspace: Workspace::Posterior,
             steering: Steering::default(),
+            training: Training::default(),
+            images: Images::default(),
             lesson: None,
         }
     }
@@ -403,7 +411,12 @@ impl Session {
                 "0.01 to 100 are possible",
             );
         }
-        if let Some((field, value, expected)) = self.steering.fault() {
+        let fault = self
+            .steering
+            .fault()
+            .or_else(|| self.training.fault())
+            .or_else(|| self.images.fault());
+        if let Some((field, value, expected)) = fault {
             return fail(field, value, expected);
         }
         if let Some(lesson) = &self.lesson

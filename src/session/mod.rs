@@ -3,8 +3,10 @@
 mod document;
 mod export;
 mod history;
+mod images;
 mod recent;
 mod steering;
+mod training;
 
 pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
@@ -12,5 +14,7 @@ pub use document::{
 };
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
 pub use history::History;
+pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
 pub use recent::RecentFiles;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

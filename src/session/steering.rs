@@ -13,6 +13,10 @@ pub enum Workspace {
     Posterior,
     /// Methods that steer, side by side.
     Steering,
+    /// A network that learns the world.
+    Train,
+    /// What a half-formed picture could still become.
+    Images,
 }
 
 /// How the reward is painted under the particles.

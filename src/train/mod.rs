@@ -3,6 +3,7 @@
 //! [`Trainer`] runs a [`Recipe`] on a world; [`evaluate`] says how good the result is. [`image`] and [`image_eval`] are the
 //! same for images.
 
+mod along;
 mod batch;
 mod classifier;
 mod data;

@@ -24,6 +24,9 @@ pub enum Consistency {
     /// `v(s, u, I_s)` toward `v_ss + (u - s) d/ds`, the derivative along `(1, 0, v_ss)`: ESD with a teacher's `v_ss`,
     /// MeanFlow with the data's.
     Eulerian,
+    /// `d/du X_{s,u}(I_s)`, which is `v + (u - s) d/du v`, toward `v(u, u, X_{s,u}(I_s))` (LSD). The map is trained, not the
+    /// velocity at its end: the derivative is differentiated once more, and the target is without gradient.
+    Lagrangian,
     /// `v(s, u, I_s)` toward the two halves of the jump made one after the other (PSD).
     Semigroup,
 }
@@ -61,7 +64,7 @@ pub(crate) struct NativeNet {
     pub(super) forward: Vec<Packed>,
     /// Transposed: from a layer's outputs to its inputs. The first is not needed.
     pub(super) backward: Vec<Packed>,
-    /// Columns of the first layer that a tangent can reach: `x`, `s` and the features of `s`.
+    /// Columns of the first layer that a tangent along `(1, 0, v)` can reach: `x`, `s` and the features of `s`.
     pub(super) tangent: Packed,
     pub(super) gradients: Vec<Buffer>,
 }

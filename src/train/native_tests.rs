@@ -65,6 +65,11 @@ fn target(layers: &[DenseLayer], b: &Batch, i: usize, consistency: Consistency) 
             let (ahead, behind) = (along(h), along(-h));
             std::array::from_fn(|d| v[d] + (u - s) * (ahead[d] - behind[d]) / (2.0 * h))
         }
+        Consistency::Lagrangian => {
+            let here = velocity(layers, s, u, x, t, x_t);
+            let end = std::array::from_fn(|d| x[d] + (u - s) * here[d]);
+            velocity(layers, u, u, end, t, x_t)
+        }
         Consistency::Semigroup => {
             let g = f64::from(b.middle[i]);
             let w = s + g * (u - s);
@@ -76,18 +81,29 @@ fn target(layers: &[DenseLayer], b: &Batch, i: usize, consistency: Consistency) 
     }
 }
 
+/// What is compared with the target: the average velocity, or for the Lagrangian loss the derivative of the jump's end.
+fn predicted(layers: &[DenseLayer], b: &Batch, i: usize, consistency: Consistency) -> [f64; 2] {
+    let (s, u, t) = (f64::from(b.s[i]), f64::from(b.u[i]), f64::from(b.t[i]));
+    let (x, x_t) = (b.x[i].map(f64::from), b.x_t[i].map(f64::from));
+    let v = |u: f64| velocity(layers, s, u, x, t, x_t);
+    if consistency != Consistency::Lagrangian {
+        return v(u);
+    }
+    let h = 1e-5;
+    let (here, ahead, behind) = (v(u), v(u + h), v(u - h));
+    std::array::from_fn(|d| here[d] + (u - s) * (ahead[d] - behind[d]) / (2.0 * h))
+}
+
 /// Weighted loss with targets and weights frozen at `frozen`, evaluated at `layers`.
 fn loss(layers: &[DenseLayer], frozen: &[DenseLayer], b: &Batch, plan: &LossPlan) -> f64 {
     (0..b.s.len())
         .map(|i| {
             let goal = target(frozen, b, i, plan.consistency);
-            let (s, u, t) = (f64::from(b.s[i]), f64::from(b.u[i]), f64::from(b.t[i]));
-            let (x, x_t) = (b.x[i].map(f64::from), b.x_t[i].map(f64::from));
             let error = |layers| {
-                let v = velocity(layers, s, u, x, t, x_t);
+                let v = predicted(layers, b, i, plan.consistency);
                 (v[0] - goal[0]).powi(2) + (v[1] - goal[1]).powi(2)
             };
-            let power = if s == u {
+            let power = if b.s[i] == b.u[i] {
                 plan.diagonal_power
             } else {
                 plan.consistency_power
@@ -173,6 +189,11 @@ fn check(consistency: Consistency) {
 #[test]
 fn the_eulerian_gradient_is_that_of_a_plain_network() {
     check(Consistency::Eulerian);
+}
+
+#[test]
+fn the_lagrangian_gradient_is_that_of_a_plain_network() {
+    check(Consistency::Lagrangian);
 }
 
 #[test]

@@ -19,11 +19,36 @@ pub(crate) fn add_outer<S: Simd>(
     transposed: &mut [f32],
     gradient: &mut [f32],
 ) {
-    let shape = OuterShape {
+    let (weight, bias) = slot.split_mut(gradient);
+    crate::model::outer::add_outer(
+        simd,
+        shape(slot),
+        delta,
+        input,
+        transposed,
+        weight,
+        Some(bias),
+    );
+}
+
+/// The same for the weights alone: a tangent knows no bias.
+#[inline(always)]
+pub(crate) fn add_outer_without_bias<S: Simd>(
+    simd: S,
+    slot: &Slot,
+    delta: &[f32],
+    input: &[f32],
+    transposed: &mut [f32],
+    gradient: &mut [f32],
+) {
+    let (weight, _) = slot.split_mut(gradient);
+    crate::model::outer::add_outer(simd, shape(slot), delta, input, transposed, weight, None);
+}
+
+fn shape(slot: &Slot) -> OuterShape {
+    OuterShape {
         inputs: slot.inputs,
         outputs: slot.outputs,
         stride: slot.stride,
-    };
-    let (weight, bias) = slot.split_mut(gradient);
-    crate::model::outer::add_outer(simd, shape, delta, input, transposed, weight, Some(bias));
+    }
 }

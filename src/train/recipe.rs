@@ -90,6 +90,20 @@ impl Recipe {
         }
     }
 
+    /// The recipe that suits a consistency term. The Lagrangian loss too learns from the network's own velocity at the end
+    /// of a jump: with three quarters of the batch on the diagonal it was the best of the three after 1,000 steps on
+    /// ring8, with half it hardly learned, with a quarter it diverged.
+    pub fn of(consistency: Consistency) -> Self {
+        match consistency {
+            Consistency::Eulerian => Self::default(),
+            Consistency::Lagrangian => Self {
+                consistency,
+                ..Self::semigroup()
+            },
+            Consistency::Semigroup => Self::semigroup(),
+        }
+    }
+
     /// Largest batch that is accepted.
     pub const MAX_BATCH: usize = 1 << 20;
 

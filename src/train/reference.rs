@@ -33,7 +33,24 @@ pub fn loss(mlp: &Mlp, batch: &Batch, plan: &LossPlan, device: &Device) -> Tenso
         guidance_scale: None,
     };
     let jump = (u.clone() - s.clone()).reshape([rows, 1]);
+    if plan.consistency == Consistency::Lagrangian {
+        let moved = jvp::average_velocity(
+            mlp,
+            Dual::constant(s.clone()),
+            Dual::moving(u.clone(), u.ones_like()),
+            Dual::constant(x.clone()),
+            &condition,
+        );
+        let end = x + jump.clone() * moved.value.clone();
+        let there = mlp.average_velocity(u.clone(), u, end, &condition);
+        let jumps = jump.clone().greater_elem(0.0).float();
+        let target = there * jumps.clone() + velocity * (jumps.neg() + 1.0);
+        let predicted = moved.value.clone() + jump * moved.derivative();
+        return weighted(predicted - target.detach(), batch, plan, device);
+    }
     let target = match plan.consistency {
+        // Above: it has another prediction too.
+        Consistency::Lagrangian => velocity,
         Consistency::Eulerian => {
             let moved = jvp::average_velocity(
                 mlp,
@@ -60,7 +77,13 @@ pub fn loss(mlp: &Mlp, batch: &Batch, plan: &LossPlan, device: &Device) -> Tenso
         }
     }
     .detach();
-    let error = mlp.average_velocity(s.clone(), u.clone(), x, &condition) - target;
+    let predicted = mlp.average_velocity(s, u, x, &condition);
+    weighted(predicted - target, batch, plan, device)
+}
+
+/// The mean over the items of `|err|^2 (|err|^2 + c)^-p`, the second factor without gradient.
+fn weighted(error: Tensor<2>, batch: &Batch, plan: &LossPlan, device: &Device) -> Tensor<1> {
+    let rows = batch.s.len();
     let squared = (error.clone() * error).sum_dim(1).reshape([rows]);
     let power: Vec<f32> = batch
         .s
@@ -147,6 +170,11 @@ mod tests {
     #[test]
     fn the_kernel_and_burn_agree_on_the_eulerian_gradient() {
         gradients_agree(Consistency::Eulerian);
+    }
+
+    #[test]
+    fn the_kernel_and_burn_agree_on_the_lagrangian_gradient() {
+        gradients_agree(Consistency::Lagrangian);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::along::AlongEnd;
 use super::batch::Batch;
 use super::native::{Consistency, LossPlan, NativeNet, StepLoss};
 use super::outer::{add_outer, transposed_len};
@@ -25,6 +26,8 @@ pub(super) struct Scratch {
     transposed: Buffer,
     out: Buffer,
     out_tangent: Buffer,
+    /// Room that only the Lagrangian loss needs.
+    along: Option<AlongEnd>,
 }
 
 impl Scratch {
@@ -41,6 +44,7 @@ impl Scratch {
             transposed: Buffer::zeroed(transposed_len(wide)),
             out: tile(BLOCK),
             out_tangent: tile(BLOCK),
+            along: None,
         }
     }
 }
@@ -112,8 +116,15 @@ impl WithSimd for TileStep<'_> {
             let middle = lane(&batch.middle);
             semigroup_target(simd, net, scratch, &lanes, &middle, &mut target);
         }
-        embed(net, &lanes, scratch.input.as_mut_slice());
-        forward(simd, net, scratch);
+        let mut along = None;
+        if jumps && plan.consistency == Consistency::Lagrangian {
+            let kept = scratch.along.take();
+            let kept = along.insert(kept.unwrap_or_else(|| AlongEnd::new(&net.config)));
+            lagrangian(simd, net, scratch, kept, &lanes, &mut target);
+        } else {
+            embed(net, &lanes, scratch.input.as_mut_slice());
+            forward(simd, net, scratch);
+        }
         if jumps && plan.consistency == Consistency::Eulerian {
             embed_tangent(net, &lanes, &teacher, scratch.input_tangent.as_mut_slice());
             tangent(simd, net, scratch);
@@ -158,7 +169,13 @@ impl WithSimd for TileStep<'_> {
                 }) += f64::from(squared);
             }
         }
-        backward(simd, net, scratch, gradient);
+        if let Some(mut kept) = along {
+            let jump = std::array::from_fn(|i| lanes.u[i] - lanes.s[i]);
+            kept.backward(simd, net, scratch.out.as_slice(), &jump, gradient);
+            scratch.along = Some(kept);
+        } else {
+            backward(simd, net, scratch, gradient);
+        }
         loss
     }
 }
@@ -201,6 +218,45 @@ fn semigroup_target<S: Simd>(
     }
 }
 
+/// Leaves `d/du X_{s,u}(I_s) = v + (u - s) d/du v` in the scratch's output and sets the target of lanes that jump to
+/// the velocity at the end, `v(u, u, X_{s,u}(I_s))`. On the diagonal the first is `v(s, s, I_s)`.
+#[inline(always)]
+fn lagrangian<S: Simd>(
+    simd: S,
+    net: &NativeNet,
+    scratch: &mut Scratch,
+    along: &mut AlongEnd,
+    lanes: &Lanes,
+    target: &mut [[f32; TILE]; 2],
+) {
+    embed(net, lanes, along.input.as_mut_slice());
+    let (tangents, _) = along.input_tangent.as_mut_slice().as_chunks_mut::<TILE>();
+    tangents[5] = [1.0; TILE];
+    let features = 7 + 2 * net.frequencies.len();
+    features_tangent(&net.frequencies, &lanes.u, &mut tangents[features..]);
+    along.forward(simd, net);
+    let (v, dv) = (along.out.as_slice(), along.out_tangent.as_slice());
+    let mut end = lanes.clone();
+    end.s = lanes.u;
+    for d in 0..2 {
+        for i in 0..TILE {
+            end.x[d][i] += (lanes.u[i] - lanes.s[i]) * v[d * TILE + i];
+        }
+    }
+    embed(net, &end, scratch.input.as_mut_slice());
+    forward(simd, net, scratch);
+    let out = scratch.out.as_mut_slice();
+    for d in 0..2 {
+        for i in 0..TILE {
+            let (at, jump) = (d * TILE + i, lanes.u[i] - lanes.s[i]);
+            if jump != 0.0 {
+                target[d][i] = out[at];
+            }
+            out[at] = v[at] + jump * dv[at];
+        }
+    }
+}
+
 /// The network's inputs, `[inputs][TILE]`.
 fn embed(net: &NativeNet, lanes: &Lanes, input: &mut [f32]) {
     let scale = net.config.input_scale;
@@ -228,11 +284,15 @@ fn embed_tangent(net: &NativeNet, lanes: &Lanes, v: &[[f32; TILE]; 2], tangent: 
     rows[0] = v[0].map(|v| v * scale);
     rows[1] = v[1].map(|v| v * scale);
     rows[2] = [1.0; TILE];
-    let n = net.frequencies.len();
-    let (sines, rest) = rows[3..].split_at_mut(n);
-    for ((sine, cosine), f) in sines.iter_mut().zip(rest).zip(&net.frequencies) {
-        for (i, s) in lanes.s.iter().enumerate() {
-            let (sin, cos) = (f * s).sin_cos();
+    features_tangent(&net.frequencies, &lanes.s, &mut rows[3..]);
+}
+
+/// Derivative of a time's features by that time: first of the sines, then of the cosines.
+fn features_tangent(frequencies: &[f32], time: &[f32; TILE], rows: &mut [[f32; TILE]]) {
+    let (sines, rest) = rows.split_at_mut(frequencies.len());
+    for ((sine, cosine), f) in sines.iter_mut().zip(rest).zip(frequencies) {
+        for (i, time) in time.iter().enumerate() {
+            let (sin, cos) = (f * time).sin_cos();
             (sine[i], cosine[i]) = (f * cos, -f * sin);
         }
     }

@@ -15,6 +15,9 @@ use crate::model::simd::Buffer;
 use crate::model::{DenseLayer, FusedMlp, ModelError};
 use crate::reward::RewardError;
 
+/// Tells the seed of held-out items from that of the steps.
+const HELD_OUT: u64 = 0x5eed_0f4e_1d00_0007;
+
 /// What can go wrong in training.
 #[derive(Debug, Error)]
 pub enum TrainError {
@@ -127,6 +130,29 @@ impl Trainer {
     /// Steps done.
     pub fn steps_done(&self) -> u64 {
         self.step
+    }
+
+    /// Losses, averaged over about the last hundred steps.
+    pub fn loss(&self) -> StepLoss {
+        self.smooth
+    }
+
+    /// Losses of the averaged network on so many items that no step sees: the same ones whenever it is asked.
+    pub fn held_out_loss(&mut self, items: usize) -> StepLoss {
+        let recipe = &self.recipe;
+        let plan = BatchPlan {
+            world: &self.world.mixture,
+            // Steps draw from the recipe's own seed.
+            seed: recipe.seed ^ HELD_OUT,
+            size: items,
+            diagonal: (items as f64 * recipe.diagonal_share).round() as usize,
+            times: recipe.times,
+            teacher: recipe.teacher,
+        };
+        self.net.load(self.state.average.as_slice());
+        // The gradient is made along the way; the next step overwrites it.
+        self.net
+            .step(&plan.at(0), &recipe.loss(), &mut self.gradient)
     }
 
     /// Whether all steps are done.
@@ -251,17 +277,15 @@ mod tests {
         for (consistency, teacher) in [
             (Consistency::Eulerian, Teacher::Exact),
             (Consistency::Eulerian, Teacher::Data),
+            (Consistency::Lagrangian, Teacher::Exact),
+            (Consistency::Lagrangian, Teacher::Data),
             (Consistency::Semigroup, Teacher::Exact),
             (Consistency::Semigroup, Teacher::Data),
         ] {
-            let base = match consistency {
-                Consistency::Eulerian => Recipe::default(),
-                Consistency::Semigroup => Recipe::semigroup(),
-            };
             let recipe = Recipe {
                 consistency,
                 teacher,
-                diagonal_share: base.diagonal_share,
+                diagonal_share: Recipe::of(consistency).diagonal_share,
                 ..small()
             };
             let world = World::preset(Preset::Two);
@@ -295,6 +319,23 @@ mod tests {
                 "{consistency:?} {teacher:?}: {error} of {size}"
             );
         }
+    }
+
+    #[test]
+    fn the_held_out_loss_falls_and_asking_for_it_changes_nothing() {
+        let run = |ask: bool| {
+            let mut trainer = Trainer::new(World::preset(Preset::Two), small()).unwrap();
+            let first = trainer.held_out_loss(256);
+            trainer.run(|_, p| p.step < 150).unwrap();
+            if ask {
+                assert_eq!(trainer.held_out_loss(256), trainer.held_out_loss(256));
+            }
+            trainer.run(|_, p| p.step < 160).unwrap();
+            (first, trainer.held_out_loss(256), trainer.layers())
+        };
+        let (first, last, asked) = run(true);
+        assert!(last.diagonal < 0.7 * first.diagonal, "{first:?} {last:?}");
+        assert_eq!(asked, run(false).2);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use super::persist::{self, Remembered};
 use super::state::{Place, State};
 use super::steering::lessons;
 use super::tokens::{self, duration, size, space};
-use super::{canvas, help, shortcuts, side, status, timeline, top_bar, widgets};
+use super::{canvas, help, images, shortcuts, side, status, timeline, top_bar, widgets};
 
 /// The window.
 pub struct App {
@@ -25,6 +25,8 @@ pub struct App {
     tree: Tree<Pane>,
     /// The panels of the Steering workspace.
     steering_tree: Tree<Pane>,
+    /// The panels of the Train workspace.
+    training_tree: Tree<Pane>,
     /// The session as it was last kept for the next run.
     saved: Option<Session>,
     /// Whether eframe tells how long a frame took, painting included.
@@ -65,6 +67,7 @@ impl App {
         let mut state = State::new(ctx, device, session, options.session_path.clone());
         state.recent = remembered.recent;
         state.hint_dismissed = remembered.hint_dismissed;
+        state.keep_files_in(options.data_dir.clone());
         if let Some(path) = options.checkpoint()
             && !options.names_world()
         {
@@ -77,6 +80,7 @@ impl App {
             state,
             tree: remembered.tree,
             steering_tree: remembered.steering_tree,
+            training_tree: remembered.training_tree,
             saved: None,
             frame_time_is_told: false,
         }
@@ -130,40 +134,45 @@ impl App {
                 .inner_margin(Margin::symmetric(16, 6)),
             )
             .show(ui, |ui| timeline::show(ui, state));
-        Panel::left("side panel")
-            .default_size(size::SIDE)
-            .size_range(220.0..=420.0)
-            .show_separator_line(false)
-            .frame(
-                card.outer_margin(Margin {
-                    left: gap,
+        if state.is_images() {
+            images::show(ui, state);
+        } else {
+            Panel::left("side panel")
+                .default_size(size::SIDE)
+                .size_range(220.0..=420.0)
+                .show_separator_line(false)
+                .frame(
+                    card.outer_margin(Margin {
+                        left: gap,
+                        right: gap,
+                        top: 0,
+                        bottom: 0,
+                    })
+                    .inner_margin(Margin {
+                        left: 16,
+                        right: 4,
+                        top: 12,
+                        bottom: 8,
+                    }),
+                )
+                .show(ui, |ui| side::show(ui, state));
+            CentralPanel::no_frame()
+                .frame(Frame::new().fill(palette.window).inner_margin(Margin {
+                    left: 0,
                     right: gap,
                     top: 0,
                     bottom: 0,
-                })
-                .inner_margin(Margin {
-                    left: 16,
-                    right: 4,
-                    top: 12,
-                    bottom: 8,
-                }),
-            )
-            .show(ui, |ui| side::show(ui, state));
-        CentralPanel::no_frame()
-            .frame(Frame::new().fill(palette.window).inner_margin(Margin {
-                left: 0,
-                right: gap,
-                top: 0,
-                bottom: 0,
-            }))
-            .show(ui, |ui| {
-                lessons::banner(ui, state);
-                let tree = match state.session.workspace {
-                    Workspace::Posterior => &mut self.tree,
-                    Workspace::Steering => &mut self.steering_tree,
-                };
-                layout::show(ui, tree, state);
-            });
+                }))
+                .show(ui, |ui| {
+                    lessons::banner(ui, state);
+                    let tree = match state.session.workspace {
+                        Workspace::Posterior | Workspace::Images => &mut self.tree,
+                        Workspace::Steering => &mut self.steering_tree,
+                        Workspace::Train => &mut self.training_tree,
+                    };
+                    layout::show(ui, tree, state);
+                });
+        }
 
         program_notice(&ctx, state);
         drop_veil(&ctx);
@@ -279,7 +288,7 @@ fn drop_veil(ctx: &egui::Context) {
     let painter = ctx.layer_painter(layer);
     let rect = ctx.content_rect();
     painter.rect_filled(rect, 0.0, palette.veil);
-    let text = "Drop a checkpoint (.safetensors), a world or session (.ron), or points (.csv)";
+    let text = "Drop a checkpoint (.safetensors), a world or session (.ron), points (.csv), or a picture (.png, .jpg)";
     painter.text(
         rect.center(),
         egui::Align2::CENTER_CENTER,
@@ -308,7 +317,8 @@ impl eframe::App for App {
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        persist::save(storage, &self.state, &self.tree, &self.steering_tree);
+        let trees = [&self.tree, &self.steering_tree, &self.training_tree];
+        persist::save(storage, &self.state, trees);
         self.saved = Some(self.state.session.clone());
     }
 

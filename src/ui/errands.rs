@@ -10,7 +10,8 @@ use eframe::egui;
 
 use crate::engine::{LoadedModel, load_shipped};
 use crate::mixture::{MixtureError, PointCloud, Preset, World};
-use crate::session::Session;
+use crate::session::{Session, StoredPicture};
+use crate::train::read_picture;
 
 use super::state::Place;
 
@@ -26,12 +27,18 @@ pub enum Pick {
     Checkpoint,
     /// A world or a cloud of points.
     World,
+    /// A picture.
+    Picture,
     /// Where to save the world.
     SaveWorld,
     /// Where to save the session.
     SaveSession,
     /// Where to write the draws.
     ExportDraws,
+    /// Where to save the trained network.
+    SaveModel,
+    /// Where to save the curves of the training.
+    SaveCurves,
 }
 
 /// What came of an errand.
@@ -44,6 +51,8 @@ pub enum Outcome {
     World(PathBuf, Result<World, String>),
     /// A cloud of points was read.
     Cloud(PathBuf, Result<PointCloud, String>),
+    /// A picture was read.
+    Picture(PathBuf, Result<StoredPicture, String>),
     /// A session was read.
     Session(PathBuf, Result<Box<Session>, String>),
     /// No dialog was shown, as far as can be told.
@@ -107,7 +116,10 @@ impl Errands {
             let dialog = rfd::FileDialog::new();
             let path = match pick {
                 Pick::Open => dialog
-                    .add_filter("Foresight files", &["safetensors", "ron", "csv"])
+                    .add_filter(
+                        "Foresight files",
+                        &["safetensors", "ron", "csv", "png", "jpg", "jpeg"],
+                    )
                     .pick_file(),
                 Pick::Checkpoint => dialog
                     .add_filter("Checkpoints", &["safetensors"])
@@ -115,8 +127,19 @@ impl Errands {
                 Pick::World => dialog
                     .add_filter("Worlds and points", &["ron", "csv"])
                     .pick_file(),
+                Pick::Picture => dialog
+                    .add_filter("Pictures", &["png", "jpg", "jpeg"])
+                    .pick_file(),
                 Pick::SaveWorld | Pick::SaveSession => dialog
                     .add_filter("RON", &["ron"])
+                    .set_file_name(suggestion)
+                    .save_file(),
+                Pick::SaveModel => dialog
+                    .add_filter("Checkpoints", &["safetensors"])
+                    .set_file_name(suggestion)
+                    .save_file(),
+                Pick::SaveCurves => dialog
+                    .add_filter("Comma-separated values", &["csv"])
                     .set_file_name(suggestion)
                     .save_file(),
                 Pick::ExportDraws => dialog
@@ -138,6 +161,16 @@ impl Errands {
     /// Reads a `.ron` file, which may hold a world or a session.
     pub fn read_ron(&self, path: PathBuf) {
         self.run(move || Some(read_ron(path)));
+    }
+
+    /// Reads a picture and brings it to a map's size.
+    pub fn read_picture(&self, path: PathBuf, channels: u32, side: u32) {
+        self.run(move || {
+            let result = read_picture(&path, side as usize, channels as usize)
+                .map(|bytes| StoredPicture::from_bytes(channels, side, &bytes))
+                .and_then(|stored| stored.ok_or_else(|| format!("{}: no picture", path.display())));
+            Some(Outcome::Picture(path, result))
+        });
     }
 
     /// Reads a cloud of points.

@@ -12,7 +12,7 @@ const COLUMN: f32 = 400.0;
 const KEYS: f32 = 150.0;
 const ROW: f32 = 21.0;
 /// Of everything in two columns.
-const HEIGHT: f32 = 690.0;
+const HEIGHT: f32 = 745.0;
 const GUTTER: f32 = 28.0;
 
 /// Shows the shortcuts while [`State::help_open`].
@@ -55,9 +55,12 @@ fn content(ui: &mut Ui, wide: bool) {
     ui.spacing_mut().item_spacing = vec2(0.0, 1.0);
     if wide {
         ui.horizontal_top(|ui| {
-            column(ui, &[Group::Time, Group::Canvas, Group::Steering]);
+            column(
+                ui,
+                &[Group::Time, Group::Canvas, Group::Steering, Group::Training],
+            );
             ui.add_space(GUTTER);
-            column(ui, &[Group::Draws, Group::Program]);
+            column(ui, &[Group::Draws, Group::Images, Group::Program]);
         });
     } else {
         column(
@@ -67,6 +70,8 @@ fn content(ui: &mut Ui, wide: bool) {
                 Group::Draws,
                 Group::Canvas,
                 Group::Steering,
+                Group::Training,
+                Group::Images,
                 Group::Program,
             ],
         );

@@ -17,7 +17,7 @@ use crate::session::Workspace;
 use super::state::State;
 use super::steering::{budget, scores, stage};
 use super::tokens::{self, size, space};
-use super::{canvas, checkpoint, diversity};
+use super::{canvas, checkpoint, diversity, training};
 
 /// A panel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,14 +34,22 @@ pub enum Pane {
     Scores,
     /// The same at equal numbers of evaluations.
     EqualCompute,
+    /// A network as it learns, beside what is exact.
+    Learning,
+    /// Its losses and distances.
+    Curves,
 }
 
 impl Pane {
-    /// The panels of a workspace: a large one, and two tabs beside it.
-    fn all(workspace: Workspace) -> [Self; 3] {
+    /// The panels of a workspace, the largest first.
+    fn all(workspace: Workspace) -> &'static [Self] {
         match workspace {
-            Workspace::Posterior => [Self::Canvas, Self::Diversity, Self::Checkpoint],
-            Workspace::Steering => [Self::Comparison, Self::Scores, Self::EqualCompute],
+            // The wall has no panels of its own to move.
+            Workspace::Posterior | Workspace::Images => {
+                &[Self::Canvas, Self::Diversity, Self::Checkpoint]
+            }
+            Workspace::Steering => &[Self::Comparison, Self::Scores, Self::EqualCompute],
+            Workspace::Train => &[Self::Learning, Self::Curves],
         }
     }
 
@@ -53,6 +61,8 @@ impl Pane {
             Self::Comparison => "Methods",
             Self::Scores => "Scores",
             Self::EqualCompute => "Equal compute",
+            Self::Learning => "Learning",
+            Self::Curves => "Curves",
         }
     }
 }
@@ -64,16 +74,28 @@ const LEAST_WIDTH: f32 = 290.0;
 /// Share of the width that the canvas, or the comparison, has at first.
 const CANVAS_SHARE: f32 = 0.69;
 
-/// The panels of a workspace as they are at first.
+/// Share of the height that the canvases of a training have at first.
+const LEARNING_SHARE: f32 = 0.64;
+
+/// The panels of a workspace as they are at first: a large one, and tabs beside it, or one panel below it.
 pub fn initial(workspace: Workspace) -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let [large, front, behind] = Pane::all(workspace).map(|pane| tiles.insert_pane(pane));
-    let side = tiles.insert_tab_tile(vec![front, behind]);
-    let row = egui_tiles::Linear::new_binary(LinearDir::Horizontal, [large, side], CANVAS_SHARE);
+    let panes: Vec<_> = Pane::all(workspace)
+        .iter()
+        .map(|pane| tiles.insert_pane(*pane))
+        .collect();
+    let row = if let [large, below] = panes[..] {
+        egui_tiles::Linear::new_binary(LinearDir::Vertical, [large, below], LEARNING_SHARE)
+    } else {
+        let side = tiles.insert_tab_tile(panes[1..].to_vec());
+        let both = [panes[0], side];
+        egui_tiles::Linear::new_binary(LinearDir::Horizontal, both, CANVAS_SHARE)
+    };
     let root = tiles.insert_container(Container::Linear(row));
     let name = match workspace {
-        Workspace::Posterior => "panels",
+        Workspace::Posterior | Workspace::Images => "panels",
         Workspace::Steering => "steering panels",
+        Workspace::Train => "training panels",
     };
     Tree::new(Id::unique(name), root, tiles)
 }
@@ -98,7 +120,7 @@ pub fn show(ui: &mut Ui, tree: &mut Tree<Pane>, state: &mut State) {
     if std::mem::take(&mut state.reset_layout) || !is_whole(tree, workspace) {
         *tree = initial(workspace);
     }
-    if !state.is_steering() && std::mem::take(&mut state.show_details) {
+    if workspace == Workspace::Posterior && std::mem::take(&mut state.show_details) {
         tree.make_active(|_, tile| matches!(tile, Tile::Pane(Pane::Checkpoint)));
     }
     let tabbed = tree
@@ -159,6 +181,20 @@ impl Panels<'_> {
                     return UiResponse::DragStarted;
                 }
             }
+            Pane::Learning => {
+                let grip = training::header(ui, self.state);
+                training::show(ui, self.state);
+                if is_moved(&grip) && !has_tab {
+                    return UiResponse::DragStarted;
+                }
+            }
+            Pane::Curves => {
+                let grip = training::curves::header(ui, self.state, has_tab);
+                training::curves::show(ui, self.state);
+                if is_moved(&grip) && !has_tab {
+                    return UiResponse::DragStarted;
+                }
+            }
             Pane::Diversity | Pane::Checkpoint | Pane::Scores | Pane::EqualCompute => {
                 if !has_tab && is_moved(&heading(ui, pane.title())) {
                     return UiResponse::DragStarted;
@@ -207,7 +243,10 @@ impl Behavior<Pane> for Panels<'_> {
             frame.inner_margin.top = 6;
         }
         frame.inner_margin.right = 4;
-        if matches!(*pane, Pane::Canvas | Pane::Comparison) {
+        if matches!(
+            *pane,
+            Pane::Canvas | Pane::Comparison | Pane::Learning | Pane::Curves
+        ) {
             frame.inner_margin = Margin {
                 left: 14,
                 right: 14,

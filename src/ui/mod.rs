@@ -16,6 +16,7 @@ mod fonts;
 mod format;
 mod help;
 mod icon;
+mod images;
 mod layout;
 mod offscreen;
 mod options;
@@ -29,6 +30,7 @@ mod steering;
 mod timeline;
 mod tokens;
 mod top_bar;
+mod training;
 mod widgets;
 
 pub use app::App;

@@ -14,6 +14,8 @@ pub struct AppOptions {
     pub session_path: Option<PathBuf>,
     /// Where the mathematics runs, whatever the session says.
     pub compute: Option<ComputeChoice>,
+    /// Where the window keeps its own files: the unfinished training run, and models that it opens.
+    pub data_dir: Option<PathBuf>,
     world: Option<WorldRef>,
     checkpoint: Option<PathBuf>,
     cloud: Option<PathBuf>,
@@ -103,8 +105,9 @@ impl AppOptions {
         }
         if let Some(t) = self.time {
             match session.workspace {
-                Workspace::Posterior => session.t = t,
+                Workspace::Posterior | Workspace::Train => session.t = t,
                 Workspace::Steering => session.steering.t = t,
+                Workspace::Images => session.images.t = t,
             }
         }
         if let Some(theme) = self.theme {

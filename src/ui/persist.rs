@@ -22,6 +22,8 @@ pub struct Remembered {
     pub tree: Tree<Pane>,
     /// The panels of the Steering workspace.
     pub steering_tree: Tree<Pane>,
+    /// The panels of the Train workspace.
+    pub training_tree: Tree<Pane>,
     /// Files opened before.
     pub recent: RecentFiles,
     /// Whether the hint was put away.
@@ -33,6 +35,7 @@ impl Default for Remembered {
         Self {
             tree: layout::initial(Workspace::Posterior),
             steering_tree: layout::initial(Workspace::Steering),
+            training_tree: layout::initial(Workspace::Train),
             recent: RecentFiles::default(),
             hint_dismissed: false,
         }
@@ -59,6 +62,7 @@ pub fn load(storage: Option<&dyn Storage>) -> (Option<Session>, Remembered) {
         .filter(|window| {
             layout::is_whole(&window.tree, Workspace::Posterior)
                 && layout::is_whole(&window.steering_tree, Workspace::Steering)
+                && layout::is_whole(&window.training_tree, Workspace::Train)
         })
         .unwrap_or_default();
     (session, window)
@@ -68,13 +72,13 @@ pub fn load(storage: Option<&dyn Storage>) -> (Option<Session>, Remembered) {
 pub fn save(
     storage: &mut dyn Storage,
     state: &State,
-    tree: &Tree<Pane>,
-    steering_tree: &Tree<Pane>,
+    [tree, steering_tree, training_tree]: [&Tree<Pane>; 3],
 ) {
     storage.set_string(SESSION, state.session.to_ron());
     let window = Remembered {
         tree: tree.clone(),
         steering_tree: steering_tree.clone(),
+        training_tree: training_tree.clone(),
         recent: state.recent.clone(),
         hint_dismissed: state.hint_dismissed,
     };

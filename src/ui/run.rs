@@ -8,15 +8,19 @@ use crate::gpu::wgpu_setup;
 use super::tokens::size;
 use super::{App, AppOptions};
 
+/// Names the folder of what is kept between runs.
+const APP_ID: &str = "foresight";
+
 /// Opens the window and stays until it is closed.
 ///
 /// # Errors
 /// When there is no screen or no graphics device; the message says what to do.
-pub fn run(options: AppOptions) -> Result<(), String> {
+pub fn run(mut options: AppOptions) -> Result<(), String> {
+    options.data_dir = eframe::storage_dir(APP_ID);
     let native = eframe::NativeOptions {
         viewport: egui::ViewportBuilder::default()
             .with_title("Foresight")
-            .with_app_id("foresight")
+            .with_app_id(APP_ID)
             .with_inner_size(size::WINDOW)
             .with_min_inner_size(size::MIN_WINDOW)
             .with_icon(super::icon::icon())
@@ -29,7 +33,7 @@ pub fn run(options: AppOptions) -> Result<(), String> {
         ..eframe::NativeOptions::default()
     };
     eframe::run_native(
-        "foresight",
+        APP_ID,
         native,
         Box::new(move |cc| Ok(Box::new(App::new(cc, options)))),
     )

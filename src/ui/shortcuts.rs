@@ -41,6 +41,12 @@ pub enum Action {
     Trails,
     /// What the selected particle sees.
     Futures,
+    /// Start, pause or resume the training.
+    Train,
+    /// Keep the selected picture, or put it away.
+    Keep,
+    /// Go on from the selected picture.
+    Branch,
     /// Open any file.
     Open,
     /// Save the session.
@@ -66,6 +72,10 @@ pub enum Group {
     Canvas,
     /// The comparison of methods.
     Steering,
+    /// A network that learns.
+    Training,
+    /// The wall of pictures.
+    Images,
     /// Files and the program.
     Program,
 }
@@ -78,6 +88,8 @@ impl Group {
             Self::Draws => "Draws",
             Self::Canvas => "Canvas",
             Self::Steering => "Steering",
+            Self::Training => "Training",
+            Self::Images => "Images",
             Self::Program => "Program",
         }
     }
@@ -179,7 +191,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::D)],
         Action::DrawStyle,
         Group::Draws,
-        "points or density",
+        "points or density; pictures sharp or smooth",
     ),
     entry(
         &[key(Key::Num1)],
@@ -261,6 +273,24 @@ pub const SHORTCUTS: &[Shortcut] = &[
         "futures of the selected particle",
     ),
     entry(
+        &[ctrl(Key::Enter)],
+        Action::Train,
+        Group::Training,
+        "start, pause or resume; Esc pauses too",
+    ),
+    entry(
+        &[key(Key::S)],
+        Action::Keep,
+        Group::Images,
+        "keep the selected picture",
+    ),
+    entry(
+        &[key(Key::B)],
+        Action::Branch,
+        Group::Images,
+        "go on from the selected picture",
+    ),
+    entry(
         &[ctrl(Key::Num1)],
         Action::Workspace(Workspace::Posterior),
         Group::Program,
@@ -271,6 +301,18 @@ pub const SHORTCUTS: &[Shortcut] = &[
         Action::Workspace(Workspace::Steering),
         Group::Program,
         "the Steering workspace",
+    ),
+    entry(
+        &[ctrl(Key::Num3)],
+        Action::Workspace(Workspace::Train),
+        Group::Program,
+        "the Train workspace",
+    ),
+    entry(
+        &[ctrl(Key::Num4)],
+        Action::Workspace(Workspace::Images),
+        Group::Program,
+        "the Images workspace",
     ),
     entry(
         &[ctrl(Key::O)],
@@ -330,7 +372,11 @@ pub const GESTURES: &[(&str, &str)] = &[
         "drag the reward",
         "steering: its handles move it in every panel",
     ),
-    ("drop a file", ".safetensors, .ron or .csv"),
+    (
+        "double click a picture",
+        "images: noise it, and see what it could become",
+    ),
+    ("drop a file", ".safetensors, .ron, .csv, .png or .jpg"),
 ];
 
 /// The keys of an action as they are written: `Ctrl+Z`.

@@ -10,6 +10,7 @@ use super::format;
 use super::shortcuts::{Action, keys_of};
 use super::state::State;
 use super::tokens::{self, Palette, size};
+use super::training;
 
 /// Shows the bar.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -19,12 +20,20 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         device(ui, state, palette);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             activity(ui, state, palette);
-            let seed = format!("seed {}", state.session.seed);
+            learning(ui, state, palette);
+            let seed = if state.is_images() {
+                state.session.images.seed
+            } else {
+                state.session.seed
+            };
+            let seed = format!("seed {seed}");
             quiet(ui, &seed, palette).on_hover_text("R draws from the next seed");
             quiet(ui, &format!("frame {:.1} ms", state.frame_ms), palette)
                 .on_hover_text("Processor time of the last frame of the window");
             if state.is_steering() {
                 comparison(ui, state, palette);
+            } else if state.is_images() {
+                wall(ui, state, palette);
             } else if let Some(answer) = &state.answers.main.draws {
                 let text = format!(
                     "{} draws in {}",
@@ -37,6 +46,19 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             }
         });
     });
+}
+
+/// A run goes on in every workspace.
+fn learning(ui: &mut Ui, state: &State, palette: &Palette) {
+    if !state.is_learning() {
+        return;
+    }
+    let mut text = format!("training {}", training::summary(state));
+    if let Some(rate) = training::side::rate(state) {
+        text = format!("{text}, {rate}");
+    }
+    let text = RichText::new(text).size(size::SMALL).color(palette.text);
+    ui.label(text);
 }
 
 /// How long the methods took.
@@ -54,6 +76,23 @@ fn comparison(ui: &mut Ui, state: &State, palette: &Palette) {
         format::duration(slowest.unwrap_or_default())
     );
     quiet(ui, &text, palette).on_hover_text("Time of the slowest; all run at once");
+}
+
+/// How long the wall took.
+fn wall(ui: &mut Ui, state: &State, palette: &Palette) {
+    let Some(drawn) = &state.images.view.drawn else {
+        return;
+    };
+    if drawn.drawn == 0 {
+        return;
+    }
+    let text = format!(
+        "{} pictures in {}",
+        format::count(u64::from(drawn.drawn)),
+        format::duration(drawn.elapsed)
+    );
+    let calls = format::count(drawn.counters.network_forward);
+    quiet(ui, &text, palette).on_hover_text(format!("{calls} evaluations of the network"));
 }
 
 fn quiet(ui: &mut Ui, text: &str, palette: &Palette) -> eframe::egui::Response {
@@ -149,7 +188,9 @@ fn drawing(state: &State, source: Source) -> String {
 
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {
     if !state.is_busy() {
-        quiet(ui, "idle", palette);
+        if !state.is_learning() {
+            quiet(ui, "idle", palette);
+        }
         return;
     }
     let keys = keys_of(ui.ctx(), Action::Cancel);

@@ -153,7 +153,7 @@ fn shown(state: &State) -> f64 {
     if state.is_steering() {
         state.steering_shown()
     } else {
-        state.session.t
+        state.clock()
     }
 }
 
@@ -212,13 +212,17 @@ fn ticks(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), y: f32, p
     if state.is_steering() {
         return;
     }
-    let source = state.source();
+    let source = if state.is_images() {
+        state.session.images.source
+    } else {
+        state.source()
+    };
     let steps = source.steps();
     if steps < 2 {
         return;
     }
     let start = if matches!(source, Source::Sde(_)) {
-        state.session.t
+        state.clock()
     } else {
         0.0
     };

@@ -188,6 +188,11 @@ pub fn coverage(share: f32) -> Color32 {
     Color32::WHITE.gamma_multiply(share)
 }
 
+/// A pixel of a picture.
+pub fn pixel([r, g, b]: [u8; 3]) -> Color32 {
+    Color32::from_rgb(r, g, b)
+}
+
 /// Stops of the thumbnail's ramp, from empty to dense: Matplotlib's *magma*.
 pub const MAGMA: [Color32; 9] = [
     rgb(0x0000_0004),
@@ -293,12 +298,16 @@ pub mod duration {
     pub const STEER_PREVIEW: Duration = Duration::from_millis(120);
     /// A preview that has taken longer than this is given up for a newer one.
     pub const PATIENCE: Duration = Duration::from_secs(2);
+    /// While something moves, the first pictures of a wall should come within this.
+    pub const WALL_PREVIEW: Duration = Duration::from_millis(100);
     /// Between scores while the clock moves.
     pub const BETWEEN_SCORES: Duration = Duration::from_millis(200);
     /// Futures of another time fade in for this long.
     pub const FUTURES_SECS: f32 = 0.25;
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
+    /// How long a link says that its text was copied.
+    pub const COPIED: Duration = Duration::from_secs(2);
     /// Between keeping the session for the next run, while it changes.
     pub const AUTO_SAVE: Duration = Duration::from_secs(5);
     /// Fades.

@@ -25,6 +25,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.spacing_mut().item_spacing.x = 4.0;
         tab(ui, state, Workspace::Posterior, "Posterior");
         tab(ui, state, Workspace::Steering, "Steering");
+        tab(ui, state, Workspace::Train, "Train");
+        tab(ui, state, Workspace::Images, "Images");
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
             let help = format!("{}  help", keys_of(ui.ctx(), Action::Help));

@@ -112,6 +112,19 @@ pub(super) fn mark<B: DrawingBackend>(
     }
 }
 
+/// A hollow arrow head at the edge of the frame: a method's point lies beyond it.
+pub(super) fn arrow<B: DrawingBackend>(
+    area: &DrawingArea<B, Shift>,
+    (x, y): (i32, i32),
+    series: usize,
+    upward: bool,
+) -> Drawn<B> {
+    let (half, long) = (units(3.2), if upward { -units(6.0) } else { units(6.0) });
+    let corners = vec![(x - half, y), (x, y + long), (x + half, y), (x - half, y)];
+    area.draw(&Polygon::new(corners.clone(), PAPER.filled()))?;
+    area.draw(&PathElement::new(corners, stroke(ink(series), 1.2)))
+}
+
 /// A text to be set.
 #[derive(Clone, Copy)]
 pub(super) struct Label<'a> {

@@ -8,7 +8,7 @@ use plotters::style::text_anchor::HPos;
 
 use super::axis::{Axis, together};
 use super::ink::{
-    Drawn, FAINT, Font, Label, PAPER, TEXT, TRUTH, UNIT, dashes, ink, mark, stroke, units,
+    Drawn, FAINT, Font, Label, PAPER, TEXT, TRUTH, UNIT, arrow, dashes, ink, mark, stroke, units,
 };
 use super::table::{Point, Spread};
 
@@ -210,8 +210,8 @@ impl Plot<'_> {
         let figures = self.points.iter().map(|p| (self.figure)(p).mean);
         let note = match figures.filter(|v| !frame.y.holds(*v)).count() {
             0 => self.note.clone(),
-            1 => format!("{}; 1 point lies beyond the axis", self.note),
-            n => format!("{}; {n} points lie beyond the axis", self.note),
+            1 => format!("{}; 1 point lies beyond the axis (arrow)", self.note),
+            n => format!("{}; {n} points lie beyond the axis (arrows)", self.note),
         };
         let note = Label {
             colour: TRUTH,
@@ -257,12 +257,23 @@ impl Plot<'_> {
                 area.draw(&PathElement::new(cap, bar))?;
             }
         }
-        let places: Vec<(i32, i32)> = points.iter().map(|(x, v)| frame.at(*x, v.mean)).collect();
-        area.draw(&PathElement::new(places.clone(), stroke(ink(series), 1.4)))?;
-        // A line to what lies beyond leaves the frame without a mark.
-        let inside = points.iter().map(|(_, v)| frame.y.holds(v.mean));
-        for (place, _) in places.into_iter().zip(inside).filter(|(_, inside)| *inside) {
-            mark(area, place, series)?;
+        let at: Vec<((i32, i32), f64)> = points
+            .iter()
+            .map(|(x, v)| (frame.at(*x, v.mean), v.mean))
+            .collect();
+        // A line leaves the frame for what lies beyond, and does not run along its edge.
+        for pair in at.windows(2) {
+            if pair.iter().any(|(_, mean)| frame.y.holds(*mean)) {
+                let ends = [pair[0].0, pair[1].0];
+                area.draw(&PathElement::new(ends, stroke(ink(series), 1.4)))?;
+            }
+        }
+        for (place, mean) in at {
+            if frame.y.holds(mean) {
+                mark(area, place, series)?;
+            } else {
+                arrow(area, place, series, place.1 <= frame.top)?;
+            }
         }
         Ok(())
     }

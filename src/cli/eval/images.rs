@@ -1,14 +1,17 @@
 //! `foresight eval` for maps of images.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use burn::tensor::Device;
 use serde::Serialize;
 
 use super::EvalArgs;
-use crate::checkpoint::{ClassifierCard, inspect};
+use crate::checkpoint::{ClassifierCard, inspect, read_image_map, write_image_map};
 use crate::cli::DeviceArg;
 use crate::cli::pictures::{OpenMap, advance, judge_for, progress_bar};
+use crate::cli::steer_setup::check_report;
 use crate::cli::train::clock;
 use crate::session::write_atomically;
 use crate::train::image::ImageRecipe;
@@ -37,6 +40,9 @@ pub(super) fn judge_images(
     data: &Path,
     device: Option<DeviceArg>,
 ) -> Result<(), String> {
+    if let Some(path) = &args.csv {
+        check_report(path, None)?;
+    }
     let open = OpenMap::open(&args.checkpoint, device)?;
     let [channels, size, _] = open.shape();
     let (card, judge) = judge_for(args.classifier.as_deref(), open.shape())?.ok_or_else(|| {
@@ -70,7 +76,7 @@ pub(super) fn judge_images(
         &mut |share| {
             advance(&bar, share);
             // Where nobody watches a terminal, the same in lines; the table has standard output to itself.
-            if bar.is_hidden() && said.elapsed() > Duration::from_secs(30) {
+            if bar.is_hidden() && share > 0.01 && said.elapsed() > Duration::from_secs(30) {
                 said = Instant::now();
                 let left = begun.elapsed().as_secs_f64() * (1.0 / share.max(1e-3) - 1.0);
                 let left = clock(Duration::from_secs_f64(left));
@@ -82,9 +88,13 @@ pub(super) fn judge_images(
     .map_err(|e| e.to_string())?;
     bar.finish_and_clear();
 
+    // Of the file that was judged: keeping the figures changes it.
     let hash = inspect(&args.checkpoint).map_err(|e| e.to_string())?.hash;
     if let Some(path) = &args.csv {
         write_csv(&report, path)?;
+    }
+    if args.keep_figures {
+        keep_figures(&report, &args.checkpoint)?;
     }
     let name = args.checkpoint.display().to_string();
     let classifier = classifier_name(args);
@@ -142,6 +152,42 @@ fn of_itself(card: &ClassifierCard) -> String {
     )
 }
 
+/// Samplers, sources and images whose figures a card keeps.
+const KEPT: [&str; 6] = [
+    "flow:1", "flow:4", "kernel:4", "one-step", "held-out", "training",
+];
+
+/// Writes the figures into the file's card. The weights stay what they are: they were read from the same halves.
+fn keep_figures(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
+    let (mut card, net) = read_image_map(path, &Device::flex()).map_err(|e| e.to_string())?;
+    card.figures = report
+        .lines()
+        .into_iter()
+        .filter(|line| KEPT.contains(&line.of.as_str()) && line.value.is_finite())
+        .map(|line| {
+            // Writing to a string cannot fail.
+            let mut name = format!("{}, {}", line.figure, line.of);
+            if let Some(guidance) = line.guidance {
+                let _ = write!(name, ", guidance {guidance}");
+            }
+            if let Some(t) = line.t {
+                let _ = write!(name, ", t {t}");
+            }
+            (name, line.value)
+        })
+        .collect();
+    let plan = &report.plan;
+    for (name, count) in [
+        ("class samples", plan.samples),
+        ("states", plan.states),
+        ("draws a state", plan.draws),
+        ("steps of a rollout", plan.rollout_steps),
+    ] {
+        card.figures.insert(name.to_owned(), f64::from(count));
+    }
+    write_image_map(path, &card, &net).map_err(|e| e.to_string())
+}
+
 fn write_csv(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
     let mut bytes = Vec::new();
     {
@@ -153,4 +199,94 @@ fn write_csv(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
     }
     write_atomically(path, |file| std::io::Write::write_all(file, &bytes))
         .map_err(|e| format!("{}: {e}. Check free space and permissions", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::{FORMAT, ImageCard};
+    use crate::metrics::Counters;
+    use crate::model::{Dit, DitConfig};
+    use crate::train::image_eval::{HeldOutLosses, RealImages, SampleFigures, Share};
+
+    #[test]
+    fn kept_figures_are_in_the_card_and_the_weights_stay() {
+        let model = DitConfig {
+            input_size: 8,
+            patch_size: 4,
+            hidden_size: 8,
+            depth: 2,
+            num_heads: 2,
+            encoder_depth: 1,
+            ..DitConfig::digits()
+        };
+        let device = Device::flex();
+        let net = Dit::init(&model, 1, &device).unwrap();
+        let card = ImageCard {
+            format: FORMAT,
+            model,
+            classes: vec!["a".into()],
+            data: "a test".into(),
+            recipe: serde_json::Value::Null,
+            seed: 1,
+            steps: 2,
+            code_version: "0".into(),
+            licence: "none".into(),
+            hours: None,
+            hardware: None,
+            figures: std::collections::BTreeMap::new(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("m.safetensors");
+        write_image_map(&path, &card, &net).unwrap();
+        let (_, before) = read_image_map(&path, &device).unwrap();
+        let share = |mean| Share {
+            mean,
+            error: 0.01,
+            count: 4,
+        };
+        let sample = |sampler: &str, frechet| SampleFigures {
+            sampler: sampler.into(),
+            steps: 1,
+            guidance: 2.5,
+            accepted: share(0.75),
+            frechet,
+        };
+        let report = ImageEvalReport {
+            plan: ImageEvalPlan::default(),
+            samples: vec![sample("flow:1", f64::NAN), sample("flow:2", 1.0)],
+            posterior: Vec::new(),
+            real: RealImages {
+                accepted: share(1.0),
+                some_class: share(1.0),
+                frechet: 0.5,
+            },
+            losses: HeldOutLosses {
+                diagonal: 0.1,
+                jumps: 0.2,
+                items: 1,
+            },
+            counters: Counters::default(),
+            verdicts: Vec::new(),
+        };
+        keep_figures(&report, &path).unwrap();
+        let (after, net) = read_image_map(&path, &device).unwrap();
+        assert_eq!(after.figures["accepted, flow:1, guidance 2.5"], 0.75);
+        assert_eq!(after.figures["frechet, training"], 0.5);
+        let names: Vec<&String> = after.figures.keys().collect();
+        // What is no number would make the card unreadable.
+        assert!(!names.iter().any(|n| n.contains("frechet, flow:1")));
+        assert!(!names.iter().any(|n| n.contains("flow:2")));
+        for (a, b) in before.weights().iter().zip(net.weights()) {
+            assert_eq!(a.values, b.values);
+        }
+        let csv = dir.path().join("f.csv");
+        write_csv(&report, &csv).unwrap();
+        let text = std::fs::read_to_string(&csv).unwrap();
+        assert!(
+            text.starts_with("figure,of,guidance,t,value,error,count"),
+            "{text}"
+        );
+        assert_eq!(text.lines().count(), 1 + 4 + 5);
+    }
 }

@@ -32,6 +32,9 @@ pub struct EvalArgs {
     /// For a map of images: also write every figure as a line of this file.
     #[arg(long, value_name = "FILE.csv", requires = "data")]
     pub csv: Option<PathBuf>,
+    /// For a map of images: write the figures into the file's card, where `foresight inspect` shows them.
+    #[arg(long, requires = "data")]
+    pub keep_figures: bool,
     /// States: at each of the times for a world (20 if not given), in all for images (50).
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub states: Option<u32>,

@@ -11,6 +11,18 @@ pub(super) fn eigenvalues(mut a: Vec<f64>, n: usize) -> Vec<f64> {
 
 /// The symmetric root of the symmetric `a`, `[n][n]`; eigenvalues below 0, which rounding leaves, count as 0.
 pub(super) fn square_root(a: &[f64], n: usize) -> Vec<f64> {
+    spectral(a, n, |value, _| value.max(0.0).sqrt())
+}
+
+/// The symmetric root of the inverse; eigenvalues below a millionth of the largest count as that.
+pub(super) fn inverse_root(a: &[f64], n: usize) -> Vec<f64> {
+    spectral(a, n, |value, largest| {
+        1.0 / value.max(1e-6 * largest).sqrt()
+    })
+}
+
+/// `f` of each eigenvalue and the largest, with the eigenvectors of the symmetric `a`.
+fn spectral(a: &[f64], n: usize, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
     let mut diagonal = a.to_vec();
     // Row k is the k-th eigenvector.
     let mut vectors = vec![0.0; n * n];
@@ -18,17 +30,18 @@ pub(super) fn square_root(a: &[f64], n: usize) -> Vec<f64> {
         vectors[i * n + i] = 1.0;
     }
     rotate(&mut diagonal, Some(&mut vectors), n);
-    let mut root = vec![0.0; n * n];
+    let largest = (0..n).map(|k| diagonal[k * n + k]).fold(0.0, f64::max);
+    let mut out = vec![0.0; n * n];
     for (k, vector) in vectors.chunks_exact(n).enumerate() {
-        let size = diagonal[k * n + k].max(0.0).sqrt();
-        for (i, row) in root.chunks_exact_mut(n).enumerate() {
+        let size = f(diagonal[k * n + k], largest);
+        for (i, row) in out.chunks_exact_mut(n).enumerate() {
             let left = size * vector[i];
             for (out, right) in row.iter_mut().zip(vector) {
                 *out += left * right;
             }
         }
     }
-    root
+    out
 }
 
 /// Turns `a` until only its diagonal is left, and the rows of `vectors` along.
@@ -124,5 +137,7 @@ mod tests {
             assert!((got - expected).abs() < 1e-10, "{got} {expected}");
         }
         assert_eq!(square_root(&[0.0; 9], 3), [0.0; 9]);
+        let inverse = inverse_root(&[4.0, 0.0, 0.0, 0.25], 2);
+        assert_eq!(inverse, [0.5, 0.0, 0.0, 2.0]);
     }
 }

@@ -3,10 +3,12 @@
 //! It is called FID only in the features of one particular network (Heusel et al., 2017, Inception); in those of our own
 //! classifiers its figures can be compared with one another and with nothing else.
 
+mod classes;
 mod eigen;
 
 use rayon::prelude::*;
 
+pub use classes::FeatureClasses;
 use eigen::{eigenvalues, square_root};
 
 /// Mean and covariance of feature vectors.
@@ -40,7 +42,9 @@ impl FeatureMoments {
                 *sum += f64::from(*v);
             }
         }
-        mean.iter_mut().for_each(|v| *v /= count as f64);
+        for v in &mut mean {
+            *v /= count as f64;
+        }
         let parts: Vec<Vec<f64>> = features
             .par_chunks(BLOCK * width)
             .map(|block| {

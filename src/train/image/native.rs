@@ -215,6 +215,9 @@ impl NativeRun {
         let told: Vec<usize> = (0..batch.s.len())
             .filter(|i| batch.guidance[*i] != 1.0)
             .collect();
+        if told.is_empty() {
+            return;
+        }
         let column = |v: &[f32]| told.iter().map(|i| v[*i]).collect::<Vec<f32>>();
         let images = |v: &[f32]| {
             told.iter()

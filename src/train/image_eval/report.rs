@@ -37,7 +37,7 @@ pub struct RealImages {
     /// Held-out images put in their class.
     pub accepted: Share,
     /// Held-out images that count as some class.
-    pub confident: Share,
+    pub some_class: Share,
     /// Frechet distance of as many training images, as there are samples, to the held-out ones.
     pub frechet: f64,
 }
@@ -66,9 +66,9 @@ pub struct PosteriorFigures {
     /// shows what the judge does not let pass.
     pub source: String,
     /// Draws that count as some class; the error is over states.
-    pub confident: Share,
+    pub some_class: Share,
     /// Total variation between the labels of these draws and those of the rollouts from the same state; the error is
-    /// over states. For the rollouts themselves the floor: two sets of one-step draws, of the same size. None for means.
+    /// over states. For the rollouts themselves the floor: two independent samples of as many labels from theirs. None for means.
     pub label_tv: Option<Share>,
 }
 
@@ -138,7 +138,7 @@ impl ImageEvalReport {
             DIGITS => {
                 let mut verdicts = vec![accepted(1, 0.95), accepted(4, 0.97)];
                 for t in &self.plan.times {
-                    let found = one_step(Some(*t)).map_or(f64::NAN, |p| p.confident.mean);
+                    let found = one_step(Some(*t)).map_or(f64::NAN, |p| p.some_class.mean);
                     let what = format!("one-step draws at t = {t} accepted as some digit");
                     verdicts.push(at_least(what, found, 0.9));
                 }
@@ -186,14 +186,14 @@ impl ImageEvalReport {
             line("frechet", &s.sampler, w, None, plain(s.frechet, samples));
         }
         for p in &self.posterior {
-            line("confident", &p.source, None, p.t, p.confident);
+            line("some_class", &p.source, None, p.t, p.some_class);
             if let Some(tv) = p.label_tv {
                 line("label_tv", &p.source, None, p.t, tv);
             }
         }
         let real = &self.real;
         line("accepted", "held-out", None, None, real.accepted);
-        line("confident", "held-out", None, None, real.confident);
+        line("some_class", "held-out", None, None, real.some_class);
         line(
             "frechet",
             "training",

@@ -1,19 +1,20 @@
 //! The evaluation itself.
 
-use super::report::{HeldOutLosses, PosteriorFigures, RealImages, SampleFigures, Share};
+use super::accept::Acceptance;
+use super::report::{PosteriorFigures, RealImages, SampleFigures, Share};
 use super::{ImageEvalError, ImageEvalPlan, ImageEvalReport};
 use crate::lookahead::{
     ImageQuestion, ImageSampler, NoiseKey, Source, draw_images, generate_images, mean_image,
     noised_image,
 };
 use crate::metrics::{Counters, FeatureMoments, frechet_distance, total_variation};
-use crate::model::{ImageJudge, ImageMap, ImageRows, Judged};
+use crate::model::{ImageJudge, ImageMap, Judged};
 use crate::process::{Address, Purpose, uniforms};
 use crate::train::ImageSet;
-use crate::train::image::{ImageRecipe, PlainBatch};
+use crate::train::image::ImageRecipe;
 
-/// Rows of one call where nothing is drawn.
-const CHUNK: usize = 64;
+/// Training images from which it is learned what is typical.
+const TYPICAL_OF: usize = 10_000;
 
 /// Real images of the model's kind.
 #[derive(Clone, Copy)]
@@ -43,7 +44,7 @@ pub fn evaluate_images(
     let sampled: f64 = samplers.iter().map(|s| f64::from(s.steps())).sum();
     let drawn: f64 = sources(plan).iter().map(|s| f64::from(s.steps())).sum();
     let total = f64::from(plan.samples) * scales.len() as f64 * sampled
-        + f64::from(plan.states) * f64::from(plan.draws) * (1.0 + drawn)
+        + f64::from(plan.states) * f64::from(plan.draws) * drawn
         + 4.0 * plan.loss_items as f64;
     let mut run = Run {
         map,
@@ -55,9 +56,18 @@ pub fn evaluate_images(
     };
     run.go_on(0.0)?;
 
+    let some = chosen(
+        plan.seed,
+        2,
+        TYPICAL_OF.min(data.training.len()),
+        data.training.len(),
+    );
+    let labels: Vec<u16> = some.iter().map(|i| data.training.labels[*i]).collect();
+    let seen = judged(judge, data.training, some);
+    let acceptance = Acceptance::new(&seen, &labels, plan.confidence, plan.typical);
     let held_out = judged(judge, data.held_out, 0..data.held_out.len());
     let moments = FeatureMoments::of(&held_out.features, held_out.width);
-    let real = real_images(judge, data, &held_out, &moments, plan);
+    let real = real_images(judge, data, &held_out, &moments, &acceptance, plan);
     let losses = run.losses(data.held_out, recipe)?;
     let mut samples = Vec::new();
     for guidance in scales {
@@ -65,7 +75,7 @@ pub fn evaluate_images(
             samples.push(run.samples(*sampler, guidance, &moments)?);
         }
     }
-    let posterior = run.posterior(data.held_out)?;
+    let posterior = run.posterior(data.held_out, &acceptance)?;
     let mut report = ImageEvalReport {
         plan: plan.clone(),
         samples,
@@ -159,6 +169,7 @@ fn real_images(
     data: ImageEvalData<'_>,
     held_out: &Judged,
     moments: &FeatureMoments,
+    acceptance: &Acceptance,
     plan: &ImageEvalPlan,
 ) -> RealImages {
     let accepted: Vec<f64> = held_out
@@ -170,18 +181,12 @@ fn real_images(
     let training = judged(judge, data.training, some);
     RealImages {
         accepted: Share::of(&accepted),
-        confident: Share::of(&confident(held_out, plan)),
+        some_class: Share::of(&acceptance.accepted(held_out)),
         frechet: frechet_distance(
             &FeatureMoments::of(&training.features, training.width),
             moments,
         ),
     }
-}
-
-/// 1 for each image that counts as some class.
-fn confident(judged: &Judged, plan: &ImageEvalPlan) -> Vec<f64> {
-    let counts = |p: f32| f64::from(f64::from(p) >= plan.confidence);
-    judged.best().map(|(_, p)| counts(p)).collect()
 }
 
 /// `count` of `n` items, with repetition, the same for the same seed.
@@ -194,18 +199,18 @@ fn chosen(seed: u64, state: u32, count: usize, n: usize) -> Vec<usize> {
 }
 
 /// A run and what it has counted.
-struct Run<'a> {
-    map: &'a dyn ImageMap,
+pub(super) struct Run<'a> {
+    pub(super) map: &'a dyn ImageMap,
     judge: &'a ImageJudge,
-    plan: &'a ImageEvalPlan,
+    pub(super) plan: &'a ImageEvalPlan,
     watch: &'a mut dyn FnMut(f64) -> bool,
-    counters: Counters,
+    pub(super) counters: Counters,
     /// Network calls of the whole, about.
-    total: f64,
+    pub(super) total: f64,
 }
 
 impl Run<'_> {
-    fn go_on(&mut self, share: f64) -> Result<(), ImageEvalError> {
+    pub(super) fn go_on(&mut self, share: f64) -> Result<(), ImageEvalError> {
         if (self.watch)(share.min(1.0)) {
             Ok(())
         } else {
@@ -279,7 +284,11 @@ impl Run<'_> {
     }
 
     /// Posterior draws of states from held-out images, without class at guidance 1.
-    fn posterior(&mut self, held_out: &ImageSet) -> Result<Vec<PosteriorFigures>, ImageEvalError> {
+    fn posterior(
+        &mut self,
+        held_out: &ImageSet,
+        acceptance: &Acceptance,
+    ) -> Result<Vec<PosteriorFigures>, ImageEvalError> {
         let plan = self.plan;
         let sources = sources(plan);
         let which = chosen(plan.seed, 0, plan.states as usize, held_out.len());
@@ -300,25 +309,23 @@ impl Run<'_> {
             };
             let draws = plan.draws;
             let mean = mean_image(self.map, &question, &mut self.counters)?;
-            let mean = confident(&self.judge.judge(&mean), plan);
+            let mean = acceptance.accepted(&self.judge.judge(&mean));
             let mut judged = Vec::new();
             for source in &sources {
                 judged.push(self.draws(*source, &question, (state as u32, 0..draws))?);
             }
-            let second = (state as u32, draws..2 * draws);
-            let second = self.draws(Source::OneStep, &question, second)?;
             let labels: Vec<Vec<f64>> = judged.iter().map(Judged::label_shares).collect();
             let rollouts = &labels[labels.len() - 1];
             let mut tv: Vec<f64> = labels[..labels.len() - 1]
                 .iter()
                 .map(|labels| total_variation(labels, rollouts))
                 .collect();
-            tv.push(total_variation(&labels[0], &second.label_shares()));
+            tv.push(label_floor(rollouts, draws, (plan.seed, state as u32)));
             found.push(AtState {
                 t,
-                confident: judged
+                some_class: judged
                     .iter()
-                    .map(|judged| Share::of(&confident(judged, plan)).mean)
+                    .map(|judged| Share::of(&acceptance.accepted(judged)).mean)
                     .collect(),
                 mean: Share::of(&mean).mean,
                 tv,
@@ -327,110 +334,40 @@ impl Run<'_> {
         let times = plan.times.iter().map(|t| Some(*t)).chain([None]);
         Ok(times.flat_map(|t| at_time(&found, t, &sources)).collect())
     }
-
-    /// Errors on held-out images, with class dropout as in training and without guidance.
-    fn losses(
-        &mut self,
-        held_out: &ImageSet,
-        recipe: &ImageRecipe,
-    ) -> Result<HeldOutLosses, ImageEvalError> {
-        let recipe = ImageRecipe {
-            model: self.map.config().clone(),
-            seed: self.plan.seed,
-            batch: 2 * CHUNK,
-            micro_batch: 2 * CHUNK,
-            diagonal_share: 0.5,
-            jumps_from: 0,
-            guided_share: 0.0,
-            mirror: false,
-            ..recipe.clone()
-        };
-        let steps = self.plan.loss_items.div_ceil(CHUNK);
-        let (mut diagonal, mut jumps) = (0.0, 0.0);
-        for step in 0..steps {
-            self.go_on(self.counters.network_forward as f64 / self.total)?;
-            let batch = PlainBatch::at(&recipe, held_out, step as u32, (0, 2 * CHUNK));
-            let half = batch.diagonal;
-            let velocity = self.velocity(&batch, 0..half, &batch.s, &batch.u, &batch.x);
-            let stride = held_out.stride();
-            diagonal += mean_square(&velocity, &batch.direction[..half * stride]);
-            jumps += self.jump_error(&batch, half..2 * CHUNK, stride);
-        }
-        Ok(HeldOutLosses {
-            diagonal: diagonal / steps as f64,
-            jumps: jumps / steps as f64,
-            items: steps * CHUNK,
-        })
-    }
-
-    /// `v(s, u, x)` of some items of a batch; `s`, `u` and `x` are those of the whole batch.
-    fn velocity(
-        &mut self,
-        batch: &PlainBatch,
-        items: std::ops::Range<usize>,
-        s: &[f32],
-        u: &[f32],
-        x: &[f32],
-    ) -> Vec<f32> {
-        let stride = x.len() / s.len();
-        let numbers = items.start * stride..items.end * stride;
-        let rows = ImageRows {
-            s: &s[items.clone()],
-            u: &u[items.clone()],
-            x: &x[numbers.clone()],
-            t: &batch.t[items.clone()],
-            x_t: &batch.x_t[numbers.clone()],
-            label: &batch.label[items.clone()],
-            guidance: &batch.guidance[items],
-        };
-        let mut out = vec![0.0; numbers.len()];
-        self.map.average_velocity(&rows, &mut out);
-        self.counters.network_forward += rows.len() as u64;
-        out
-    }
-
-    /// How far a jump is from the same made in two.
-    fn jump_error(
-        &mut self,
-        batch: &PlainBatch,
-        items: std::ops::Range<usize>,
-        stride: usize,
-    ) -> f64 {
-        let g = &batch.middle;
-        let middle: Vec<f32> = (0..g.len())
-            .map(|i| batch.s[i] + g[i] * (batch.u[i] - batch.s[i]))
-            .collect();
-        let whole = self.velocity(batch, items.clone(), &batch.s, &batch.u, &batch.x);
-        let first = self.velocity(batch, items.clone(), &batch.s, &middle, &batch.x);
-        let mut x = batch.x.clone();
-        let from = items.start * stride;
-        for (k, v) in first.iter().enumerate() {
-            let i = items.start + k / stride;
-            x[from + k] += (middle[i] - batch.s[i]) * v;
-        }
-        let second = self.velocity(batch, items.clone(), &middle, &batch.u, &x);
-        let two: Vec<f32> = first
-            .iter()
-            .zip(&second)
-            .enumerate()
-            .map(|(k, (first, second))| {
-                let g = g[items.start + k / stride];
-                g * first + (1.0 - g) * second
-            })
-            .collect();
-        mean_square(&whole, &two)
-    }
 }
 
-fn mean_square(a: &[f32], b: &[f32]) -> f64 {
-    let sum: f64 = a.iter().zip(b).map(|(a, b)| f64::from(a - b).powi(2)).sum();
-    sum / a.len() as f64
+/// Pairs of samples behind a floor.
+const FLOOR_PAIRS: u32 = 32;
+
+/// Mean total variation between two independent samples of `n` labels with these shares.
+fn label_floor(shares: &[f64], n: u32, (seed, state): (u64, u32)) -> f64 {
+    let sample = |step: u32| {
+        let mut u = vec![0.0; n as usize];
+        uniforms(
+            Address::new(seed, Purpose::Floor, state).at_step(step),
+            0,
+            &mut u,
+        );
+        let mut found = vec![0.0; shares.len()];
+        for u in u {
+            let mut left = f64::from(u);
+            let class = shares.iter().position(|share| {
+                left -= share;
+                left < 0.0
+            });
+            // Shares may sum to a little less than 1.
+            found[class.unwrap_or(shares.len() - 1)] += 1.0 / f64::from(n);
+        }
+        found
+    };
+    let pair = |k: u32| total_variation(&sample(2 * k), &sample(2 * k + 1));
+    (0..FLOOR_PAIRS).map(pair).sum::<f64>() / f64::from(FLOOR_PAIRS)
 }
 
 /// What was found at one state, source by source.
 struct AtState {
     t: f64,
-    confident: Vec<f64>,
+    some_class: Vec<f64>,
     mean: f64,
     /// Against the rollouts; at the rollouts' own place the floor.
     tv: Vec<f64>,
@@ -452,15 +389,30 @@ fn at_time(found: &[AtState], t: Option<f64>, sources: &[Source]) -> Vec<Posteri
         .map(|(k, source)| PosteriorFigures {
             t,
             source: source.to_string(),
-            confident: over(&|state| state.confident[k]),
+            some_class: over(&|state| state.some_class[k]),
             label_tv: Some(over(&|state| state.tv[k])),
         })
         .collect();
     rows.push(PosteriorFigures {
         t,
         source: "mean".into(),
-        confident: over(&|state| state.mean),
+        some_class: over(&|state| state.mean),
         label_tv: None,
     });
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_floor_is_what_two_samples_of_one_law_differ_by() {
+        assert_eq!(label_floor(&[0.0, 1.0, 0.0], 64, (1, 0)), 0.0);
+        // Two counts of a fair coin, 64 each: E|p - q| = sqrt(2 / 64) / 2 * sqrt(2 / pi) = 0.0705.
+        let half = label_floor(&[0.5, 0.5], 64, (1, 0));
+        // The standard error of 32 pairs is 0.0094.
+        assert!((half - 0.0705).abs() < 0.03, "{half}");
+        assert!(label_floor(&[0.5, 0.5], 4096, (1, 0)) < 0.2 * half);
+    }
 }

@@ -80,7 +80,7 @@ impl fmt::Display for ImageEvalReport {
                 "  {:<5} {:<12} {:>16} {:>16}{}",
                 p.t.map_or_else(|| "all".to_owned(), |t| t.to_string()),
                 p.source,
-                percent(p.confident),
+                percent(p.some_class),
                 p.label_tv.map_or_else(String::new, plain),
                 if rollouts { "  (floor)" } else { "" }
             )?;
@@ -90,16 +90,17 @@ impl fmt::Display for ImageEvalReport {
             "  {:<5} {:<12} {:>16}",
             "",
             "real images",
-            percent(real.confident)
+            percent(real.some_class)
         )?;
         writeln!(
             f,
-            "  some class: the likeliest class has a probability of at least {}; the mean of a posterior is a blur and should fail early",
-            plan.confidence
+            "  some class: the likeliest class has a probability of at least {}, and the features lie as near to its mean as those of {} % of the training images; the mean of a posterior is a blur while t is small and should fail there",
+            plan.confidence,
+            100.0 * plan.typical
         )?;
         writeln!(
             f,
-            "  label TV: total variation to the labels of {} rollouts of {} steps from the same state; floor: of two sets of one-step draws",
+            "  label TV: total variation to the labels of {} rollouts of {} steps from the same state; floor: of two samples of as many labels from the rollouts' own",
             plan.draws, plan.rollout_steps
         )?;
         let losses = &self.losses;

@@ -3,6 +3,7 @@
 use eframe::egui::{Id, Pos2, Response, Ui, Vec2};
 
 use crate::ui::state::State;
+use crate::ui::steering::reward::handles;
 use crate::ui::tokens::size;
 
 use super::projection::Projection;
@@ -23,7 +24,13 @@ pub fn target(ui: &Ui, response: &Response, place: Pos2) -> Option<Pos2> {
 
 /// Hands a drag of the ground over to the handle that it began on. When a frame is slow the pointer
 /// may have left the handle before the press is seen.
-pub fn hand_over(ui: &Ui, ground: &Response, state: &State, projection: &Projection) -> bool {
+pub fn hand_over(
+    ui: &Ui,
+    ground: &Response,
+    state: &State,
+    projection: &Projection,
+    canvas: usize,
+) -> bool {
     if !ground.drag_started() {
         return false;
     }
@@ -31,14 +38,18 @@ pub fn hand_over(ui: &Ui, ground: &Response, state: &State, projection: &Project
         return false;
     };
     let near = |x| projection.to_screen(x).distance(origin) <= size::GRAB;
-    let mut found: Option<Id> = near(state.x_t()).then(handle::id);
+    let mut found: Option<Id> = if state.shows_samples() {
+        handles::near(state, canvas, projection, origin)
+    } else {
+        near(state.x_t()).then(|| handle::id(canvas))
+    };
     if found.is_none() && state.session.show.edit {
         let modes = state.world.mixture.modes();
         found = modes
             .iter()
             .take(modes::MOST_HANDLES)
             .position(|mode| near(mode.mean))
-            .map(|mode| modes::id(0, mode));
+            .map(|mode| modes::id(canvas, mode));
     }
     if let Some(id) = found {
         ui.ctx().set_dragged_id(id);

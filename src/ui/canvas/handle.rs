@@ -17,19 +17,20 @@ use super::projection::Projection;
 const NUDGE: f64 = 4.0;
 const NUDGE_FAR: f64 = 24.0;
 
-/// The handle's id, for the focus.
-pub fn id() -> Id {
-    Id::unique("x_t handle")
+/// The handle's id on a canvas, for the focus.
+pub fn id(canvas: usize) -> Id {
+    Id::unique(("x_t handle", canvas))
 }
 
-/// Shows `x_t` and moves it.
-pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection) {
+/// Shows `x_t` and moves it. `canvas` tells canvases that are shown at once apart.
+pub fn show(ui: &mut Ui, state: &mut State, projection: &Projection, canvas: usize) {
+    let id = id(canvas);
     let x = state.x_t();
     let place = projection.to_screen(x);
     let hit = Rect::from_center_size(place, Vec2::splat(2.0 * size::GRAB));
     let response = ui
-        .interact(hit, id(), Sense::click_and_drag())
-        .on_hover_and_drag_cursor(if ui.ctx().is_being_dragged(id()) {
+        .interact(hit, id, Sense::click_and_drag())
+        .on_hover_and_drag_cursor(if ui.ctx().is_being_dragged(id) {
             CursorIcon::Grabbing
         } else {
             CursorIcon::Grab

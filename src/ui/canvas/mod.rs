@@ -3,11 +3,11 @@
 pub mod contours;
 pub mod grab;
 pub mod ground;
-mod handle;
+pub mod handle;
 mod hint;
 pub mod legend;
-mod marks;
-mod mode_tools;
+pub mod marks;
+pub mod mode_tools;
 pub mod modes;
 pub mod paint;
 pub mod projection;
@@ -78,7 +78,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     }
     state.canvas_aspect = f64::from(rect.width() / rect.height());
     let response = ui.interact(rect, ui.scope_id().with("canvas"), Sense::click_and_drag());
-    navigate(ui, state, &response, rect);
+    navigate(ui, state, &response, rect, 0);
     let projection = Projection::new(state.session.view, rect);
     state.visible = projection.visible();
     describe(&response, state);
@@ -106,7 +106,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     if state.session.show.edit {
         modes::show(ui, state, &projection, 0);
     }
-    handle::show(ui, state, &projection);
+    handle::show(ui, state, &projection, 0);
     if state.session.show.edit {
         mode_tools::show(ui, state, &projection);
     }
@@ -140,8 +140,8 @@ fn message(ui: &mut Ui, state: &mut State, rect: Rect) {
         });
 }
 
-/// Pan, zoom, and `x_t` by double click.
-fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
+/// Pan, zoom, and `x_t` by double click. `canvas` tells canvases that are shown at once apart.
+pub fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect, canvas: usize) {
     let view = state.session.view;
     let projection = Projection::new(view, rect);
     if response.double_clicked()
@@ -150,7 +150,7 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
         let place = projection.to_world(pointer);
         if state.session.show.edit {
             state.add_mode(place);
-        } else {
+        } else if !state.shows_samples() {
             state.place_state(place);
         }
         return;
@@ -158,7 +158,7 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
     if response.clicked() && state.session.show.edit {
         state.selected_mode = None;
     }
-    if grab::hand_over(ui, response, state, &projection) {
+    if grab::hand_over(ui, response, state, &projection, canvas) {
         return;
     }
     if response.dragged() {
@@ -173,7 +173,7 @@ fn navigate(ui: &Ui, state: &mut State, response: &Response, rect: Rect) {
     // The wheel zooms over x_t too; over a mode it is the mode's.
     let over_state = ui
         .ctx()
-        .read_response(handle::id())
+        .read_response(handle::id(canvas))
         .is_some_and(|r| r.hovered());
     let pointer = if over_state {
         ui.ctx().pointer_hover_pos()

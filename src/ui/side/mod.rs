@@ -22,6 +22,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 model::show(ui, state);
                 return;
             }
+            if state.is_train() {
+                super::training::side::show(ui, state);
+                return;
+            }
             model::show(ui, state);
             lookahead::show(ui, state);
             draws::show(ui, state);

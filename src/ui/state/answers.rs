@@ -107,6 +107,8 @@ impl State {
                 self.answers.progress.remove(&Slot::Open);
                 self.checkpoint_opened(id, model);
             }
+            Event::OpenedImages(id, slot, model) => self.images_opened(id, slot, model),
+            Event::Wall(id, answer) => self.take_wall(id, &answer),
             Event::Exported(_, path, n) => {
                 self.answers.progress.remove(&Slot::Export);
                 let n = crate::ui::format::count(n as u64);
@@ -126,6 +128,8 @@ impl State {
                 self.answered(slot, id);
                 match slot {
                     Slot::Open => self.open_failed(id, message),
+                    Slot::OpenImages => self.images_refused(id, message),
+                    Slot::Wall => self.notices.error(Place::Images, message),
                     Slot::Export => self.notices.error(Place::Program, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
                     Slot::Steer => {
@@ -147,6 +151,11 @@ impl State {
                 match slot {
                     _ if !awaited => {}
                     Slot::Open => self.open_cancelled(id),
+                    Slot::OpenImages => self.images_refused(id, "Opening was cancelled".into()),
+                    Slot::Wall => {
+                        let text = "Cancelled. Change a setting or press R to draw again.";
+                        self.notices.done(Place::Images, text);
+                    }
                     Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
@@ -190,6 +199,9 @@ impl State {
                 self.steering.budget = Some(answer);
             }
             Event::Compute(report) => self.answers.compute = Some(report),
+            Event::Training(report) => self.take_training(report),
+            Event::TrainSaved(saved) => self.take_saved(&saved),
+            Event::TrainRefused(run, message) => self.training_refused(run, message),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::engine::{
     Command, DiversityRequest, DrawAnswer, DrawRequest, LoadedModel, RequestId, SceneRequest, Slot,
 };
 use crate::lookahead::Source;
+use crate::mixture::World;
 use crate::ui::tokens::duration;
 
 use super::State;
@@ -161,13 +162,31 @@ impl State {
 
     /// Whether new draws should wait for those under way. While something moves every frame wants
     /// others: if each replaced the last, a slow device would never finish any.
-    fn must_wait(&self, slot: Slot) -> bool {
+    pub(super) fn must_wait(&self, slot: Slot) -> bool {
         self.in_motion() && self.asks.in_flight.contains_key(&slot)
+    }
+
+    /// The world and the model behind a source's draws; `None` for a network that has not begun to learn.
+    fn who_draws(&self, source: Source) -> Option<(Arc<World>, Option<Arc<LoadedModel>>)> {
+        if !self.is_train() {
+            return Some((self.world.clone(), self.model.current.clone()));
+        }
+        if self.seeks_reward() {
+            // Its canvases show samples, not what one state could become.
+            return None;
+        }
+        if source == Source::Exact {
+            return Some((self.world.clone(), None));
+        }
+        let report = self.shown_run()?;
+        let model = report.snapshot.as_ref()?.model.clone();
+        Some((report.world.clone(), Some(model)))
     }
 
     /// `None` while the model is on its way or the path of `x_t` is not known yet.
     fn wanted_draws(&self, source: Source) -> Option<DrawRequest> {
-        if self.model.is_loading() && self.model.current.is_none() {
+        let (world, model) = self.who_draws(source)?;
+        if !self.is_train() && self.model.is_loading() && self.model.current.is_none() {
             return None;
         }
         let full = self.session.draws;
@@ -177,8 +196,8 @@ impl State {
             full
         };
         Some(DrawRequest {
-            world: self.world.clone(),
-            model: self.model.current.clone(),
+            world,
+            model,
             source,
             t: self.session.t,
             x_t: self.known_x_t()?,
@@ -188,7 +207,7 @@ impl State {
     }
 
     fn wanted_curves(&self) -> Option<DiversityRequest> {
-        if self.model.is_loading() {
+        if self.model.is_loading() || self.is_train() {
             return None;
         }
         let source = self.source();
@@ -211,6 +230,10 @@ impl State {
     pub(super) fn submit_asks(&mut self, ctx: &egui::Context) {
         if self.is_steering() {
             self.submit_steering(ctx);
+            return;
+        }
+        if self.is_images() {
+            self.submit_images();
             return;
         }
         let scene = self.wanted_scene();
@@ -299,6 +322,20 @@ impl State {
         self.answers.diversity_cancelled = false;
     }
 
+    /// Draws, and the curves of draws, are asked for again, and none are shown until they are there.
+    pub(super) fn forget_draws(&mut self) {
+        for slot in [Slot::Draws, Slot::Overlay] {
+            if self.asks.is_waiting(slot) {
+                self.engine.cancel(slot);
+                self.asks.close(slot);
+            }
+        }
+        self.asks.draws = None;
+        self.asks.overlay = None;
+        self.answers.main = super::answers::DrawnSet::default();
+        self.answers.overlay = super::answers::DrawnSet::default();
+    }
+
     /// Whether curves show what is now wanted.
     pub fn are_current(&self, request: &DiversityRequest) -> bool {
         self.wanted_curves()
@@ -313,6 +350,9 @@ impl State {
     pub(super) fn asks_are_answered(&self) -> bool {
         if self.is_steering() {
             return self.asks.open.is_empty() && self.steering_is_asked();
+        }
+        if self.is_images() {
+            return self.asks.open.is_empty() && self.images_are_asked();
         }
         let same = |asked: Option<&DrawRequest>, wanted: Option<&DrawRequest>| match (asked, wanted)
         {
@@ -335,7 +375,7 @@ impl State {
             && same(self.asks.overlay.as_ref(), overlay.as_ref())
             && match (&self.asks.diversity, &curves) {
                 (Some(asked), Some(wanted)) => same_curves(asked, wanted),
-                _ => false,
+                _ => self.is_train(),
             }
     }
 }

@@ -40,6 +40,10 @@ impl State {
             self.session.steering.t = t.clamp(0.0, 1.0);
             return;
         }
+        if self.is_images() {
+            self.session.images.t = t.clamp(0.0, 1.0);
+            return;
+        }
         self.session.t = t.clamp(0.0, 1.0);
         if let Some(x) = self.known_x_t() {
             self.last_x_t = x;
@@ -83,7 +87,7 @@ impl State {
             return;
         }
         self.playing ^= true;
-        if self.playing && self.session.t >= 1.0 {
+        if self.playing && self.clock() >= 1.0 {
             self.set_time(0.0);
         }
     }
@@ -100,10 +104,10 @@ impl State {
             return;
         }
         let playback = self.session.playback;
-        let t = self.session.t + elapsed * playback.speed / duration::PLAY.as_secs_f64();
+        let t = self.clock() + elapsed * playback.speed / duration::PLAY.as_secs_f64();
         if t < 1.0 {
             self.set_time(t);
-        } else if playback.repeat && self.session.t >= 1.0 {
+        } else if playback.repeat && self.clock() >= 1.0 {
             self.set_time(0.0);
         } else {
             self.set_time(1.0);

@@ -22,11 +22,17 @@ pub fn same_kind(a: Source, b: Source) -> bool {
 impl State {
     /// The lookahead whose draws are shown: exact where the chosen one needs a model and there is none.
     pub fn source(&self) -> Source {
+        if self.is_train() {
+            return self.training_source();
+        }
         self.available(self.session.source)
     }
 
     /// The second lookahead, if one is shown.
     pub fn overlay(&self) -> Option<Source> {
+        if self.is_train() {
+            return Some(Source::Exact);
+        }
         self.session
             .overlay
             .map(|source| self.available(source))

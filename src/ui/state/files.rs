@@ -21,10 +21,11 @@ impl State {
             "safetensors" | "pt" | "pth" | "ckpt" => self.open_checkpoint(path),
             "ron" => self.errands.read_ron(path),
             "csv" => self.errands.read_cloud(path),
+            "png" | "jpg" | "jpeg" => self.open_picture(path),
             _ => self.notices.error(
                 Place::Program,
                 format!(
-                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv",
+                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv, a picture in .png or .jpg",
                     path.display()
                 ),
             ),
@@ -70,12 +71,16 @@ impl State {
                     self.forget_if_gone(&path);
                     self.notices.error(Place::Program, message);
                 }
+                Outcome::Picture(path, result) => self.picture_read(&path, result),
                 Outcome::NoDialog => self.notices.error(
                     Place::Program,
                     "No file dialog could be shown. Drop the file on the window instead, or name it on the command line: foresight --checkpoint FILE, --session FILE, --world FILE",
                 ),
                 Outcome::Saved(place, path, Ok(())) => {
-                    self.recent.touch(&path);
+                    // Curves are nothing that can be opened.
+                    if place != Place::Training {
+                        self.recent.touch(&path);
+                    }
                     self.notices
                         .done(place, format!("Saved to {}", path.display()));
                 }
@@ -92,7 +97,7 @@ impl State {
 
     fn picked(&mut self, pick: Pick, path: PathBuf) {
         match pick {
-            Pick::Open | Pick::Checkpoint | Pick::World => self.open_file(path),
+            Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => self.open_file(path),
             Pick::SaveWorld => {
                 let text = self.world.to_ron();
                 self.errands
@@ -103,6 +108,8 @@ impl State {
                 self.save_session();
             }
             Pick::ExportDraws => self.export_draws(path),
+            Pick::SaveModel => self.save_trained(with_ending(path, "safetensors")),
+            Pick::SaveCurves => self.save_curves(with_ending(path, "csv")),
         }
     }
 

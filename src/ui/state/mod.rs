@@ -9,11 +9,14 @@ mod budget;
 mod clock;
 mod edits;
 mod files;
+mod images;
+mod images_asks;
 mod model;
 mod notices;
 mod steer_asks;
 mod steer_clock;
 mod steering;
+mod training;
 mod undo;
 mod world;
 
@@ -34,10 +37,12 @@ use super::shortcuts::Action;
 
 pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
+pub use images::{IMAGE_SOURCES, ImagesState, is_map_shipped};
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
 
@@ -68,6 +73,10 @@ pub struct State {
     pub answers: Answers,
     /// What came back about steering.
     pub steering: SteeringState,
+    /// What came back about training.
+    pub training: TrainingState,
+    /// The map of pictures and its wall.
+    pub images: ImagesState,
     /// Messages, each where the person acted.
     pub notices: Notices,
     /// Files opened before.
@@ -142,6 +151,8 @@ impl State {
             model: ModelSlot::default(),
             answers: Answers::default(),
             steering: SteeringState::default(),
+            training: TrainingState::default(),
+            images: ImagesState::default(),
             notices: Notices::default(),
             recent: RecentFiles::default(),
             adapter: device.as_ref().map(|d| d.info.clone()),
@@ -196,6 +207,7 @@ impl State {
         }
         self.watch_edits(ctx);
         self.submit_asks(ctx);
+        self.tell_share();
         self.notices.expire(ctx, self.time);
     }
 
@@ -206,6 +218,9 @@ impl State {
 
     /// Does what a key or a button stands for.
     pub fn perform(&mut self, action: Action) {
+        if self.is_images() && self.perform_images(action) {
+            return;
+        }
         match action {
             Action::PlayPause => self.play_or_pause(),
             Action::Step(thousandths) if self.is_steering() && thousandths.abs() <= 10 => {
@@ -223,15 +238,20 @@ impl State {
             // What follows is of the other workspace.
             Action::DrawStyle | Action::Velocity | Action::Source(_) | Action::Overlay
                 if self.is_steering() => {}
+            Action::Velocity | Action::Overlay if self.is_train() => {}
+            Action::Source(index) if self.is_train() => self.choose_calls(index),
             Action::DrawStyle => self.toggle_style(),
             Action::Contours => self.session.show.contours ^= true,
             Action::Velocity => self.session.show.velocity ^= true,
             Action::Source(index) => self.choose_source(index),
             Action::Overlay => self.toggle_overlay(),
             Action::RewardStyle | Action::Trails | Action::Futures if !self.is_steering() => {}
+            // These are of the Images workspace.
+            Action::Keep | Action::Branch => {}
             Action::RewardStyle => self.next_reward_style(),
             Action::Trails => self.session.steering.show.trails ^= true,
             Action::Futures => self.session.steering.show.futures ^= true,
+            Action::Train => self.start_pause_or_resume(),
             Action::Open => self.errands.pick(Pick::Open, String::new()),
             Action::SaveSession => self.save_session(),
             Action::Undo => self.undo(),
@@ -244,6 +264,9 @@ impl State {
     fn cancel(&mut self) {
         if self.help_open {
             self.help_open = false;
+        } else if self.is_train() && self.is_learning() {
+            // What was learned stays, and training can go on.
+            self.pause_training();
         } else if self.is_steering() && self.asks.is_waiting(Slot::Steer) {
             self.playing = false;
             self.engine.cancel(Slot::Steer);
@@ -251,6 +274,8 @@ impl State {
             self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
+        } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
+            self.session.images.selected = None;
         } else {
             self.engine.cancel_all();
         }
@@ -299,7 +324,9 @@ impl State {
             Pick::SaveWorld => format!("{}.ron", self.world.name),
             Pick::SaveSession => "session.ron".to_owned(),
             Pick::ExportDraws => format!("{}-draws.npz", self.world.name),
-            Pick::Open | Pick::Checkpoint | Pick::World => String::new(),
+            Pick::SaveModel => format!("{}.safetensors", self.run_name()),
+            Pick::SaveCurves => format!("{}-training.csv", self.run_name()),
+            Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => String::new(),
         };
         self.errands.pick(pick, suggestion);
     }

@@ -127,6 +127,17 @@ impl State {
         }
     }
 
+    /// The file on its way turned out to be of another kind: where it lies, if it is still wanted.
+    pub(super) fn take_opening(&mut self, id: RequestId) -> Option<PathBuf> {
+        match self.model.loading.take() {
+            Some(Loading::File(path, wanted)) if wanted == id => Some(path),
+            other => {
+                self.model.loading = other;
+                None
+            }
+        }
+    }
+
     pub(super) fn checkpoint_opened(&mut self, id: RequestId, model: Arc<LoadedModel>) {
         let Some(Loading::File(path, wanted)) = &self.model.loading else {
             return;
@@ -138,6 +149,10 @@ impl State {
         let chosen_now = self.session.checkpoint != CheckpointRef::File(path.clone());
         self.model.loading = None;
         self.recent.touch(&path);
+        if self.is_images() && chosen_now {
+            // A checkpoint of a plane is not shown here.
+            self.show_workspace(crate::session::Workspace::Posterior);
+        }
         self.session.checkpoint = CheckpointRef::File(path);
         self.model.put(Some(model.clone()));
         if chosen_now && self.model.trained_on != self.fingerprint {

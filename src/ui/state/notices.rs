@@ -19,6 +19,10 @@ pub enum Place {
     Diversity,
     /// On the comparison of methods.
     Steering,
+    /// On the training.
+    Training,
+    /// On the wall of pictures.
+    Images,
     /// Under the menus: sessions and exports.
     Program,
 }

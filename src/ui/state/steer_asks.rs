@@ -422,12 +422,16 @@ impl State {
 
     /// What the other workspace asked for is no longer wanted.
     pub(super) fn leave_workspace(&mut self, to: crate::session::Workspace) {
-        let slots: &[Slot] = match to {
-            crate::session::Workspace::Posterior => &SLOTS,
-            crate::session::Workspace::Steering => &POSTERIOR_SLOTS,
+        let kept: &[Slot] = match to {
+            crate::session::Workspace::Posterior | crate::session::Workspace::Train => {
+                &POSTERIOR_SLOTS
+            }
+            crate::session::Workspace::Steering => &SLOTS,
+            crate::session::Workspace::Images => &[Slot::Wall],
         };
-        for slot in slots.iter().copied() {
-            if !self.asks.is_waiting(slot) {
+        let all = SLOTS.iter().chain(&POSTERIOR_SLOTS).chain(&[Slot::Wall]);
+        for slot in all.copied() {
+            if kept.contains(&slot) || !self.asks.is_waiting(slot) {
                 continue;
             }
             match slot {
@@ -436,6 +440,7 @@ impl State {
                 Slot::Lens => self.steer_asks.lens = None,
                 Slot::Trace => self.steer_asks.trace = None,
                 Slot::ScoreCurves => self.steer_asks.curves = None,
+                Slot::Wall => self.forget_wall(),
                 _ => self.asks.forget(),
             }
             self.engine.cancel(slot);

@@ -50,6 +50,8 @@ impl State {
     pub fn clock(&self) -> f64 {
         if self.is_steering() {
             self.session.steering.t
+        } else if self.is_images() {
+            self.session.images.t
         } else {
             self.session.t
         }
@@ -77,12 +79,14 @@ impl State {
         self.playing = false;
         self.selected_mode = None;
         self.leave_workspace(workspace);
+        // Draws of one workspace are not those of another.
+        self.forget_draws();
         self.fit_if_untouched();
     }
 
     /// Small panels have no room to spare: the first view is of the world alone.
     pub(super) fn fit_if_untouched(&mut self) {
-        if self.is_steering() && self.session.view == View::default() {
+        if self.session.workspace != Workspace::Posterior && self.session.view == View::default() {
             self.fit_wanted = true;
         }
     }

@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::WorldRef;
+use crate::session::{KeptPicture, Picture, WorldRef};
 use crate::steer::SteerPlan;
 
 use super::State;
@@ -20,6 +20,17 @@ pub struct Edit {
     pub reward: Reward,
     /// The methods.
     pub panels: Vec<SteerPlan>,
+    /// The picture on which the wall of pictures is based.
+    pub picture: PictureEdit,
+}
+
+/// What of the Images workspace can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PictureEdit {
+    class: Option<u32>,
+    picture: Picture,
+    noise: u64,
+    kept: Vec<KeptPicture>,
 }
 
 /// The comparison as the history knows it, and edits that are not at rest yet.
@@ -47,6 +58,12 @@ impl State {
             world: self.session.world.clone(),
             reward: self.session.steering.reward.clone(),
             panels: self.session.steering.panels.clone(),
+            picture: PictureEdit {
+                class: self.session.images.class,
+                picture: self.session.images.picture.clone(),
+                noise: self.session.images.noise,
+                kept: self.session.images.kept.clone(),
+            },
         }
     }
 
@@ -86,6 +103,7 @@ impl State {
             world: now.world,
             reward: known.0,
             panels: known.1,
+            picture: now.picture,
         });
     }
 
@@ -110,6 +128,11 @@ impl State {
         }
         self.session.steering.reward = edit.reward;
         self.session.steering.panels = edit.panels;
+        let images = &mut self.session.images;
+        images.class = edit.picture.class;
+        images.picture = edit.picture.picture;
+        images.noise = edit.picture.noise;
+        images.kept = edit.picture.kept;
         self.steering.typed_reward = None;
         self.forget_edits();
     }

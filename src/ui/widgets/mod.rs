@@ -11,5 +11,5 @@ pub use badge::{Badge, badge};
 pub use choice::{check_row, radio_row};
 pub use count::count_slider;
 pub use notice::{close_button, notice};
-pub use rows::{key_hint, link, section, section_with, slider_row, value_row};
+pub use rows::{copy_link, key_hint, link, section, section_with, slider_row, value_row};
 pub use slider::{LogScale, Slid, slider};

@@ -1,8 +1,10 @@
 //! Headings and rows of the side panels.
 
+use std::time::Duration;
+
 use eframe::egui::{self, Align, Label, Layout, Response, RichText, Sense, Ui, WidgetText, vec2};
 
-use crate::ui::tokens::{self, size, space};
+use crate::ui::tokens::{self, duration, size, space};
 
 use super::{Slid, slider};
 
@@ -44,6 +46,24 @@ pub fn link(ui: &mut Ui, text: &str) -> Response {
             .on_hover_cursor(egui::CursorIcon::PointingHand)
     })
     .inner
+}
+
+/// A [`link`] that copies what `what` gives, and says so for a while.
+pub fn copy_link(ui: &mut Ui, text: &str, what: impl FnOnce() -> String) {
+    let id = ui.scope_id().with(text);
+    let now = ui.input(|i| i.time);
+    let copied: Option<f64> = ui.data(|data| data.get_temp(id));
+    let left = copied.map(|at| at + duration::COPIED.as_secs_f64() - now);
+    if let Some(left) = left.filter(|left| *left > 0.0) {
+        ui.ctx()
+            .request_repaint_after(Duration::from_secs_f64(left));
+        let quiet = tokens::palette(ui).text_quiet;
+        ui.label(RichText::new("Copied").size(size::SMALL).color(quiet));
+    } else if link(ui, text).clicked() {
+        ui.ctx().copy_text(what());
+        ui.data_mut(|data| data.insert_temp(id, now));
+        ui.ctx().request_repaint();
+    }
 }
 
 /// A shortcut's keys, faint, at the right end of a row.

@@ -6,8 +6,11 @@
 
 mod attention;
 mod cohort;
+mod gradient;
 mod kernels;
+mod march;
 mod params;
+mod pass;
 mod spread;
 #[cfg(test)]
 mod tests;
@@ -15,12 +18,13 @@ mod tile;
 
 use rayon::prelude::*;
 
-use cohort::{COHORT, Cohort, CohortGradient, CohortTangent};
+use cohort::{COHORT, Cohort};
+pub(crate) use gradient::Along;
 use kernels::Kernels;
 pub(crate) use params::FlatLayout;
 use params::Layers;
+use pass::Pass;
 use spread::First;
-use tile::Pass;
 
 use super::{Dit, DitConfig};
 use crate::model::simd::{Buffer, TILE};
@@ -34,21 +38,6 @@ pub struct NativeDit {
     positions: Buffer,
     kernels: Kernels,
 }
-
-/// One direction of derivatives for all rows of a question.
-#[derive(Clone, Copy)]
-pub(crate) struct Along<'a> {
-    /// How fast `s` and `u` move.
-    pub(crate) times: (f32, f32),
-    /// How `x` moves, `[B][C H W]`; `None` where it does not.
-    pub(crate) x: Option<&'a [f32]>,
-    /// The first row whose derivative is asked for.
-    pub(crate) from: usize,
-}
-
-/// Turns an image's `v` (first) into the gradient with respect to it; the derivative along the direction comes second,
-/// zeros where none was asked for. Gives the item's share of the loss and its plain error.
-pub(crate) type Cotangent<'a> = &'a (dyn Fn(usize, &mut [f32], &[f32]) -> [f64; 2] + Sync);
 
 impl NativeDit {
     /// Whether networks of this shape are at home here.
@@ -122,7 +111,7 @@ impl NativeDit {
 
     /// Rows of a piece of work: whole tiles, so that a few images still keep every core busy.
     fn piece(&self, rows: usize) -> usize {
-        let share = rows.div_ceil(rayon::current_num_threads().max(1));
+        let share = rows.div_ceil(rayon::current_num_threads().max(1)).max(1);
         share.next_multiple_of(self.per_tile()).min(COHORT)
     }
 
@@ -178,25 +167,49 @@ impl NativeDit {
         }
     }
 
-    fn forward(
+    /// Fills the tiles with images from `at` on of the cohort that begins at row `first`, and passes them through; gives
+    /// the tiles in use.
+    fn forward<'p>(
         &self,
-        pass: &mut Pass,
+        passes: &'p mut [Pass],
         cohort: &Cohort,
         rows: &ImageRows<'_>,
         (first, at): (usize, usize),
-    ) {
+    ) -> &'p mut [Pass] {
         let numbers = self.numbers();
-        let count = self.per_tile().min(cohort.count - at);
-        let span = (first + at) * numbers..(first + at + count) * numbers;
-        self.patches(&rows.x[span.clone()], count, pass.x.as_mut_slice());
-        self.patches(&rows.x_t[span], count, pass.x_cond.as_mut_slice());
-        pass.forward(
-            self.kernels,
-            &self.layers,
-            cohort,
-            self.positions.as_slice(),
-            First(at),
-        );
+        let used = passes
+            .len()
+            .min((cohort.count - at).div_ceil(self.per_tile()));
+        let passes = &mut passes[..used];
+        for (i, pass) in passes.iter_mut().enumerate() {
+            pass.first = First(at + i * self.per_tile());
+            let count = self.images(pass, cohort);
+            let span = (first + pass.first.0) * numbers..(first + pass.first.0 + count) * numbers;
+            self.patches(&rows.x[span.clone()], count, pass.x.as_mut_slice());
+            self.patches(&rows.x_t[span], count, pass.x_cond.as_mut_slice());
+        }
+        let positions = self.positions.as_slice();
+        march::forward(self.kernels, &self.layers, cohort, positions, passes);
+        passes
+    }
+
+    /// Images of a tile that are there.
+    fn images(&self, pass: &Pass, cohort: &Cohort) -> usize {
+        self.per_tile().min(cohort.count - pass.first.0)
+    }
+
+    /// Tiles that go in step.
+    fn step(&self, keep: bool) -> Vec<Pass> {
+        let pass = || Pass::new(&self.config, keep);
+        (0..march::STEP).map(|_| pass()).collect()
+    }
+
+    /// The velocity of image `i` of a tile, which is row `row`.
+    fn velocity(&self, pass: &Pass, i: usize, rows: &ImageRows<'_>, row: usize, out: &mut [f32]) {
+        let numbers = self.numbers();
+        self.read(pass.out.as_slice(), i, out);
+        let x = &rows.x[row * numbers..(row + 1) * numbers];
+        self.as_velocity(rows.s[row], x, out);
     }
 
     /// Reads image `i` of a tile of the last layer's patches.
@@ -220,183 +233,6 @@ impl NativeDit {
         let tokens = self.config.tokens();
         self.each_number(|token, input, _, at| image[at] = tile[input * TILE + i * tokens + token]);
     }
-
-    /// The derivatives of the rows of one tile along `along`, in velocities, `[images][C H W]`.
-    fn derivative(
-        &self,
-        pass: &mut Pass,
-        (cohort, turns): (&Cohort, &CohortTangent),
-        rows: &ImageRows<'_>,
-        along: Along<'_>,
-        (first, at): (usize, usize),
-        out: &mut [f32],
-    ) {
-        let numbers = self.numbers();
-        let count = self.per_tile().min(cohort.count - at);
-        let span = (first + at) * numbers..(first + at + count) * numbers;
-        match along.x {
-            Some(x) => self.patches(&x[span.clone()], count, pass.d_x.as_mut_slice()),
-            None => pass.d_x.as_mut_slice().fill(0.0),
-        }
-        pass.tangent(self.kernels, &self.layers, (cohort, turns), First(at));
-        let mut value = vec![0.0; numbers];
-        for (i, out) in out.chunks_exact_mut(numbers).take(count).enumerate() {
-            self.read(pass.d_out.as_slice(), i, out);
-            let row = first + at + i;
-            let Some((per, slope)) = self.per_rest(rows.s[row]) else {
-                continue;
-            };
-            self.read(pass.out.as_slice(), i, &mut value);
-            let span = row * numbers..(row + 1) * numbers;
-            let (x, moved) = (&rows.x[span.clone()], along.x.map(|x| &x[span]));
-            let slope = slope * along.times.0;
-            for (j, out) in out.iter_mut().enumerate() {
-                let dx = moved.map_or(0.0, |x| x[j]);
-                *out = (*out - dx) * per + (value[j] - x[j]) * slope;
-            }
-        }
-    }
-
-    /// `v` into `out` and its derivative along a direction into `d_out`, `[B][C H W]` each.
-    pub(crate) fn velocity_along(
-        &self,
-        rows: &ImageRows<'_>,
-        along: Along<'_>,
-        out: &mut [f32],
-        d_out: &mut [f32],
-    ) {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
-        out.par_chunks_mut(piece * numbers)
-            .zip(d_out.par_chunks_mut(piece * numbers))
-            .enumerate()
-            .for_each_init(
-                || {
-                    (
-                        Cohort::new(&self.config),
-                        CohortTangent::new(&self.config),
-                        Pass::new(&self.config, true),
-                    )
-                },
-                |(cohort, turns, pass), (i, (out, d_out))| {
-                    let first = i * piece;
-                    let count = out.len() / numbers;
-                    let (k, layers) = (self.kernels, &self.layers);
-                    cohort.forward(k, &self.config, layers, rows, (first, count));
-                    cohort.tangent(k, &self.config, layers, along.times, turns);
-                    for at in (0..count).step_by(self.per_tile()) {
-                        self.forward(pass, cohort, rows, (first, at));
-                        let end = (at + self.per_tile()).min(count);
-                        let span = at * numbers..end * numbers;
-                        for (j, out) in out[span.clone()].chunks_exact_mut(numbers).enumerate() {
-                            self.read(pass.out.as_slice(), j, out);
-                            let row = first + at + j;
-                            let x = &rows.x[row * numbers..(row + 1) * numbers];
-                            self.as_velocity(rows.s[row], x, out);
-                        }
-                        self.derivative(
-                            pass,
-                            (cohort, turns),
-                            rows,
-                            along,
-                            (first, at),
-                            &mut d_out[span],
-                        );
-                    }
-                },
-            );
-    }
-
-    /// The gradient with respect to all weights, in the order of [`FlatLayout`], for the cotangents that `cotangent`
-    /// makes; the items' losses. `parts` is room, of which the first is the result.
-    pub(crate) fn gradient(
-        &self,
-        rows: &ImageRows<'_>,
-        along: Option<Along<'_>>,
-        cotangent: Cotangent<'_>,
-        parts: &mut Vec<Buffer>,
-        len: usize,
-    ) -> Vec<[f64; 2]> {
-        let numbers = self.numbers();
-        let (n, per) = (rows.len(), self.per_tile());
-        // Pieces of a fixed size: sums do not depend on the number of cores.
-        let pieces = n.div_ceil(COHORT);
-        parts.resize_with(pieces, || Buffer::zeroed(len));
-        let losses: Vec<Vec<[f64; 2]>> = parts
-            .par_iter_mut()
-            .enumerate()
-            .map(|(i, gradient)| {
-                let gradient = gradient.as_mut_slice();
-                gradient.fill(0.0);
-                let config = &self.config;
-                let (mut cohort, mut pass) = (Cohort::new(config), Pass::new(config, true));
-                let mut turns = CohortTangent::new(config);
-                let mut vectors = CohortGradient::new(config);
-                vectors.clear();
-                let (k, layers) = (self.kernels, &self.layers);
-                let first = i * COHORT;
-                let count = COHORT.min(n - first);
-                cohort.forward(k, config, layers, rows, (first, count));
-                let moving = along.filter(|along| along.from < first + count);
-                if let Some(along) = moving {
-                    cohort.tangent(k, config, layers, along.times, &mut turns);
-                }
-                let (mut v, mut dv) = (vec![0.0; numbers], vec![0.0; per * numbers]);
-                let mut losses = Vec::with_capacity(count);
-                for at in (0..count).step_by(per) {
-                    self.forward(&mut pass, &cohort, rows, (first, at));
-                    let images = per.min(count - at);
-                    dv.fill(0.0);
-                    if let Some(along) = moving.filter(|along| along.from < first + at + images) {
-                        self.derivative(
-                            &mut pass,
-                            (&cohort, &turns),
-                            rows,
-                            along,
-                            (first, at),
-                            &mut dv,
-                        );
-                    }
-                    // Lanes of images that are not there have no part in the gradient.
-                    pass.d_out.as_mut_slice().fill(0.0);
-                    for j in 0..images {
-                        let row = first + at + j;
-                        self.read(pass.out.as_slice(), j, &mut v);
-                        let x = &rows.x[row * numbers..(row + 1) * numbers];
-                        self.as_velocity(rows.s[row], x, &mut v);
-                        losses.push(cotangent(row, &mut v, &dv[j * numbers..(j + 1) * numbers]));
-                        if let Some((per, _)) = self.per_rest(rows.s[row]) {
-                            v.iter_mut().for_each(|v| *v *= per);
-                        }
-                        self.write(&v, j, pass.d_out.as_mut_slice());
-                    }
-                    pass.backward(
-                        k,
-                        layers,
-                        &cohort,
-                        Some((&mut vectors, gradient)),
-                        First(at),
-                    );
-                }
-                cohort.backward(k, config, layers, &mut vectors, gradient);
-                losses
-            })
-            .collect();
-        let (sum, rest) = parts.split_at_mut(1);
-        if let Some(sum) = sum.first_mut() {
-            sum.as_mut_slice()
-                .par_chunks_mut(1 << 14)
-                .enumerate()
-                .for_each(|(i, sum)| {
-                    for part in rest.iter() {
-                        let part = &part.as_slice()[i << 14..];
-                        for (sum, v) in sum.iter_mut().zip(part) {
-                            *sum += v;
-                        }
-                    }
-                });
-        }
-        losses.into_iter().flatten().collect()
-    }
 }
 
 impl ImageMap for NativeDit {
@@ -409,25 +245,19 @@ impl ImageMap for NativeDit {
         out.par_chunks_mut(piece * numbers)
             .enumerate()
             .for_each_init(
-                || (Cohort::new(&self.config), Pass::new(&self.config, false)),
-                |(cohort, pass), (i, out)| {
+                || (Cohort::new(&self.config), self.step(false)),
+                |(cohort, passes), (i, out)| {
                     let first = i * piece;
                     let count = out.len() / numbers;
-                    cohort.forward(
-                        self.kernels,
-                        &self.config,
-                        &self.layers,
-                        rows,
-                        (first, count),
-                    );
-                    for (tile, out) in out.chunks_mut(self.per_tile() * numbers).enumerate() {
-                        let at = tile * self.per_tile();
-                        self.forward(pass, cohort, rows, (first, at));
-                        for (j, out) in out.chunks_exact_mut(numbers).enumerate() {
-                            self.read(pass.out.as_slice(), j, out);
-                            let row = first + at + j;
-                            let x = &rows.x[row * numbers..(row + 1) * numbers];
-                            self.as_velocity(rows.s[row], x, out);
+                    let (k, layers) = (self.kernels, &self.layers);
+                    cohort.forward(k, &self.config, layers, rows, (first, count));
+                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
+                        for pass in self.forward(passes, cohort, rows, (first, at)) {
+                            for j in 0..self.images(pass, cohort) {
+                                let i = pass.first.0 + j;
+                                let out = &mut out[i * numbers..(i + 1) * numbers];
+                                self.velocity(pass, j, rows, first + i, out);
+                            }
                         }
                     }
                 },
@@ -440,36 +270,44 @@ impl ImageMap for NativeDit {
             .zip(x_t.par_chunks_mut(piece * numbers))
             .enumerate()
             .for_each_init(
-                || (Cohort::new(&self.config), Pass::new(&self.config, true)),
-                |(cohort, pass), (i, (x, x_t))| {
+                || (Cohort::new(&self.config), self.step(true)),
+                |(cohort, passes), (i, (x, x_t))| {
                     let first = i * piece;
                     let count = x.len() / numbers;
                     let (k, layers) = (self.kernels, &self.layers);
                     cohort.forward(k, &self.config, layers, rows, (first, count));
                     let mut image = vec![0.0; numbers];
-                    for at in (0..count).step_by(self.per_tile()) {
-                        self.forward(pass, cohort, rows, (first, at));
-                        let images = self.per_tile().min(count - at);
-                        pass.d_out.as_mut_slice().fill(0.0);
-                        for j in 0..images {
-                            let row = first + at + j;
-                            let per = self.per_rest(rows.s[row]).map_or(1.0, |(per, _)| per);
-                            let from = &cotangent[row * numbers..(row + 1) * numbers];
-                            for (to, from) in image.iter_mut().zip(from) {
-                                *to = from * per;
-                            }
-                            self.write(&image, j, pass.d_out.as_mut_slice());
-                        }
-                        pass.backward(k, layers, cohort, None, First(at));
-                        for j in 0..images {
-                            let row = first + at + j;
-                            let span = (at + j) * numbers..(at + j + 1) * numbers;
-                            self.read_input(pass.d_x.as_slice(), j, &mut x[span.clone()]);
-                            self.read_input(pass.d_x_cond.as_slice(), j, &mut x_t[span.clone()]);
-                            if let Some((per, _)) = self.per_rest(rows.s[row]) {
+                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
+                        let passes = self.forward(passes, cohort, rows, (first, at));
+                        for pass in &mut *passes {
+                            pass.d_out.as_mut_slice().fill(0.0);
+                            for j in 0..self.images(pass, cohort) {
+                                let row = first + pass.first.0 + j;
+                                let per = self.per_rest(rows.s[row]).map_or(1.0, |(per, _)| per);
                                 let from = &cotangent[row * numbers..(row + 1) * numbers];
-                                for (to, from) in x[span].iter_mut().zip(from) {
-                                    *to -= per * from;
+                                for (to, from) in image.iter_mut().zip(from) {
+                                    *to = from * per;
+                                }
+                                self.write(&image, j, pass.d_out.as_mut_slice());
+                            }
+                        }
+                        march::backward(k, layers, cohort, None, passes);
+                        for pass in passes {
+                            for j in 0..self.images(pass, cohort) {
+                                let i = pass.first.0 + j;
+                                let span = i * numbers..(i + 1) * numbers;
+                                self.read_input(pass.d_x.as_slice(), j, &mut x[span.clone()]);
+                                self.read_input(
+                                    pass.d_x_cond.as_slice(),
+                                    j,
+                                    &mut x_t[span.clone()],
+                                );
+                                let row = first + i;
+                                if let Some((per, _)) = self.per_rest(rows.s[row]) {
+                                    let from = &cotangent[row * numbers..(row + 1) * numbers];
+                                    for (to, from) in x[span].iter_mut().zip(from) {
+                                        *to -= per * from;
+                                    }
                                 }
                             }
                         }

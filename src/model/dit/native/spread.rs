@@ -2,33 +2,83 @@
 
 // What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
 #![allow(clippy::inline_always)]
+// Loops of fixed length over registers read better by index, and unroll.
+#![allow(clippy::needless_range_loop)]
 
-use super::kernels::{Kernels, lanes, lanes_mut};
+use super::kernels::{Kernels, Lane, lanes, lanes_mut};
+use crate::model::simd::TILE;
 
 /// The image of the cohort that the tile begins with.
 #[derive(Clone, Copy)]
 pub(super) struct First(pub(super) usize);
+
+/// Each image's number over its tokens. Lengths are constants inside, so that each arm is a few whole vectors.
+#[inline(always)]
+fn spread(row: &Lane, First(first): First, tokens: usize) -> Lane {
+    #[inline(always)]
+    fn by<const T: usize>(row: &Lane, first: usize) -> Lane {
+        let mut out = [0.0; TILE];
+        for i in 0..TILE / T {
+            let v = row[first + i];
+            for l in 0..T {
+                out[i * T + l] = v;
+            }
+        }
+        out
+    }
+    match tokens {
+        4 => by::<4>(row, first),
+        8 => by::<8>(row, first),
+        16 => by::<16>(row, first),
+        32 => by::<32>(row, first),
+        _ => by::<TILE>(row, first),
+    }
+}
+
+/// Adds the sum over each image's tokens to the image's number.
+#[inline(always)]
+fn collect(row: &Lane, First(first): First, tokens: usize, out: &mut Lane) {
+    #[inline(always)]
+    fn by<const T: usize>(row: &Lane, first: usize, out: &mut Lane) {
+        for i in 0..TILE / T {
+            // In four parts, so that they go side by side.
+            let mut sums = [0.0; 4];
+            for l in 0..T / 4 {
+                for j in 0..4 {
+                    sums[j] += row[i * T + 4 * l + j];
+                }
+            }
+            out[first + i] += (sums[0] + sums[1]) + (sums[2] + sums[3]);
+        }
+    }
+    match tokens {
+        4 => by::<4>(row, first, out),
+        8 => by::<8>(row, first, out),
+        16 => by::<16>(row, first, out),
+        32 => by::<32>(row, first, out),
+        _ => by::<TILE>(row, first, out),
+    }
+}
 
 /// `a (one + scale) + shift`, the latter two one number an image; put into `out` or added.
 pub(super) fn modulate(
     k: Kernels,
     (a, one): (&[f32], f32),
     [shift, scale]: [&[f32]; 2],
-    (First(first), tokens): (First, usize),
+    (first, tokens): (First, usize),
     out: &mut [f32],
     add: bool,
 ) {
     k.run(
         #[inline(always)]
         || {
+            let keep = if add { 1.0 } else { 0.0 };
             let rows = lanes(a).iter().zip(lanes(shift)).zip(lanes(scale));
             for (out, ((a, shift), scale)) in lanes_mut(out).iter_mut().zip(rows) {
-                let chunks = out.chunks_exact_mut(tokens).zip(a.chunks_exact(tokens));
-                for (i, (out, a)) in chunks.enumerate() {
-                    let (shift, scale) = (shift[first + i], one + scale[first + i]);
-                    for (out, a) in out.iter_mut().zip(a) {
-                        *out = if add { *out } else { 0.0 } + a * scale + shift;
-                    }
+                let shift = spread(shift, first, tokens);
+                let scale = spread(scale, first, tokens);
+                for l in 0..TILE {
+                    out[l] = keep * out[l] + a[l] * (one + scale[l]) + shift[l];
                 }
             }
         },
@@ -40,7 +90,7 @@ pub(super) fn modulate_slope(
     k: Kernels,
     (d, unit): (&[f32], &[f32]),
     (scale, [d_shift, d_scale]): (&[f32], [&[f32]; 2]),
-    (First(first), tokens): (First, usize),
+    (first, tokens): (First, usize),
     out: &mut [f32],
 ) {
     k.run(
@@ -55,42 +105,33 @@ pub(super) fn modulate_slope(
             for (out, (((d, unit), scale), (d_shift, d_scale))) in
                 lanes_mut(out).iter_mut().zip(rows)
             {
-                let chunks = out
-                    .chunks_exact_mut(tokens)
-                    .zip(d.chunks_exact(tokens))
-                    .zip(unit.chunks_exact(tokens));
-                for (i, ((out, d), unit)) in chunks.enumerate() {
-                    let scale = 1.0 + scale[first + i];
-                    let (d_shift, d_scale) = (d_shift[first + i], d_scale[first + i]);
-                    for ((out, d), unit) in out.iter_mut().zip(d).zip(unit) {
-                        *out = d * scale + unit * d_scale + d_shift;
-                    }
+                let scale = spread(scale, first, tokens);
+                let d_shift = spread(d_shift, first, tokens);
+                let d_scale = spread(d_scale, first, tokens);
+                for l in 0..TILE {
+                    out[l] = d[l] * (1.0 + scale[l]) + unit[l] * d_scale[l] + d_shift[l];
                 }
             }
         },
     );
 }
 
-/// `out = gate a`, the gate one number an image; put into `out` or added.
-pub(super) fn gate(
+/// `out += gate a`, the gate one number an image.
+pub(super) fn add_gated(
     k: Kernels,
     a: &[f32],
     gate: &[f32],
-    (First(first), tokens): (First, usize),
+    (first, tokens): (First, usize),
     out: &mut [f32],
-    add: bool,
 ) {
     k.run(
         #[inline(always)]
         || {
             let rows = lanes(a).iter().zip(lanes(gate));
             for (out, (a, gate)) in lanes_mut(out).iter_mut().zip(rows) {
-                let chunks = out.chunks_exact_mut(tokens).zip(a.chunks_exact(tokens));
-                for (i, (out, a)) in chunks.enumerate() {
-                    let gate = gate[first + i];
-                    for (out, a) in out.iter_mut().zip(a) {
-                        *out = if add { *out } else { 0.0 } + a * gate;
-                    }
+                let gate = spread(gate, first, tokens);
+                for l in 0..TILE {
+                    out[l] += a[l] * gate[l];
                 }
             }
         },
@@ -102,55 +143,46 @@ pub(super) fn spread_multiply(
     k: Kernels,
     out: &mut [f32],
     (by, one): (&[f32], f32),
-    (First(first), tokens): (First, usize),
+    (first, tokens): (First, usize),
 ) {
     k.run(
         #[inline(always)]
         || {
             for (out, by) in lanes_mut(out).iter_mut().zip(lanes(by)) {
-                for (i, out) in out.chunks_exact_mut(tokens).enumerate() {
-                    let by = one + by[first + i];
-                    out.iter_mut().for_each(|v| *v *= by);
+                let by = spread(by, first, tokens);
+                for l in 0..TILE {
+                    out[l] *= one + by[l];
                 }
             }
         },
     );
 }
 
-/// Sums `a (b)` over the tokens of each image, into the image's column.
+/// Sums `a`, or `a b`, over the tokens of each image, into the image's column.
 pub(super) fn gather(
     k: Kernels,
     a: &[f32],
     b: Option<&[f32]>,
-    (First(first), tokens): (First, usize),
+    (first, tokens): (First, usize),
     out: &mut [f32],
 ) {
     k.run(
         #[inline(always)]
-        || {
-            for (f, (out, a)) in lanes_mut(out).iter_mut().zip(lanes(a)).enumerate() {
-                let mut row = *a;
-                if let Some(b) = b {
-                    for (v, b) in row.iter_mut().zip(&lanes(b)[f]) {
-                        *v *= b;
-                    }
+        || match b {
+            None => {
+                for (out, a) in lanes_mut(out).iter_mut().zip(lanes(a)) {
+                    collect(a, first, tokens, out);
                 }
-                for (i, part) in row.chunks_exact(tokens).enumerate() {
-                    out[first + i] += sum(part);
+            }
+            Some(b) => {
+                for ((out, a), b) in lanes_mut(out).iter_mut().zip(lanes(a)).zip(lanes(b)) {
+                    let mut row = [0.0; TILE];
+                    for l in 0..TILE {
+                        row[l] = a[l] * b[l];
+                    }
+                    collect(&row, first, tokens, out);
                 }
             }
         },
     );
-}
-
-/// In four parts, so that they go side by side.
-#[inline(always)]
-fn sum(part: &[f32]) -> f32 {
-    let mut sums = [0.0; 4];
-    for chunk in part.as_chunks::<4>().0 {
-        for (sum, v) in sums.iter_mut().zip(chunk) {
-            *sum += v;
-        }
-    }
-    (sums[0] + sums[1]) + (sums[2] + sums[3])
 }

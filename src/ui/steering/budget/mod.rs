@@ -10,7 +10,7 @@ use crate::steer::{Floor, GridRow};
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size, space};
-use crate::ui::widgets::{link, section, section_with};
+use crate::ui::widgets::{copy_link, section, section_with};
 
 use super::scores::chart::{Axis, Chart, Level, Scale, Series, legend};
 use super::scores::table::{self, Cell, Head, Mark, Row};
@@ -144,9 +144,7 @@ fn results(ui: &mut Ui, state: &State, answer: &BudgetAnswer) {
         format::count(u64::from(answer.request.particles)),
     );
     let right = |ui: &mut Ui| {
-        if link(ui, "Copy as CSV").clicked() {
-            ui.ctx().copy_text(summary::csv(answer));
-        }
+        copy_link(ui, "Copy as CSV", || summary::csv(answer));
     };
     section_with(ui, &title, right, |ui| {
         chips(ui, &mut plotted, &Plotted::ALL);

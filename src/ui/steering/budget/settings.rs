@@ -75,9 +75,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         return;
     }
     let runs = choice.runs(plans.len());
-    let text = format!("Start {} runs", format::count(runs));
+    // What a budget is too small or too large for is found when the runs begin.
+    let text = format!("Start up to {} runs", format::count(runs));
     let start = ui.add_enabled(runs > 0, egui::Button::new(text));
-    let start = start.on_disabled_hover_text("Choose at least one budget.");
+    let start = start
+        .on_disabled_hover_text("Choose at least one budget.")
+        .on_hover_text("A method that cannot spend a budget is left out there, and named.");
     if start.clicked() {
         state.start_budget(choice.budgets(), choice.seeds, choice.particles);
     }

@@ -2,7 +2,7 @@
 
 use eframe::egui::{Color32, CursorIcon, Id, RichText, Ui};
 
-use crate::engine::{PanelScore, TracePoint};
+use crate::engine::{PanelScore, Slot, TracePoint};
 use crate::steer::Floor;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
@@ -263,7 +263,13 @@ fn plot(ui: &mut Ui, state: &mut State, plotted: Plotted, series: &[Series], sho
     }
     legend(ui, &entries);
     if state.steering.curves.as_ref().is_some_and(|c| !c.complete) && shown.runs.complete {
-        let text = RichText::new("More times are on their way.")
+        // Esc calls them off.
+        let text = if state.is_waiting(Slot::ScoreCurves) {
+            "More times are on their way."
+        } else {
+            "The curves end here: the rest was called off."
+        };
+        let text = RichText::new(text)
             .size(size::TICK)
             .color(palette.text_faint);
         ui.label(text);

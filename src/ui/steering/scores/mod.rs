@@ -1,6 +1,6 @@
 //! What every method reached at the clock's time, beside exact: a table, the modes, curves against `t`.
 
-pub(super) mod chart;
+pub(in crate::ui) mod chart;
 mod csv;
 mod curves;
 mod figures;
@@ -16,11 +16,11 @@ use crate::ui::diversity::names::mode_names;
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{link, section_with};
+use crate::ui::widgets::{copy_link, section_with};
 
 pub(super) use csv::quoted;
 pub(super) use figures::{thousandths, with_error};
-pub use names::panel_names;
+pub use names::{panel_names, remarks};
 
 use figures::{ESS, FIGURES, NON_FINITE};
 use table::{Head, Mark, Row, Sort};
@@ -137,10 +137,9 @@ fn figures(ui: &mut Ui, shown: &Shown<'_>) {
     );
     let right = |ui: &mut Ui| {
         let modes = mode_names(&shown.runs.request.stage.world.mixture);
-        if link(ui, "Copy as CSV").clicked() {
-            let text = csv::csv(scores, &shown.names, &modes, &shown.how());
-            ui.ctx().copy_text(text);
-        }
+        copy_link(ui, "Copy as CSV", || {
+            csv::csv(scores, &shown.names, &modes, &shown.how())
+        });
     };
     section_with(ui, &title, right, |ui| {
         exact_figures(ui, shown);

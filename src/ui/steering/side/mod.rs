@@ -1,6 +1,6 @@
 //! The left panel of the Steering workspace: what is steered, towards what, and what is shown of it.
 
-mod reward;
+pub(in crate::ui) mod reward;
 
 use eframe::egui::{self, DragValue, RichText, Ui, WidgetInfo};
 

@@ -12,12 +12,16 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::{Badge, badge, close_button};
 
+use crate::ui::steering::scores::remarks;
+
 use super::{methods, options};
 
 /// Height of both rows.
 pub const HEIGHT: f32 = 54.0;
 /// Below this width the first row has no room for more than the name and its buttons.
 const NARROW: f32 = 270.0;
+/// Width of the second row that remarks leave to the cost.
+const REST: f32 = 56.0;
 
 /// Shows the header. Gives whether the panel should be closed.
 pub fn show(ui: &mut Ui, state: &mut State, index: usize, area: Rect) -> bool {
@@ -125,6 +129,7 @@ fn options_button(ui: &mut Ui, state: &mut State, index: usize) {
 fn second_row(ui: &mut Ui, state: &mut State, index: usize, narrow: bool) {
     flow(ui, state, index);
     draws(ui, state, index);
+    remark(ui, state, index);
     let palette = tokens::palette(ui);
     let runs = state.steering.runs.clone();
     let run = runs.as_ref().and_then(|runs| runs.panels.get(index));
@@ -204,6 +209,25 @@ fn draws(ui: &mut Ui, state: &mut State, index: usize) {
         info.label = Some(format!("Draws of {}", plan.method.card().title));
         info
     });
+}
+
+/// Options that change the target, and those in which this panel differs from others of its method; cut short where
+/// there is no room.
+fn remark(ui: &mut Ui, state: &State, index: usize) {
+    let text = remarks(&state.session.steering.panels, index);
+    if text.is_empty() {
+        return;
+    }
+    let note = tokens::palette(ui).note;
+    let galley = ui
+        .painter()
+        .layout_no_wrap(text.clone(), tokens::small_font(), note);
+    // Some room is for the cost.
+    let room = (ui.available_width() - REST).max(0.0);
+    let label = RichText::new(&text).size(size::SMALL).color(note);
+    let wide = vec2((galley.size().x + 1.0).min(room), 22.0);
+    ui.add_sized(wide, egui::Label::new(label).truncate())
+        .on_hover_text(format!("{text}. See the options."));
 }
 
 /// Evaluations a sample, by kind on hovering.

@@ -134,6 +134,31 @@ pub fn show(
     state.steering.picture = kept;
 }
 
+/// The reward and the contours of its target, for the canvases of another workspace.
+pub fn reward_and_target(
+    painter: &Painter,
+    state: &mut State,
+    projection: &Projection,
+    panel: usize,
+    exact: Option<&Arc<TiltedTarget>>,
+    palette: &Palette,
+) {
+    let mut kept = std::mem::take(&mut state.steering.picture);
+    let show = state.session.steering.show;
+    let reward = &state.session.steering.reward;
+    if show.reward != RewardStyle::Hidden {
+        let what = (reward, show.reward);
+        picture::show(painter, projection, what, &mut kept.reward, palette);
+    }
+    outline::show(painter, projection, reward.shape(), palette);
+    if let Some(exact) = exact {
+        let view = (projection, Layer::Panel(panel));
+        let paints = state.device.is_some();
+        target(painter, view, exact, &mut kept.target, paints, palette);
+    }
+    state.steering.picture = kept;
+}
+
 /// `p_t` of the world at the time that is shown.
 fn marginal<'a>(kept: &'a mut Picture, state: &State, t: f64) -> &'a Mixture {
     let stale = kept

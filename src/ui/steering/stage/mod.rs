@@ -20,7 +20,7 @@ use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets;
 
-pub use layers::Picture;
+pub use layers::{Picture, reward_and_target};
 
 /// Between panels.
 const GAP: f32 = 8.0;

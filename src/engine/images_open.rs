@@ -1,0 +1,114 @@
+//! Opening maps of pictures, and the classifier that judges their draws.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::checkpoint::{
+    CheckpointError, ImageCard, TensorEntry, TensorFile, image_map_from_bytes, inspect,
+    open_classifier, open_image_map, sha256_hex, shipped_image_map,
+};
+use crate::model::{ImageJudge, Judged};
+use crate::session::StoredPicture;
+
+use super::images::LoadedImages;
+use super::message::{Event, Progress, RequestId, Slot};
+use super::open::name_of;
+use super::worker::{Job, JobError, JobResult, Worker};
+
+/// What the shipped map is called.
+const SHIPPED: &str = "mnist.safetensors";
+
+impl Worker {
+    /// Opens a map of pictures; without a path the shipped one.
+    pub fn open_images(&mut self, id: RequestId, slot: Slot, path: Option<&Path>) -> JobResult {
+        let name = path.map_or_else(|| SHIPPED.to_owned(), name_of);
+        let job = Job::new(id, slot, format!("opening {name}"));
+        let stage = |worker: &Self, label: &str, fraction| {
+            let progress = Progress {
+                label: format!("{label} {name}"),
+                fraction: Some(fraction),
+                left: None,
+            };
+            worker.post(Event::Progress(id, slot, progress));
+        };
+        let failed = |e: CheckpointError| JobError::Failed(e.to_string());
+        stage(self, "checking", 0.05);
+        let (hash, parameters) = if let Some(path) = path {
+            let found = inspect(path).map_err(failed)?;
+            let parameters = found.parameters();
+            (found.hash, parameters)
+        } else {
+            let bytes = shipped()?;
+            let file = TensorFile::from_bytes(bytes, SHIPPED).map_err(failed)?;
+            let parameters = file.tensors().iter().map(TensorEntry::elements).sum();
+            (sha256_hex(bytes), parameters)
+        };
+        if !self.wanted(&job) {
+            return Err(JobError::Cancelled);
+        }
+        stage(self, "reading", 0.3);
+        let (card, map) = match path {
+            Some(path) => open_image_map(path),
+            None => image_map_from_bytes(shipped()?, SHIPPED),
+        }
+        .map_err(failed)?;
+        if !self.wanted(&job) {
+            return Err(JobError::Cancelled);
+        }
+        check(&card, &name)?;
+        let model = LoadedImages {
+            map,
+            card: Arc::new(card),
+            name,
+            path: path.map(Path::to_path_buf),
+            hash,
+            parameters,
+        };
+        self.post(Event::OpenedImages(id, slot, Arc::new(model)));
+        Ok(())
+    }
+}
+
+fn shipped() -> Result<&'static [u8], JobError> {
+    shipped_image_map().ok_or_else(|| {
+        JobError::Failed("No map of pictures is shipped with this version: open one".to_owned())
+    })
+}
+
+/// Latent pictures and large ones cannot be shown.
+fn check(card: &ImageCard, name: &str) -> Result<(), JobError> {
+    let [c, h, w] = card.model.state();
+    if matches!(c, 1 | 3) && h == w && h <= StoredPicture::MAX_SIDE as usize {
+        return Ok(());
+    }
+    Err(JobError::Failed(format!(
+        "{name}: its pictures have {c} channels of {h} x {w}; the wall shows grey or colour pixels up to 256 x 256"
+    )))
+}
+
+/// A classifier, and the names of its classes.
+pub(super) struct Judge {
+    judge: ImageJudge,
+    names: Vec<String>,
+}
+
+impl Judge {
+    /// The shipped one of digits.
+    pub fn digits() -> Result<Self, CheckpointError> {
+        let (card, judge) = open_classifier(None)?;
+        Ok(Self {
+            judge,
+            names: card.classes,
+        })
+    }
+
+    /// Whether it knows a map's pictures.
+    pub fn knows(&self, model: &LoadedImages) -> bool {
+        self.judge.config().image == model.shape() && self.names == model.card.classes
+    }
+
+    /// What it says of pictures `[n][C H W]`.
+    pub fn judge(&self, pictures: &[f32]) -> Judged {
+        self.judge.judge(pictures)
+    }
+}

@@ -1,0 +1,331 @@
+//! What the Images workspace shows: a half-formed picture, and the wall of everything it could still become.
+
+use serde::{Deserialize, Serialize};
+
+use super::document::CheckpointRef;
+use crate::lookahead::Source;
+
+/// How the wall is arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WallOrder {
+    /// Draw `i` stays in slot `i`.
+    #[default]
+    Slots,
+    /// By what the classifier says, the most frequent first.
+    Label,
+    /// Where the classifier is surest first.
+    Confidence,
+}
+
+/// A square picture of 8 bits a number, `[C][H][W]`, as text: a session holds all that it shows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoredPicture {
+    /// 1, grey, or 3, colours.
+    pub channels: u32,
+    /// Height and width.
+    pub side: u32,
+    /// Two hexadecimal digits a number.
+    pub pixels: String,
+}
+
+impl StoredPicture {
+    /// The largest height and width.
+    pub const MAX_SIDE: u32 = 256;
+
+    /// Rounds numbers in [-1, 1] to 8 bits. `None` where there are not `channels * side * side` of them.
+    pub fn new(channels: u32, side: u32, values: &[f32]) -> Option<Self> {
+        let bytes: Vec<u8> = values
+            .iter()
+            .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
+            .collect();
+        Self::from_bytes(channels, side, &bytes)
+    }
+
+    /// Takes 8-bit numbers, 0 black. `None` where there are not `channels * side * side` of them.
+    pub fn from_bytes(channels: u32, side: u32, bytes: &[u8]) -> Option<Self> {
+        let digit = |n: u8| char::from_digit(u32::from(n), 16).unwrap_or('0');
+        let stored = Self {
+            channels,
+            side,
+            pixels: bytes
+                .iter()
+                .flat_map(|b| [digit(b >> 4), digit(b & 15)])
+                .collect(),
+        };
+        stored.fault().is_none().then_some(stored)
+    }
+
+    /// How many numbers it has.
+    fn numbers(&self) -> usize {
+        let side = self.side as usize;
+        (self.channels as usize).saturating_mul(side.saturating_mul(side))
+    }
+
+    /// The numbers in [-1, 1], `[C][H][W]`; empty where the text holds none.
+    pub fn values(&self) -> Vec<f32> {
+        self.bytes()
+            .iter()
+            .map(|b| f32::from(*b) / 127.5 - 1.0)
+            .collect()
+    }
+
+    /// The numbers as 0 to 255, `[C][H][W]`; empty where the text holds none.
+    pub fn bytes(&self) -> Vec<u8> {
+        let digit = |c: u8| char::from(c).to_digit(16).map(|d| d as u8);
+        let (pairs, _) = self.pixels.as_bytes().as_chunks::<2>();
+        let bytes: Option<Vec<u8>> = pairs
+            .iter()
+            .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
+            .collect();
+        bytes
+            .filter(|bytes| bytes.len() == self.numbers())
+            .unwrap_or_default()
+    }
+
+    /// Whether it is as a map's pictures are.
+    pub fn fits(&self, [c, h, w]: [usize; 3]) -> bool {
+        h == w && self.channels as usize == c && self.side as usize == h
+    }
+
+    fn fault(&self) -> Option<&'static str> {
+        if !matches!(self.channels, 1 | 3) || !(1..=Self::MAX_SIDE).contains(&self.side) {
+            return Some("a picture has 1 or 3 channels and is 1 to 256 pixels wide");
+        }
+        let text = self.pixels.as_bytes();
+        let sound = text.len() == 2 * self.numbers() && text.iter().all(u8::is_ascii_hexdigit);
+        (!sound).then_some("a picture has two hexadecimal digits a number")
+    }
+}
+
+/// Which clean picture is noised to `x_t`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Picture {
+    /// Made by the map itself, of the chosen class.
+    Generated {
+        /// Root of its noise.
+        seed: u64,
+    },
+    /// One that came from elsewhere: a file, a draw of the wall, a brush.
+    Stored {
+        /// The picture.
+        picture: StoredPicture,
+        /// Where it came from, for a person.
+        from: String,
+    },
+}
+
+/// A draw that a person wanted to keep, with what makes it again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptPicture {
+    /// The picture, rounded to 8 bits.
+    pub picture: StoredPicture,
+    /// What the classifier said, if it was asked.
+    pub label: Option<String>,
+    /// Time of the state that it was drawn from.
+    pub t: f64,
+    /// Root of the wall's noise.
+    pub seed: u64,
+    /// Its number on the wall.
+    pub item: u32,
+}
+
+/// Everything that decides what the Images workspace shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Images {
+    /// The map of pictures.
+    pub checkpoint: CheckpointRef,
+    /// Class of a generated picture; `None` for any.
+    pub class: Option<u32>,
+    /// Whether the draws are told the class. Otherwise they see `x_t` alone.
+    pub tell_class: bool,
+    /// Guidance scale of the class where draws are told it: 1 or one that the map was trained with.
+    pub guidance: f32,
+    /// The clean picture behind `x_t`.
+    pub picture: Picture,
+    /// Root of the noise in `x_t`.
+    pub noise: u64,
+    /// The clock, 0 noise, 1 data.
+    pub t: f64,
+    /// How the draws are made.
+    pub source: Source,
+    /// Pictures on the wall, 16 to 1,024.
+    pub draws: u32,
+    /// Root of the draws' noise.
+    pub seed: u64,
+    /// How the wall is arranged.
+    pub order: WallOrder,
+    /// Whether pictures are smoothed as they are enlarged.
+    pub smooth: bool,
+    /// The selected draw.
+    pub selected: Option<u32>,
+    /// Draws that were kept, oldest first.
+    pub kept: Vec<KeptPicture>,
+}
+
+impl Default for Images {
+    fn default() -> Self {
+        Self {
+            checkpoint: CheckpointRef::Shipped,
+            class: Some(4),
+            tell_class: false,
+            guidance: 1.0,
+            picture: Picture::Generated { seed: 1 },
+            noise: 1,
+            t: 0.3,
+            source: Source::OneStep,
+            draws: 64,
+            seed: 1,
+            order: WallOrder::Slots,
+            smooth: false,
+            selected: None,
+            kept: Vec::new(),
+        }
+    }
+}
+
+impl Images {
+    /// Fewest pictures on the wall.
+    pub const MIN_DRAWS: u32 = 16;
+    /// Most pictures on the wall.
+    pub const MAX_DRAWS: u32 = 1024;
+    /// Most kept pictures.
+    pub const MAX_KEPT: usize = 200;
+    /// Most characters of all kept pictures together.
+    pub const MAX_KEPT_TEXT: usize = 4 << 20;
+    /// Longest text about a picture.
+    const MAX_TEXT: usize = 1_000;
+
+    /// Whether one more picture like `picture` can be kept.
+    pub fn has_room_for(&self, picture: &StoredPicture) -> bool {
+        let text: usize = self.kept.iter().map(|k| k.picture.pixels.len()).sum();
+        self.kept.len() < Self::MAX_KEPT && text + picture.pixels.len() <= Self::MAX_KEPT_TEXT
+    }
+
+    /// What is wrong with it, if anything: the field, its value, what is accepted.
+    pub(super) fn fault(&self) -> Option<(&'static str, String, &'static str)> {
+        if !(0.0..=1.0).contains(&self.t) {
+            return Some(("images.t", self.t.to_string(), "a time lies in [0, 1]"));
+        }
+        if !(Self::MIN_DRAWS..=Self::MAX_DRAWS).contains(&self.draws) {
+            let draws = self.draws.to_string();
+            return Some(("images.draws", draws, "16 to 1,024 are possible"));
+        }
+        if !(0.0..=100.0).contains(&self.guidance) {
+            let guidance = self.guidance.to_string();
+            return Some(("images.guidance", guidance, "0 to 100 are possible"));
+        }
+        if self.source == Source::Exact || self.source.steps() > Source::MAX_STEPS {
+            let source = self.source.to_string();
+            return Some(("images.source", source, "pictures have no closed form"));
+        }
+        if let Picture::Stored { picture, from } = &self.picture {
+            if let Some(expected) = picture.fault() {
+                let size = format!("{} x {}", picture.side, picture.side);
+                return Some(("images.picture", size, expected));
+            }
+            if from.len() > Self::MAX_TEXT {
+                let length = format!("{} bytes long", from.len());
+                return Some(("images.picture.from", length, "1,000 bytes are the most"));
+            }
+        }
+        let text: usize = self.kept.iter().map(|k| k.picture.pixels.len()).sum();
+        if self.kept.len() > Self::MAX_KEPT || text > Self::MAX_KEPT_TEXT {
+            let count = format!("{} pictures", self.kept.len());
+            return Some(("images.kept", count, "200 pictures in 4 MiB are the most"));
+        }
+        for kept in &self.kept {
+            let label = kept.label.as_ref().map_or(0, String::len);
+            let expected = kept
+                .picture
+                .fault()
+                .or((label > Self::MAX_TEXT).then_some("a label has at most 1,000 bytes"))
+                .or((!(0.0..=1.0).contains(&kept.t)).then_some("a time lies in [0, 1]"));
+            if let Some(expected) = expected {
+                return Some(("images.kept", format!("noise {}", kept.item), expected));
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::session::{Session, Workspace};
+
+    fn stored() -> StoredPicture {
+        let bytes: Vec<u8> = (0..=255).cycle().take(16 * 16 * 3).collect();
+        StoredPicture::from_bytes(3, 16, &bytes).unwrap()
+    }
+
+    #[test]
+    fn a_stored_picture_keeps_every_byte() {
+        let picture = stored();
+        let bytes = picture.bytes();
+        assert_eq!(bytes.len(), 768);
+        assert_eq!((bytes[0], bytes[17], bytes[255]), (0, 17, 255));
+        assert_eq!(StoredPicture::new(3, 16, &picture.values()), Some(picture));
+        assert_eq!(StoredPicture::from_bytes(1, 16, &[0; 3]), None);
+    }
+
+    #[test]
+    fn images_survive_a_round_trip_and_an_old_session_opens() {
+        let session = Session {
+            workspace: Workspace::Images,
+            images: Images {
+                picture: Picture::Stored {
+                    picture: stored(),
+                    from: "a draw".into(),
+                },
+                kept: vec![KeptPicture {
+                    picture: stored(),
+                    label: Some("9".into()),
+                    t: 0.25,
+                    seed: 3,
+                    item: 17,
+                }],
+                source: Source::KStep(4),
+                selected: Some(5),
+                ..Images::default()
+            },
+            ..Session::default()
+        };
+        let back = Session::from_ron(&session.to_ron(), Path::new("s.ron")).unwrap();
+        assert_eq!(back, session);
+        let old = Session::from_ron("(t: 0.5, seed: 7)", Path::new("s.ron")).unwrap();
+        assert_eq!(old.images, Images::default());
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_by_its_field() {
+        for (text, word) in [
+            ("(images: (t: 2))", "images.t"),
+            ("(images: (draws: 8))", "images.draws"),
+            ("(images: (draws: 100000))", "images.draws"),
+            ("(images: (source: Exact))", "images.source"),
+            ("(images: (guidance: inf))", "images.guidance"),
+            (
+                "(images: (picture: Stored(picture: (channels: 1, side: 2, pixels: \"00ff\"), from: \"x\")))",
+                "images.picture",
+            ),
+            (
+                "(images: (picture: Stored(picture: (channels: 3, side: 4000000000, pixels: \"\"), from: \"x\")))",
+                "images.picture",
+            ),
+            (
+                "(images: (kept: [(picture: (channels: 1, side: 1, pixels: \"zz\"), label: None, t: 0.5, seed: 1, item: 0)]))",
+                "images.kept",
+            ),
+        ] {
+            let message = Session::from_ron(text, Path::new("s.ron"))
+                .unwrap_err()
+                .to_string();
+            assert!(message.contains(word), "{text}: {message}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A tile enlarged beside the pointer, with what the classifier says; and the star that keeps it.
+
+use eframe::egui::{
+    Align2, Id, Pos2, Rect, RichText, Sense, Shape, Stroke, Tooltip, Ui, pos2, vec2,
+};
+
+use crate::ui::format;
+use crate::ui::shortcuts::{Action, keys_of};
+use crate::ui::state::State;
+use crate::ui::tokens::{self, size};
+
+use super::grid::Arranged;
+use super::shares;
+
+/// Points of the enlarged picture.
+const LARGE: f32 = 196.0;
+/// Classes that are listed.
+const LISTED: usize = 4;
+/// The smallest tile that has a star.
+pub const STAR_FROM: f32 = 34.0;
+const STAR: f32 = 15.0;
+
+/// Where a tile's star is.
+pub fn star_rect(tile: Rect) -> Rect {
+    let at = pos2(
+        tile.right() - STAR / 2.0 - 3.0,
+        tile.top() + STAR / 2.0 + 3.0,
+    );
+    Rect::from_center_size(at, vec2(STAR, STAR))
+}
+
+/// Whether the pointer is on a tile's star.
+pub fn star_is_at(arranged: &Arranged, item: usize, pointer: Option<Pos2>) -> bool {
+    let star = arranged.rect(item).map(star_rect);
+    arranged.side >= STAR_FROM
+        && star.is_some_and(|star| pointer.is_some_and(|p| star.expand(2.0).contains(p)))
+}
+
+/// A star, full where the picture is kept.
+pub fn star(ui: &Ui, rect: Rect, full: bool) {
+    let (middle, radius) = (rect.center(), rect.width() / 2.0);
+    let point = |k: usize| {
+        let angle = std::f32::consts::PI * (k as f32 / 5.0 - 0.5);
+        let reach = if k.is_multiple_of(2) { 1.0 } else { 0.45 };
+        middle + radius * reach * vec2(angle.cos(), angle.sin())
+    };
+    let painter = ui.painter();
+    painter.circle_filled(middle, radius + 1.5, tokens::faded(tokens::DARK.halo, 0.7));
+    let outline: Vec<Pos2> = (0..10).map(point).collect();
+    if full {
+        // A star is not convex: five kites from its middle are.
+        for k in (0..10).step_by(2) {
+            let kite = vec![middle, point(k + 9), point(k), point(k + 1)];
+            painter.add(Shape::convex_polygon(kite, tokens::DARK.mean, Stroke::NONE));
+        }
+    } else {
+        let stroke = Stroke::new(1.2, palette_on_pictures().text_strong);
+        painter.add(Shape::closed_line(outline, stroke));
+    }
+}
+
+/// What stands on a picture is as on dark, whatever the theme.
+fn palette_on_pictures() -> &'static tokens::Palette {
+    &tokens::DARK
+}
+
+/// Shows tile `item` enlarged beside `rect`.
+pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
+    let palette = tokens::palette(ui);
+    let Some(tile) = state.images.view.tiles.get(item) else {
+        return;
+    };
+    if tile.pixels.is_empty() {
+        return;
+    }
+    let mut listed: Vec<(usize, f32)> = tile.probabilities.iter().copied().enumerate().collect();
+    listed.sort_by(|a, b| b.1.total_cmp(&a.1));
+    listed.truncate(LISTED);
+    let place = state.images.view.place(item);
+    let keep = keys_of(ui.ctx(), Action::Keep);
+    Tooltip::always_open(
+        ui.ctx().clone(),
+        ui.layer_id(),
+        parent.with("enlarged"),
+        rect,
+    )
+    .gap(8.0)
+    .width(LARGE)
+    .show(|ui| {
+        ui.set_width(LARGE);
+        let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
+        if let Some((texture, uv)) = place {
+            ui.painter()
+                .image(texture, large, uv, tokens::coverage(1.0));
+        }
+        ui.label(
+            RichText::new(format!("Noise {item}"))
+                .font(tokens::strong_font())
+                .color(palette.text_strong),
+        );
+        for (class, probability) in listed {
+            let name = shares::word(&state.images.class_name(class));
+            bar(ui, &name, probability);
+        }
+        let hint = format!("double click goes on from it · {keep} keeps it");
+        ui.label(
+            RichText::new(hint)
+                .size(size::TICK)
+                .color(palette.text_faint),
+        );
+    });
+}
+
+/// A probability as a bar with its name and value.
+pub fn bar(ui: &mut Ui, name: &str, share: f32) {
+    let palette = tokens::palette(ui);
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 15.0), Sense::hover());
+    let painter = ui.painter();
+    let left = rect.left() + 62.0;
+    let right = rect.right() - 46.0;
+    let y = rect.center().y;
+    painter.text(
+        rect.left_center(),
+        Align2::LEFT_CENTER,
+        name,
+        tokens::small_font(),
+        palette.text,
+    );
+    let rail = |to: f32| Rect::from_min_max(pos2(left, y - 3.0), pos2(to, y + 3.0));
+    painter.rect_filled(rail(right), 2.0, palette.control);
+    if share > 0.0 {
+        let to = left + (right - left) * share.clamp(0.0, 1.0);
+        painter.rect_filled(rail(to.max(left + 1.0)), 2.0, palette.learned);
+    }
+    painter.text(
+        rect.right_center(),
+        Align2::RIGHT_CENTER,
+        format::percent(share.into()),
+        tokens::small_font(),
+        palette.text_quiet,
+    );
+}

@@ -1,0 +1,82 @@
+//! The Images workspace: a half-formed picture, and the wall of everything it could still become.
+
+mod atlas;
+mod classes;
+mod empty;
+mod futures;
+mod grid;
+mod hover;
+mod kept;
+mod paint;
+mod plates;
+mod shares;
+mod side;
+mod view;
+mod wall;
+
+use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
+
+use super::state::State;
+use super::tokens::{self, size, space};
+
+pub use paint::Brush;
+pub use view::View;
+
+/// Least and most width of the pictures at the left.
+const PLATES: [f32; 2] = [172.0, 420.0];
+/// Above each of them, for names and gaps.
+const PLATE_ROOM: f32 = 38.0 + 28.0 / 3.0;
+
+/// Shows everything between the bars.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    let palette = tokens::palette(ui);
+    let gap = space::GAP as i8;
+    let card = |left: i8, right: i8, inner_right: i8| {
+        tokens::card(palette)
+            .outer_margin(Margin {
+                left,
+                right,
+                top: 0,
+                bottom: 0,
+            })
+            .inner_margin(Margin {
+                left: 16,
+                right: inner_right,
+                top: 12,
+                bottom: 8,
+            })
+    };
+    // Three square pictures one above the other.
+    let square = (ui.available_height() - 20.0) / 3.0 - PLATE_ROOM;
+    Panel::left("pictures")
+        .exact_size((square + 32.0).clamp(PLATES[0], PLATES[1]).floor())
+        .resizable(false)
+        .show_separator_line(false)
+        .frame(card(gap, gap, 16))
+        .show(ui, |ui| plates::show(ui, state));
+    Panel::right("wall settings")
+        .default_size(size::SIDE)
+        .size_range(240.0..=420.0)
+        .show_separator_line(false)
+        .frame(card(gap, gap, 4))
+        .show(ui, |ui| side::show(ui, state));
+    CentralPanel::no_frame()
+        .frame(Frame::new().fill(palette.window))
+        .show(ui, |ui| {
+            let mut frame = tokens::card(palette);
+            frame.inner_margin = Margin {
+                left: 14,
+                right: 14,
+                top: 10,
+                bottom: 10,
+            };
+            frame.show(ui, |ui| {
+                ui.set_min_size(ui.available_size());
+                if state.images.model.is_some() {
+                    wall::show(ui, state);
+                } else {
+                    empty::show(ui, state);
+                }
+            });
+        });
+}

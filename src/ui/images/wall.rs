@@ -1,0 +1,253 @@
+//! The wall: all draws as a grid.
+
+use eframe::egui::{
+    Align, CornerRadius, CursorIcon, EventFilter, Id, Key, Layout, Rect, Response, RichText, Role,
+    Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, vec2,
+};
+
+use crate::session::WallOrder;
+use crate::ui::format;
+use crate::ui::shortcuts::{Action, keys_of};
+use crate::ui::state::{Place, State};
+use crate::ui::tokens::{self, Palette, size};
+use crate::ui::widgets::{Badge, badge, notice};
+
+use super::grid::{self, Arranged};
+use super::{hover, kept, shares};
+
+/// Tiles that are not of this state yet are paler.
+const PALE: f32 = 0.45;
+
+/// The wall's id, for the focus.
+pub fn id() -> Id {
+    Id::unique("wall")
+}
+
+/// Shows the heading, the wall and what was kept.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    header(ui, state);
+    shares::sentence(ui, state);
+    notice(ui, &mut state.notices, Place::Images);
+    ui.add_space(2.0);
+    let area = ui.available_rect_before_wrap();
+    let strip = kept::height(state);
+    let (above, below) = area.split_top_bottom_at_y(area.bottom() - strip);
+    tiles(ui, state, above);
+    if strip > 0.0 {
+        kept::show(ui, state, below);
+    }
+    ui.advance_cursor_after_rect(area);
+}
+
+fn header(ui: &mut Ui, state: &mut State) {
+    let palette = tokens::palette(ui);
+    ui.horizontal(|ui| {
+        ui.set_min_height(size::CONTROL);
+        ui.label(
+            RichText::new("What it could still become")
+                .font(tokens::heading_font())
+                .color(palette.text_strong),
+        );
+        ui.add_space(4.0);
+        if let Some(model) = &state.images.model {
+            let name = model.name.trim_end_matches(".safetensors").to_owned();
+            badge(
+                ui,
+                &Badge {
+                    text: format!("learned · {}", model.short_hash()),
+                    color: palette.learned,
+                    hover: format!("Draws of {name}, {}", state.session.images.source),
+                },
+            );
+        }
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 3.0;
+            let keys = keys_of(ui.ctx(), Action::DrawStyle);
+            let smooth = &mut state.session.images.smooth;
+            ui.toggle_value(smooth, RichText::new("smooth").size(size::SMALL))
+                .on_hover_text(format!("Smooth the pixels as they are enlarged  {keys}"));
+            ui.add_space(8.0);
+            let judged = state.images.view.drawn.as_ref();
+            let judged = judged.is_some_and(|drawn| drawn.figures.judged.is_some());
+            for (order, name, hover) in [
+                (
+                    WallOrder::Confidence,
+                    "by confidence",
+                    "Where the classifier is surest first",
+                ),
+                (
+                    WallOrder::Label,
+                    "by label",
+                    "Together where the classifier sees the same",
+                ),
+                (
+                    WallOrder::Slots,
+                    "fixed slots",
+                    "Each draw stays in its place",
+                ),
+            ] {
+                let possible = judged || order == WallOrder::Slots;
+                let chosen = state.session.images.order == order;
+                let button =
+                    eframe::egui::Button::selectable(chosen, RichText::new(name).size(size::SMALL));
+                let response = ui
+                    .add_enabled(possible, button)
+                    .on_hover_text(hover)
+                    .on_disabled_hover_text("There is no classifier for these pictures.");
+                if response.clicked() {
+                    state.session.images.order = order;
+                }
+            }
+        });
+    });
+}
+
+fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
+    let palette = tokens::palette(ui);
+    let area = area.shrink2(vec2(0.0, 4.0));
+    let response = ui.interact(area, id(), Sense::click());
+    let groups = grid::groups(&state.images.view.tiles, state.session.images.order);
+    let arranged = grid::arrange(area, &groups, 1.0 / ui.pixels_per_point());
+    let count = state.images.view.tiles.len();
+    response.widget_info(|| {
+        let mut info =
+            WidgetInfo::labeled(Role::ListBox, true, format!("Wall of {count} pictures"));
+        let selected = state.session.images.selected;
+        info.current_text_value = selected.map(|item| describe(state, item));
+        info
+    });
+    keyboard(ui, state, &response, &arranged);
+    let pointed = response.hover_pos().and_then(|point| arranged.at(point));
+    if let (Some(item), true) = (pointed, response.clicked()) {
+        response.request_focus();
+        if hover::star_is_at(&arranged, item, response.interact_pointer_pos()) {
+            state.keep_or_drop(item as u32);
+        } else {
+            state.session.images.selected = Some(item as u32);
+        }
+    } else if response.clicked() {
+        state.session.images.selected = None;
+    }
+    if let (Some(item), true) = (pointed, response.double_clicked())
+        && !hover::star_is_at(&arranged, item, response.interact_pointer_pos())
+    {
+        state.branch_from(item as u32);
+    }
+    paint(ui, state, &arranged, pointed);
+    for (group, rect) in groups.iter().zip(&arranged.labels) {
+        shares::group_label(ui, state, group, *rect);
+    }
+    if response.has_focus() {
+        ui.painter().rect_stroke(
+            area.expand2(vec2(6.0, 2.0)),
+            CornerRadius::same(size::RADIUS),
+            Stroke::new(1.0, tokens::faded(palette.focus, 0.6)),
+            StrokeKind::Inside,
+        );
+    }
+    if let Some(item) = pointed {
+        ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+        if let Some(rect) = arranged.rect(item) {
+            hover::show(ui, state, item, rect, response.id);
+        }
+    }
+    if count == 0 {
+        waiting(ui, area, palette);
+    }
+}
+
+fn waiting(ui: &mut Ui, area: Rect, palette: &Palette) {
+    let builder = UiBuilder::new()
+        .max_rect(Rect::from_center_size(area.center(), vec2(200.0, 60.0)))
+        .layout(Layout::top_down(Align::Center));
+    ui.scope_builder(builder, |ui| {
+        ui.add(eframe::egui::Spinner::new().size(20.0));
+        ui.label(RichText::new("drawing").color(palette.text_quiet));
+    });
+}
+
+/// A draw in words: `noise 17, nine 92 %`.
+pub fn describe(state: &State, item: u32) -> String {
+    let tile = state.images.view.tiles.get(item as usize);
+    match tile.and_then(super::view::Tile::likeliest) {
+        Some((class, p)) => format!(
+            "noise {item}, {} {}",
+            shares::word(&state.images.class_name(class)),
+            format::percent(p.into())
+        ),
+        None => format!("noise {item}"),
+    }
+}
+
+fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>) {
+    let palette = tokens::palette(ui);
+    let smooth = state.session.images.smooth;
+    let painter = ui.painter();
+    let view = &mut state.images.view;
+    view.prepare(ui.ctx(), smooth, arranged.side * ui.pixels_per_point());
+    let drawn = |item: usize| !view.tiles[item].pixels.is_empty();
+    for (_, rect) in arranged.cells.iter().filter(|cell| !drawn(cell.0)) {
+        painter.rect_filled(*rect, 0.0, palette.canvas);
+    }
+    let tint = |item: usize| tokens::coverage(if view.tiles[item].fresh { 1.0 } else { PALE });
+    let shown = arranged.cells.iter().filter(|cell| drawn(cell.0));
+    let tinted = shown.map(|(item, rect)| (*item, *rect, tint(*item)));
+    painter.extend(view.shapes(tinted));
+    if let Some(rect) = pointed.and_then(|item| arranged.rect(item)) {
+        outline(ui, rect, 1.0, palette.text_quiet);
+    }
+    let selected = state.session.images.selected;
+    if let Some(rect) = selected.and_then(|item| arranged.rect(item as usize)) {
+        outline(ui, rect, 2.5, palette.learned);
+    }
+    if state.session.images.kept.is_empty() && pointed.is_none() {
+        return;
+    }
+    for (item, rect) in &arranged.cells {
+        let kept = state.kept_index(*item as u32).is_some();
+        if kept || (pointed == Some(*item) && arranged.side >= hover::STAR_FROM) {
+            hover::star(ui, hover::star_rect(*rect), kept);
+        }
+    }
+}
+
+fn outline(ui: &Ui, rect: Rect, width: f32, color: eframe::egui::Color32) {
+    let stroke = Stroke::new(width, color);
+    ui.painter()
+        .rect_stroke(rect, CornerRadius::ZERO, stroke, StrokeKind::Outside);
+}
+
+/// Arrow keys move the selection while the wall has the focus, Enter goes on from it.
+fn keyboard(ui: &Ui, state: &mut State, response: &Response, arranged: &Arranged) {
+    if !response.has_focus() {
+        return;
+    }
+    state.arrows_taken = true;
+    state.space_free = true;
+    let filter = EventFilter {
+        horizontal_arrows: true,
+        vertical_arrows: true,
+        ..EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+    let (across, down, enter) = ui.input(|i| {
+        let presses = |key| i.num_presses(key) as i32;
+        (
+            presses(Key::ArrowRight) - presses(Key::ArrowLeft),
+            presses(Key::ArrowDown) - presses(Key::ArrowUp),
+            i.key_pressed(Key::Enter),
+        )
+    });
+    let images = &mut state.session.images;
+    if across != 0 || down != 0 {
+        let first = arranged.cells.first().map(|cell| cell.0);
+        let next = match images.selected {
+            Some(item) => arranged.beside(item as usize, across, down),
+            None => first,
+        };
+        images.selected = next.map(|item| item as u32);
+    }
+    if let (Some(item), true) = (images.selected, enter) {
+        state.branch_from(item);
+    }
+}

@@ -1,0 +1,339 @@
+//! The map of pictures in use, the wall as it came back, and what a person does with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::checkpoint::shipped_image_map;
+use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
+use crate::lookahead::Source;
+use crate::session::{CheckpointRef, Images, KeptPicture, Picture, StoredPicture, Workspace};
+use crate::ui::images::{Brush, View};
+use crate::ui::shortcuts::Action;
+
+use super::{Place, State, file_name, same_kind};
+
+/// The lookaheads in the order of the list, with their usual step counts: each step is a call of a large network.
+pub const IMAGE_SOURCES: [Source; 4] = [
+    Source::OneStep,
+    Source::KStep(4),
+    Source::Glass(8),
+    Source::Sde(32),
+];
+
+/// What the Images workspace knows beside the session.
+#[derive(Default)]
+pub struct ImagesState {
+    /// The map in use.
+    pub model: Option<Arc<LoadedImages>>,
+    /// The last wall, as it is shown.
+    pub view: View,
+    /// The brush, while the clean picture is painted on.
+    pub brush: Option<Brush>,
+    /// The map on its way.
+    loading: Option<(CheckpointRef, RequestId)>,
+    /// What could not be opened: not to be asked for again and again.
+    refused: Option<CheckpointRef>,
+    /// The last wall that was asked for.
+    pub(super) asked: Option<WallRequest>,
+    /// Draws a second, by source.
+    pub(super) pace: Option<(Source, f64)>,
+}
+
+impl ImagesState {
+    /// Whether a map is on its way.
+    pub fn is_loading(&self) -> bool {
+        self.loading.is_some()
+    }
+
+    /// The map on its way, in words.
+    pub fn loading_label(&self) -> Option<String> {
+        self.loading.as_ref().map(|(map, _)| match map {
+            CheckpointRef::Shipped => "loading the shipped map".to_owned(),
+            CheckpointRef::File(path) => format!("reading {}", file_name(path)),
+        })
+    }
+
+    /// The name of a class of the map in use; its number where it has none.
+    pub fn class_name(&self, class: usize) -> String {
+        self.model
+            .as_ref()
+            .and_then(|model| model.card.classes.get(class).cloned())
+            .unwrap_or_else(|| class.to_string())
+    }
+}
+
+/// Whether a map is shipped with the program.
+pub fn is_map_shipped() -> bool {
+    shipped_image_map().is_some()
+}
+
+impl State {
+    /// Whether the wall of pictures is shown.
+    pub fn is_images(&self) -> bool {
+        self.session.workspace == Workspace::Images
+    }
+
+    /// What a key stands for here; `false` where it means the same everywhere.
+    pub(super) fn perform_images(&mut self, action: Action) -> bool {
+        let images = &mut self.session.images;
+        match action {
+            Action::Redraw => images.seed = images.seed.wrapping_add(1),
+            Action::DrawStyle => images.smooth ^= true,
+            Action::Source(index) => {
+                let usual = IMAGE_SOURCES.get(index).copied();
+                if let Some(usual) = usual.filter(|usual| !same_kind(*usual, images.source)) {
+                    images.source = usual;
+                }
+            }
+            Action::Keep => self.keep_selected(),
+            Action::Branch => {
+                if let Some(item) = self.session.images.selected {
+                    self.branch_from(item);
+                }
+            }
+            // These are of the other workspaces.
+            Action::Contours
+            | Action::Velocity
+            | Action::Overlay
+            | Action::Fit
+            | Action::Edit
+            | Action::DeleteMode
+            | Action::RewardStyle
+            | Action::Trails
+            | Action::Futures => {}
+            _ => return false,
+        }
+        true
+    }
+
+    /// Opens the map that the session names, unless it is in use, on its way, or was refused.
+    pub(super) fn load_wanted_images(&mut self) {
+        let wanted = self.session.images.checkpoint.clone();
+        if self.images_in_use().as_ref() == Some(&wanted)
+            || self.images.refused.as_ref() == Some(&wanted)
+            || self.images.loading.as_ref().is_some_and(|l| l.0 == wanted)
+            || (wanted == CheckpointRef::Shipped && !is_map_shipped())
+        {
+            return;
+        }
+        let path = match &wanted {
+            CheckpointRef::Shipped => None,
+            CheckpointRef::File(path) => Some(path.clone()),
+        };
+        let id = self.engine.submit(Command::OpenImages(path));
+        self.asks.note(Slot::OpenImages, id);
+        self.images.loading = Some((wanted, id));
+    }
+
+    fn images_in_use(&self) -> Option<CheckpointRef> {
+        let model = self.images.model.as_ref()?;
+        Some(match &model.path {
+            None => CheckpointRef::Shipped,
+            Some(path) => CheckpointRef::File(path.clone()),
+        })
+    }
+
+    pub(super) fn images_opened(&mut self, id: RequestId, slot: Slot, model: Arc<LoadedImages>) {
+        self.answered(slot, id);
+        if slot == Slot::Open {
+            // Opened by hand, as any file.
+            let Some(path) = self.take_opening(id) else {
+                return;
+            };
+            self.recent.touch(&path);
+            self.session.images.checkpoint = CheckpointRef::File(path);
+            self.show_workspace(Workspace::Images);
+        } else if self.images.loading.take_if(|l| l.1 == id).is_none() {
+            return;
+        }
+        self.notices.clear(Place::Images);
+        self.images.loading = None;
+        self.images.refused = None;
+        self.fit_images_to(&model);
+        self.images.model = Some(model);
+        self.images.view = View::default();
+    }
+
+    /// Takes back what the map cannot do.
+    fn fit_images_to(&mut self, model: &LoadedImages) {
+        let images = &mut self.session.images;
+        let classes = model.map.config().label_dim as u32;
+        images.class = images.class.filter(|class| *class < classes);
+        if !model.guidance_scales().contains(&images.guidance) {
+            images.guidance = 1.0;
+        }
+        if let Picture::Stored { picture, .. } = &images.picture
+            && !picture.fits(model.shape())
+        {
+            images.picture = Picture::Generated { seed: 1 };
+        }
+    }
+
+    pub(super) fn images_refused(&mut self, id: RequestId, message: String) {
+        let Some((map, _)) = self.images.loading.take_if(|l| l.1 == id) else {
+            return;
+        };
+        if let CheckpointRef::File(path) = &map
+            && !path.exists()
+        {
+            self.recent.forget(path);
+        }
+        self.images.refused = Some(map);
+        self.notices.error(Place::Images, message);
+    }
+
+    /// The shipped map again.
+    pub fn use_shipped_images(&mut self) {
+        self.session.images.checkpoint = CheckpointRef::Shipped;
+        self.images.refused = None;
+    }
+
+    /// Chooses the class of a generated picture.
+    pub fn choose_class(&mut self, class: Option<u32>) {
+        if self.session.images.class == class {
+            return;
+        }
+        self.remember_world();
+        self.session.images.class = class;
+        if class.is_none() {
+            self.session.images.tell_class = false;
+        }
+    }
+
+    /// Another picture of the class, made by the map; the noise in `x_t` stays.
+    pub fn another_picture(&mut self) {
+        self.remember_world();
+        let images = &mut self.session.images;
+        let seed = match images.picture {
+            Picture::Generated { seed } => seed.wrapping_add(1),
+            Picture::Stored { .. } => 1,
+        };
+        images.picture = Picture::Generated { seed };
+    }
+
+    /// The picture behind `x_t`, `[C][H][W]`, 0 black; empty where it is not known yet.
+    pub fn clean_bytes(&self) -> Vec<u8> {
+        match &self.session.images.picture {
+            Picture::Stored { picture, .. } => picture.bytes(),
+            Picture::Generated { .. } => self.images.view.clean_bytes(),
+        }
+    }
+
+    /// A picture from elsewhere, to be noised.
+    pub fn take_picture(&mut self, picture: StoredPicture, from: String) {
+        self.remember_world();
+        self.session.images.picture = Picture::Stored { picture, from };
+        self.session.images.selected = None;
+    }
+
+    /// Takes draw `item` of the wall as the picture that is noised.
+    pub fn branch_from(&mut self, item: u32) {
+        let Some(picture) = self.picture_of(item) else {
+            return;
+        };
+        let from = format!("draw {item} at t = {:.3}", self.session.images.t);
+        self.take_picture(picture, from);
+    }
+
+    /// Draw `item` as it is on the wall, rounded to 8 bits.
+    fn picture_of(&self, item: u32) -> Option<StoredPicture> {
+        let view = &self.images.view;
+        let tile = view.tiles.get(item as usize)?;
+        let [c, h, _] = view.shape();
+        StoredPicture::from_bytes(c as u32, h as u32, &tile.pixels)
+    }
+
+    /// Whether a draw is among those that were kept.
+    pub fn kept_index(&self, item: u32) -> Option<usize> {
+        let tile = self.images.view.tiles.get(item as usize)?;
+        let kept = &self.session.images.kept;
+        kept.iter()
+            .position(|k| k.item == item && k.picture.bytes() == tile.pixels)
+    }
+
+    fn keep_selected(&mut self) {
+        if let Some(item) = self.session.images.selected {
+            self.keep_or_drop(item);
+        }
+    }
+
+    /// Keeps a draw, or puts it away again.
+    pub fn keep_or_drop(&mut self, item: u32) {
+        if let Some(index) = self.kept_index(item) {
+            self.drop_kept(index);
+            return;
+        }
+        let Some(picture) = self.picture_of(item) else {
+            return;
+        };
+        if !self.session.images.has_room_for(&picture) {
+            let text = "No more pictures can be kept: put some away first";
+            self.notices.error(Place::Images, text);
+            return;
+        }
+        self.remember_world();
+        let view = &self.images.view;
+        let likeliest = view.tiles[item as usize].likeliest();
+        let label = likeliest.map(|(class, _)| self.images.class_name(class));
+        let images = &mut self.session.images;
+        images.kept.push(KeptPicture {
+            picture,
+            label,
+            t: images.t,
+            seed: images.seed,
+            item,
+        });
+    }
+
+    /// Puts a kept picture away.
+    pub fn drop_kept(&mut self, index: usize) {
+        self.remember_world();
+        let kept = &mut self.session.images.kept;
+        if index < kept.len() {
+            kept.remove(index);
+        }
+    }
+
+    /// Takes a kept picture as the one that is noised.
+    pub fn branch_from_kept(&mut self, index: usize) {
+        let Some(kept) = self.session.images.kept.get(index) else {
+            return;
+        };
+        let from = format!("kept draw {} of t = {:.3}", kept.item, kept.t);
+        let picture = kept.picture.clone();
+        self.take_picture(picture, from);
+    }
+
+    /// Reads a picture file for the map in use.
+    pub(super) fn open_picture(&mut self, path: PathBuf) {
+        let Some(model) = &self.images.model else {
+            let text = format!(
+                "{}: a picture needs a map of pictures. Open one first, in the Images workspace",
+                path.display()
+            );
+            self.notices.error(Place::Program, text);
+            return;
+        };
+        let [c, h, _] = model.shape();
+        self.errands.read_picture(path, c as u32, h as u32);
+    }
+
+    pub(super) fn picture_read(&mut self, path: &Path, result: Result<StoredPicture, String>) {
+        match result {
+            Ok(picture) => {
+                self.notices.clear(Place::Images);
+                self.show_workspace(Workspace::Images);
+                self.take_picture(picture, file_name(path));
+            }
+            Err(message) => {
+                self.show_workspace(Workspace::Images);
+                self.notices.error(Place::Images, message);
+            }
+        }
+    }
+
+    /// Sets how many pictures are on the wall.
+    pub fn set_wall_draws(&mut self, draws: u32) {
+        self.session.images.draws = draws.clamp(Images::MIN_DRAWS, Images::MAX_DRAWS);
+    }
+}

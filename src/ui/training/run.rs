@@ -1,0 +1,187 @@
+//! The run: how far it is, and what a person can do with it.
+
+use eframe::egui::{self, CornerRadius, Margin, ProgressBar, RichText, Stroke, Ui, vec2};
+
+use crate::engine::TrainPhase;
+use crate::ui::errands::Pick;
+use crate::ui::format;
+use crate::ui::shortcuts::{Action, keys_of};
+use crate::ui::state::State;
+use crate::ui::tokens::{self, size};
+use crate::ui::widgets::{key_hint, link, section_with};
+
+/// Shows the section.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    let keys = keys_of(ui.ctx(), Action::Train);
+    section_with(
+        ui,
+        "Training",
+        |ui| key_hint(ui, &keys),
+        |ui| {
+            kept(ui, state);
+            progress(ui, state);
+            buttons(ui, state);
+            results(ui, state);
+            remarks(ui, state);
+        },
+    );
+}
+
+/// The run that the last window left.
+fn kept(ui: &mut Ui, state: &mut State) {
+    if state.training.kept.is_none() {
+        return;
+    }
+    let palette = tokens::palette(ui);
+    egui::Frame::new()
+        .fill(tokens::faded(palette.learned, 0.10))
+        .stroke(Stroke::new(1.0, tokens::faded(palette.learned, 0.45)))
+        .corner_radius(CornerRadius::same(size::RADIUS))
+        .inner_margin(Margin::symmetric(10, 7))
+        .show(ui, |ui| {
+            let text = "A run was kept when the window was closed. A new one takes its place.";
+            let text = RichText::new(text)
+                .size(size::SMALL)
+                .color(palette.text_strong);
+            ui.add(egui::Label::new(text).wrap());
+            ui.horizontal(|ui| {
+                if link(ui, "Go on with it").clicked() {
+                    state.take_up_training();
+                }
+                if link(ui, "Delete it").clicked() {
+                    state.forget_kept_run();
+                }
+            });
+        });
+    ui.add_space(4.0);
+}
+
+fn progress(ui: &mut Ui, state: &State) {
+    let Some(report) = &state.training.report else {
+        return;
+    };
+    let palette = tokens::palette(ui);
+    let small = |text: String| RichText::new(text).size(size::SMALL);
+    ui.spacing_mut().item_spacing.y = 4.0;
+    let color = match report.phase {
+        TrainPhase::Running => palette.learned,
+        TrainPhase::Finished => palette.good,
+        TrainPhase::Failed(_) => palette.error,
+        _ => palette.text_faint,
+    };
+    ui.add(
+        ProgressBar::new(report.fraction())
+            .desired_width(ui.available_width())
+            .desired_height(6.0)
+            .fill(color),
+    );
+    ui.horizontal(|ui| {
+        let steps = format!(
+            "step {} of {}",
+            format::count(report.step),
+            format::count(report.goal.steps())
+        );
+        ui.label(small(steps).color(palette.text));
+        let right = match (&report.phase, report.left) {
+            (TrainPhase::Running, Some(left)) => format::left(left),
+            (TrainPhase::Running, None) => "starting".to_owned(),
+            (TrainPhase::Paused, _) => "paused".to_owned(),
+            (TrainPhase::Stopped, _) => "stopped".to_owned(),
+            (TrainPhase::Finished, _) => "done".to_owned(),
+            (TrainPhase::Failed(_), _) => "failed".to_owned(),
+        };
+        ui.with_layout(egui::Layout::right_to_left(egui::Align::Center), |ui| {
+            ui.label(small(right).color(palette.text_quiet));
+        });
+    });
+}
+
+fn buttons(ui: &mut Ui, state: &mut State) {
+    let phase = state.training.report.as_ref().map(|r| r.phase.clone());
+    let awaited = state.is_training_awaited();
+    ui.horizontal(|ui| {
+        let half = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
+        let button = |ui: &mut Ui, text: &str, hover: &str| {
+            let button = egui::Button::new(text).min_size(vec2(half, size::CONTROL + 2.0));
+            ui.add(button).on_hover_text(hover).clicked()
+        };
+        match phase {
+            _ if awaited => {
+                ui.add_enabled_ui(false, |ui| button(ui, "Starting", ""));
+            }
+            Some(TrainPhase::Running) => {
+                if button(ui, "Pause", "Rest; Resume goes on from here.") {
+                    state.pause_training();
+                }
+                if button(ui, "Stop", "End here. What was learned stays.") {
+                    state.stop_training();
+                }
+            }
+            Some(TrainPhase::Paused) => {
+                if button(ui, "Resume", "Go on from here.") {
+                    state.resume_training();
+                }
+                if button(ui, "Stop", "End here. What was learned stays.") {
+                    state.stop_training();
+                }
+            }
+            _ => {
+                if button(
+                    ui,
+                    "Start",
+                    "Begin with what is on the canvas; the run before it ends.",
+                ) {
+                    state.start_training();
+                }
+            }
+        }
+    });
+}
+
+/// What was learned, as a file or in the other workspace.
+fn results(ui: &mut Ui, state: &mut State) {
+    if state.snapshot().is_none() {
+        return;
+    }
+    ui.horizontal(|ui| {
+        let room = ui.available_width() - ui.spacing().item_spacing.x;
+        ui.spacing_mut().button_padding.x = 4.0;
+        let button = |text: &str, share: f32| {
+            egui::Button::new(text).min_size(vec2(share * room, size::CONTROL))
+        };
+        let save = ui.add(button("Save as…", 0.4));
+        if save
+            .on_hover_text("Write the network as it is now to a checkpoint.")
+            .clicked()
+        {
+            state.pick(Pick::SaveModel);
+        }
+        let open = ui.add(button("Open in Posterior", 0.6));
+        if open
+            .on_hover_text("Draw with the network as it is now in the Posterior workspace.")
+            .clicked()
+        {
+            state.open_trained();
+        }
+    });
+}
+
+fn remarks(ui: &mut Ui, state: &mut State) {
+    let palette = tokens::palette(ui);
+    let Some(report) = state.training.report.clone() else {
+        return;
+    };
+    let note = |ui: &mut Ui, text: &str| {
+        let text = RichText::new(text).size(size::SMALL).color(palette.note);
+        ui.add(egui::Label::new(text).wrap());
+    };
+    if report.phase.is_open() && state.settings_changed() {
+        note(ui, "Changed settings count from the next start.");
+        if link(ui, "Start again with them").clicked() {
+            state.start_training();
+        }
+    }
+    if let Some(why) = &report.not_kept {
+        note(ui, &format!("The run is not kept on disk: {why}"));
+    }
+}

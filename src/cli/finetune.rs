@@ -252,9 +252,9 @@ fn finish(
         );
     }
     let loss = tuner.loss();
-    if loss.clipped > 0.0 {
+    if loss.clipped >= 5e-4 {
         say!(
-            "  the gradient was longer than {} in {:.0} % of the last hundred steps, and was scaled",
+            "  the gradient was longer than {} in {:.1} % of the last steps, and was scaled",
             tuner.recipe().adam.clip,
             100.0 * loss.clipped
         );

@@ -7,7 +7,7 @@ use crate::lookahead::Source;
 use crate::mixture::Preset as WorldPreset;
 use crate::model::GuidedMlp;
 use crate::reward::Reward;
-use crate::train::finetune::{FinetuneRecipe, Finetuner, Objective};
+use crate::train::finetune::{FinetuneRecipe, Finetuner};
 
 fn parent(case: &Case) -> Checkpoint {
     let preset = match case.name.split(' ').next() {
@@ -77,43 +77,6 @@ fn tuned_velocities_reach_the_target_within_twice_the_distance_of_64_gradient_fr
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-#[test]
-#[ignore = "tunes two networks: a minute. cargo test --release --locked --lib maximisation_loses -- --ignored --nocapture"]
-fn maximisation_loses_the_diversity_that_tuning_keeps() {
-    let case = Case::named("ring8 linear");
-    let sampled = |objective| {
-        let recipe = FinetuneRecipe {
-            objective,
-            steps: 500,
-            ..FinetuneRecipe::default()
-        };
-        let tuner = tuned(&case, recipe);
-        let (done, score) = case.run_with(
-            &plan(Method::Base, Flow::Ode, 100, 1),
-            Some(&guided(&tuner)),
-        );
-        let spread = crate::metrics::covariance(&done.samples);
-        println!(
-            "{objective:?}: mode TV {:.3}, variance {:.3}, mean reward {:.2} (target {:.2})",
-            score.tv,
-            spread.xx + spread.yy,
-            score.mean_reward,
-            score.target_mean_reward
-        );
-        (score, spread.xx + spread.yy)
-    };
-    let (tilt, kept) = sampled(Objective::Tilt);
-    let (maximised, left) = sampled(Objective::Maximise);
-    assert!(maximised.mean_reward > tilt.target_mean_reward + 1.0);
-    assert!(
-        maximised.tv > 0.3 && tilt.tv < 0.1,
-        "{} {}",
-        maximised.tv,
-        tilt.tv
-    );
-    assert!(left < 0.2 * kept, "{left} {kept}");
-}
-
 /// A velocity of bimodal data tuned toward `x`, with what its card says.
 fn tuned_further(steps: u64) -> (Case, Finetuner, Reward) {
     let case = Case::named("bimodal linear");
@@ -131,7 +94,7 @@ fn tuned_further(steps: u64) -> (Case, Finetuner, Reward) {
 
 #[test]
 fn a_tuned_velocity_can_be_steered_toward_a_second_reward() {
-    let (case, tuner, second) = tuned_further(150);
+    let (case, tuner, second) = tuned_further(300);
     let world = tuner.card().world.mixture;
     // The card's world tilted again is the target of the sum of both rewards.
     let both = second.tilted(&world).unwrap().target();
@@ -150,14 +113,13 @@ fn a_tuned_velocity_can_be_steered_toward_a_second_reward() {
         reward: second,
         world,
     };
-    let mut steered = plan(Method::MfmGf, Flow::Sde, 25, 16);
-    (steered.particles, steered.source) = (512, Some(Source::Glass(4)));
-    let mut alone = plan(Method::Base, Flow::Sde, 25, 1);
+    let mut steered = plan(Method::MfmGf, Flow::Sde, 40, 16);
+    (steered.particles, steered.source) = (512, Some(Source::Glass(6)));
+    let mut alone = plan(Method::Base, Flow::Sde, 40, 1);
     alone.particles = 512;
     let steered = twice.run_with(&steered, Some(&network)).1;
     let alone = twice.run_with(&alone, Some(&network)).1;
-    // Longer runs (300 and 40 steps, 6 GLASS steps) reach 0.10 where the first reward alone is 0.49 away; two exact
-    // samples of this size differ by about 0.15.
+    // 0.10 where the first reward alone is 0.49 away. Shorter runs do not do: the SDE's first steps are too long then.
     assert!(steered.sliced_w2 < 0.5 * alone.sliced_w2);
     assert!(steered.mmd_squared < 0.3 * alone.mmd_squared);
 }

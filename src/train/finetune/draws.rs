@@ -103,8 +103,8 @@ impl Group<'_> {
                 let lesson = &mut lessons[row / self.draws];
                 lesson.hold += weight / n;
                 lesson.without_reward += u32::from(!found);
-                for d in 0..2 {
-                    lesson.push[d] += half_sigma_sq * weight * f64::from(by_x_t[d]) / n;
+                for (push, pulled) in lesson.push.iter_mut().zip(by_x_t) {
+                    *push += half_sigma_sq * weight * f64::from(pulled) / n;
                 }
             });
         lessons

@@ -117,7 +117,7 @@ impl BurnImageMap {
         }
     }
 
-    fn chunks(&self, rows: &ImageRows<'_>) -> impl Iterator<Item = (usize, usize)> + use<> {
+    fn chunks(rows: &ImageRows<'_>) -> impl Iterator<Item = (usize, usize)> + use<> {
         let n = rows.len();
         (0..n)
             .step_by(Self::CHUNK)
@@ -154,7 +154,7 @@ impl ImageMap for BurnImageMap {
 
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
         let numbers: usize = self.config().state().iter().product();
-        for (first, count) in self.chunks(rows) {
+        for (first, count) in Self::chunks(rows) {
             let Asked { s, u, x, condition } = self.asked(rows, first, count, &self.device);
             let v = self.still.average_velocity(s, u, x, &condition);
             copy_out(v, &mut out[first * numbers..(first + count) * numbers]);
@@ -165,7 +165,7 @@ impl ImageMap for BurnImageMap {
         let [c, h, w] = self.config().state();
         let numbers = c * h * w;
         let learning = self.device.clone().autodiff();
-        for (first, count) in self.chunks(rows) {
+        for (first, count) in Self::chunks(rows) {
             let mut asked = self.asked(rows, first, count, &learning);
             let from = asked.x.clone().require_grad();
             asked.condition.x_t = asked.condition.x_t.require_grad();

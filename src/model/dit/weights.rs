@@ -200,9 +200,9 @@ impl Dit {
             if !name.ends_with("pos_embed") {
                 let inputs: usize = shape[1..].iter().product();
                 let scale = 0.5 / (inputs as f32).sqrt();
-                values
-                    .iter_mut()
-                    .for_each(|v| *v += scale * normal(&mut rng));
+                for v in &mut values {
+                    *v += scale * normal(&mut rng);
+                }
             }
             Ok::<_, Infallible>(values)
         };

@@ -102,7 +102,9 @@ impl NativeRun {
             };
             let weight = (squared + recipe.weight_floor).powf(-power);
             let scale = (2.0 * weight / (numbers * n) as f64) as f32;
-            v.iter_mut().for_each(|v| *v *= scale);
+            for v in v {
+                *v *= scale;
+            }
             [weight * squared, squared]
         };
         let len = self.layout.len();

@@ -90,12 +90,11 @@ impl ImageTrainer {
         } else {
             None
         };
-        let engine = match own {
-            Some(run) => Engine::Native(Box::new(run)),
-            None => {
-                let net = fresh(&device.clone().autodiff())?;
-                Engine::Burn(Box::new(BurnRun::new(net, device)))
-            }
+        let engine = if let Some(run) = own {
+            Engine::Native(Box::new(run))
+        } else {
+            let net = fresh(&device.clone().autodiff())?;
+            Engine::Burn(Box::new(BurnRun::new(net, device)))
         };
         Ok(Self {
             recipe,

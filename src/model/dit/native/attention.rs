@@ -18,7 +18,7 @@ const ROWS: usize = 8;
 pub(super) struct Heads {
     /// Width of a token.
     pub(super) width: usize,
-    pub(super) heads: usize,
+    pub(super) count: usize,
     /// Tokens of an image: a divisor of [`TILE`], at least 4.
     pub(super) tokens: usize,
 }
@@ -26,20 +26,20 @@ pub(super) struct Heads {
 impl Heads {
     /// Numbers of a tile's attention weights: for each image and head `[key][query]`.
     pub(super) const fn weights_len(self) -> usize {
-        self.heads * TILE * self.tokens
+        self.count * TILE * self.tokens
     }
 
     fn scale(self) -> f32 {
-        1.0 / ((self.width / self.heads) as f32).sqrt()
+        1.0 / ((self.width / self.count) as f32).sqrt()
     }
 
     /// `(first feature, first token, place of the weights)` for each image and head.
     fn each(self, mut work: impl FnMut(usize, usize, std::ops::Range<usize>)) {
-        let deep = self.width / self.heads;
+        let deep = self.width / self.count;
         let square = self.tokens * self.tokens;
         for image in 0..TILE / self.tokens {
-            for head in 0..self.heads {
-                let at = (image * self.heads + head) * square;
+            for head in 0..self.count {
+                let at = (image * self.count + head) * square;
                 work(head * deep, image * self.tokens, at..at + square);
             }
         }
@@ -133,7 +133,7 @@ impl Heads {
     }
 
     fn deep(self) -> usize {
-        self.width / self.heads
+        self.width / self.count
     }
 
     fn thirds(self, qkv: &[f32]) -> (&[f32], &[f32], &[f32]) {

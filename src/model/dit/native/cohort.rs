@@ -291,8 +291,8 @@ impl Cohort {
         // The conditioning state's modulation.
         if config.preserve_t_cond_0 {
             for row in lanes_mut(from.x_cond.as_mut_slice()) {
-                for l in 0..TILE {
-                    row[l] *= self.t[l];
+                for (v, t) in row.iter_mut().zip(&self.t) {
+                    *v *= t;
                 }
             }
         }

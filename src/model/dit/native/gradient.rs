@@ -200,7 +200,9 @@ impl NativeDit {
                     let dv = &dv[(i - at) * numbers..(i - at + 1) * numbers];
                     losses.push(cotangent(row, &mut v, dv));
                     if let Some((per, _)) = self.per_rest(rows.s[row]) {
-                        v.iter_mut().for_each(|v| *v *= per);
+                        for v in &mut v {
+                            *v *= per;
+                        }
                     }
                     self.write(&v, j, pass.d_out.as_mut_slice());
                 }

@@ -71,7 +71,7 @@ struct Gelu<'a, S: Simd>(&'a mut [S::f32s]);
 impl<S: Simd> Finish<S> for Gelu<'_, S> {
     #[inline(always)]
     fn take(&mut self, simd: S, at: usize, values: &mut [S::f32s]) {
-        const C: f32 = 1.595_769_1;
+        const C: f32 = 1.595_769;
         const A: f32 = 0.044_715;
         let one = simd.splat_f32s(1.0);
         for (value, slope) in values.iter_mut().zip(&mut self.0[at..]) {
@@ -229,7 +229,9 @@ impl Kernels {
                         mean[l] += row[l];
                     }
                 }
-                mean.iter_mut().for_each(|m| *m *= scale);
+                for mean in &mut mean {
+                    *mean *= scale;
+                }
                 let mut square = [0.0_f32; TILE];
                 for (unit, row) in unit.iter_mut().zip(x) {
                     for l in 0..TILE {

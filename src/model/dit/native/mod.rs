@@ -141,7 +141,7 @@ impl NativeDit {
         let (tokens, numbers) = (self.config.tokens(), self.numbers());
         for (i, image) in images.chunks_exact(numbers).take(count).enumerate() {
             self.each_number(|token, input, _, at| {
-                tile[input * TILE + i * tokens + token] = image[at]
+                tile[input * TILE + i * tokens + token] = image[at];
             });
         }
     }
@@ -216,7 +216,7 @@ impl NativeDit {
     fn read(&self, tile: &[f32], i: usize, image: &mut [f32]) {
         let tokens = self.config.tokens();
         self.each_number(|token, _, output, at| {
-            image[at] = tile[output * TILE + i * tokens + token]
+            image[at] = tile[output * TILE + i * tokens + token];
         });
     }
 
@@ -224,7 +224,7 @@ impl NativeDit {
     fn write(&self, image: &[f32], i: usize, tile: &mut [f32]) {
         let tokens = self.config.tokens();
         self.each_number(|token, _, output, at| {
-            tile[output * TILE + i * tokens + token] = image[at]
+            tile[output * TILE + i * tokens + token] = image[at];
         });
     }
 

@@ -62,7 +62,7 @@ impl Pass {
         let tile = |features: usize| Buffer::zeroed(features * TILE);
         let heads = Heads {
             width: d,
-            heads: config.num_heads,
+            count: config.num_heads,
             tokens: config.tokens(),
         };
         let kept = || Kept {

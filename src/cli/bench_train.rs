@@ -44,8 +44,9 @@ pub struct TrainRate {
     pub steps_per_second: f64,
     /// The same with every item on the diagonal, where no derivative is computed.
     pub diagonal_steps_per_second: f64,
-    /// Share of a step's time that the rest takes: for the losses here, the derivative along a direction.
-    pub derivative_share: f64,
+    /// Share of a step's time that the rest takes, which is the derivative along a direction; `None` for a loss that
+    /// needs none.
+    pub derivative_share: Option<f64>,
     /// Most memory that the process held while this was measured, in MiB; `None` where the system does not tell. Memory
     /// of a graphics device is not in it.
     pub peak_memory_mib: Option<f64>,
@@ -92,9 +93,12 @@ impl fmt::Display for TrainBench {
             let peak = row
                 .peak_memory_mib
                 .map_or_else(|| "unknown".into(), |mib| format!("{mib:.0}"));
+            let share = row
+                .derivative_share
+                .map_or_else(|| "none".into(), |share| format!("{:.0} %", 100.0 * share));
             writeln!(
                 f,
-                "{:<12} {:<9} {:<7} {:>11} {:>6} {:>9.2} {:>11.0} {:>9.0} % {peak:>10}",
+                "{:<12} {:<9} {:<7} {:>11} {:>6} {:>9.4} {:>11.1} {share:>11} {peak:>10}",
                 row.recipe,
                 row.loss,
                 row.device,
@@ -102,7 +106,6 @@ impl fmt::Display for TrainBench {
                 row.batch,
                 row.steps_per_second,
                 row.samples_per_second,
-                100.0 * row.derivative_share,
             )?;
         }
         for row in self.rates.iter().filter(|r| r.batch != r.recipe_batch) {
@@ -206,7 +209,8 @@ fn world(consistency: Consistency) -> Result<TrainRate, String> {
         samples_per_second: whole * recipe.batch as f64,
         steps_per_second: whole,
         diagonal_steps_per_second: diagonal.0,
-        derivative_share: (1.0 - whole / diagonal.0).max(0.0),
+        derivative_share: (consistency != Consistency::Semigroup)
+            .then(|| (1.0 - whole / diagonal.0).max(0.0)),
         peak_memory_mib: peak_memory_mib(),
     })
 }
@@ -257,7 +261,7 @@ fn images(device: &Device, is_shared: bool, bench: &mut TrainBench) -> Result<()
             samples_per_second: whole * batch as f64,
             steps_per_second: whole * to_recipe,
             diagonal_steps_per_second: diagonal * to_recipe,
-            derivative_share: (1.0 - whole / diagonal).max(0.0),
+            derivative_share: Some((1.0 - whole / diagonal).max(0.0)),
             peak_memory_mib: peak_memory_mib(),
         });
     }

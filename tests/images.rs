@@ -125,7 +125,7 @@ fn has_text(window: &Window, text: &str) -> bool {
 #[test]
 fn without_a_map_the_workspace_says_what_to_open_and_is_at_rest() {
     let mut window = window_of(Session::default());
-    press(&mut window, Modifiers::COMMAND, Key::Num3);
+    press(&mut window, Modifiers::COMMAND, Key::Num4);
     assert_eq!(window.state().session().workspace, Workspace::Images);
     if foresight::checkpoint::shipped_image_map().is_none() {
         window.get_by_label("No map of pictures is open");

@@ -30,11 +30,16 @@ pub fn train_images(
     data: &Path,
     device: Option<DeviceArg>,
 ) -> Result<(), String> {
-    let device = match device {
-        Some(DeviceArg::Shared) => SharedDevice::headless()
-            .and_then(|shared| shared.burn_device())
-            .map_err(|e| e.to_string())?,
-        _ => Device::flex(),
+    let (device, hardware) = match device {
+        Some(DeviceArg::Shared) => {
+            let shared = SharedDevice::headless().map_err(|e| e.to_string())?;
+            let device = shared.burn_device().map_err(|e| e.to_string())?;
+            (device, shared.info.name.clone())
+        }
+        _ => {
+            let threads = rayon::current_num_threads();
+            (Device::flex(), format!("processor, {threads} threads"))
+        }
     };
     let part = part_path(&args.out);
     let mut run = if args.resume && part.exists() {
@@ -80,12 +85,13 @@ pub fn train_images(
     while !run.is_done() {
         let has_line = curve.is_some() && (run.steps_done() + 1).is_multiple_of(args.curve_every);
         let told = has_line || run.steps_done().is_multiple_of(LOOK_EVERY);
+        let learning_rate = run.learning_rate();
         let loss = run.advance(&images, told).map_err(|e| e.to_string())?;
         bar.set_position(run.steps_done());
         if let (true, Some(curve), Some(loss)) = (has_line, &mut curve, loss) {
             curve.add(&Row {
                 step: run.steps_done(),
-                learning_rate: None,
+                learning_rate: Some(learning_rate),
                 loss,
                 distances: None,
             })?;
@@ -123,9 +129,8 @@ pub fn train_images(
         steps: run.steps_done(),
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
-        // Of a run that was taken up again nobody knows how long it took in all.
-        hours: (from == 0).then(|| begun.elapsed().as_secs_f64() / 3600.0),
-        hardware: None,
+        hours: Some(run.seconds() / 3600.0),
+        hardware: Some(hardware),
         figures: BTreeMap::new(),
     };
     write_image_map(&args.out, &card, &run.averaged()).map_err(|e| e.to_string())?;

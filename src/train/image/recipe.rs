@@ -78,12 +78,12 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 40_000,
+            steps: 24_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,
             diagonal_share: 0.5,
-            jumps_from: 12_000,
+            jumps_from: 8_000,
             consistency: ImageConsistency::MeanFlow,
             times: TimeLaw {
                 power: 2.0,

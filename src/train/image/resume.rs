@@ -26,6 +26,9 @@ const MAX_BYTES: u64 = 4 << 30;
 struct Note {
     recipe: ImageRecipe,
     step: u64,
+    /// Time that the steps took, over all sittings.
+    #[serde(default)]
+    seconds: f64,
 }
 
 impl ImageTrainer {
@@ -61,6 +64,7 @@ impl ImageTrainer {
         let note = Note {
             recipe: self.recipe.clone(),
             step: self.step,
+            seconds: self.seconds,
         };
         let note = serde_json::to_string(&note).map_err(|e| fail(e.to_string()))?;
         let metadata = HashMap::from([(KEY.to_owned(), note)]);
@@ -121,6 +125,7 @@ impl ImageTrainer {
             state.weights.insert(own.to_owned(), weight);
         }
         run.restore(note.step, &state).map_err(fail)?;
+        run.seconds = note.seconds;
         Ok(run)
     }
 }

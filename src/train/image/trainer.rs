@@ -1,6 +1,7 @@
 //! The optimisation loop.
 
 use std::path::PathBuf;
+use std::time::Instant;
 
 use burn::tensor::Device;
 
@@ -50,6 +51,7 @@ pub enum ImageTrainError {
 pub struct ImageTrainer {
     pub(super) recipe: ImageRecipe,
     pub(super) step: u64,
+    pub(super) seconds: f64,
     engine: Engine,
 }
 
@@ -99,6 +101,7 @@ impl ImageTrainer {
         Ok(Self {
             recipe,
             step: 0,
+            seconds: 0.0,
             engine,
         })
     }
@@ -111,6 +114,16 @@ impl ImageTrainer {
     /// Steps taken.
     pub fn steps_done(&self) -> u64 {
         self.step
+    }
+
+    /// Time that the steps took, in seconds, over all sittings.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
+    /// Learning rate of the next step.
+    pub fn learning_rate(&self) -> f64 {
+        self.recipe.rate_at(self.step)
     }
 
     /// Ends the run at another step than its recipe said.
@@ -156,11 +169,13 @@ impl ImageTrainer {
         data: &ImageSet,
         told: bool,
     ) -> Result<Option<StepLoss>, ImageTrainError> {
+        let begun = Instant::now();
         let loss = match &mut self.engine {
             Engine::Burn(run) => run.advance(&self.recipe, data, self.step, told),
             Engine::Native(run) => Some(run.advance(&self.recipe, data, self.step)),
         };
         self.step += 1;
+        self.seconds += begun.elapsed().as_secs_f64();
         match loss.filter(|_| told) {
             Some(loss) if !loss.weighted.is_finite() => Err(ImageTrainError::Diverged(self.step)),
             loss => Ok(loss),

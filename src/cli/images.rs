@@ -30,16 +30,13 @@ pub fn train_images(
     data: &Path,
     device: Option<DeviceArg>,
 ) -> Result<(), String> {
-    let (device, hardware) = match device {
-        Some(DeviceArg::Shared) => {
-            let shared = SharedDevice::headless().map_err(|e| e.to_string())?;
-            let device = shared.burn_device().map_err(|e| e.to_string())?;
-            (device, shared.info.name.clone())
-        }
-        _ => {
-            let threads = rayon::current_num_threads();
-            (Device::flex(), format!("processor, {threads} threads"))
-        }
+    let (device, hardware) = if device == Some(DeviceArg::Shared) {
+        let shared = SharedDevice::headless().map_err(|e| e.to_string())?;
+        let device = shared.burn_device().map_err(|e| e.to_string())?;
+        (device, shared.info.name.clone())
+    } else {
+        let threads = rayon::current_num_threads();
+        (Device::flex(), format!("processor, {threads} threads"))
     };
     let part = part_path(&args.out);
     let mut run = if args.resume && part.exists() {

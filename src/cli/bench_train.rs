@@ -18,8 +18,8 @@ const WARM_UP: u32 = 1;
 /// A rate is taken over at most this many steps, and about this long.
 const STEPS: u32 = 200;
 const LONG_ENOUGH: Duration = Duration::from_secs(4);
-/// Items of a step of images on the processor, where whole ones take minutes.
-const FEW_ITEMS: usize = 16;
+/// Items of a step of images on the processor, where large ones take minutes; enough for two cores of its kernel.
+const FEW_ITEMS: usize = 128;
 
 /// One recipe on one device.
 #[derive(Clone, Debug, Serialize)]

@@ -13,7 +13,7 @@ use foresight::session::{ComputeChoice, Steering};
 use foresight::steer::{Method, SteerPlan};
 
 /// No test waits longer than this for one event.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))

@@ -12,7 +12,7 @@ use foresight::mixture::{Preset, World};
 use foresight::session::ComputeChoice;
 
 /// No test waits longer than this for one event.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))
@@ -147,15 +147,13 @@ fn cancelling_a_request_that_still_waits_says_so_too() {
 fn a_newer_request_cancels_the_one_that_runs() {
     let world = Arc::new(World::preset(Preset::Two));
     let engine = engine();
-    engine.submit(draws(&world, Source::Sde(4096), 0.3, 200_000));
+    let older = engine.submit(draws(&world, Source::Sde(4096), 0.3, 200_000));
     std::thread::sleep(Duration::from_millis(50));
-    let begun = Instant::now();
     let newer = engine.submit(draws(&world, Source::Exact, 0.3, 64));
     wait(&engine, |event| {
+        assert!(!matches!(event, Event::Draws(id, ..) if *id == older));
         matches!(event, Event::Draws(id, ..) if *id == newer).then_some(())
     });
-    // The old request would take minutes.
-    assert!(begun.elapsed() < Duration::from_secs(20));
 }
 
 #[test]

@@ -40,7 +40,7 @@ fn tap(window: &mut Window, key: Key) {
 fn wait_for(window: &mut Window, label: &str) {
     let begun = std::time::Instant::now();
     while window.query_by_label(label).is_none() {
-        assert!(begun.elapsed().as_secs() < 60, "'{label}' did not come");
+        assert!(begun.elapsed().as_secs() < 300, "'{label}' did not come");
         std::thread::sleep(std::time::Duration::from_millis(5));
         window.step();
     }
@@ -304,7 +304,7 @@ fn drop_file(window: &mut Window, path: &Path) {
 fn wait_for_text(window: &mut Window, text: &str) {
     let begun = std::time::Instant::now();
     while window.query_all_by_label_contains(text).next().is_none() {
-        assert!(begun.elapsed().as_secs() < 60, "'{text}' did not come");
+        assert!(begun.elapsed().as_secs() < 300, "'{text}' did not come");
         std::thread::sleep(std::time::Duration::from_millis(5));
         window.step();
     }

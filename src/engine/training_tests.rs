@@ -11,7 +11,7 @@ use crate::model::MlpConfig;
 use crate::train::Recipe;
 use crate::train::finetune::FinetuneRecipe;
 
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))

@@ -6,6 +6,7 @@
 
 mod dual;
 mod expression;
+pub mod picture;
 mod quadrature;
 mod quadrature_value;
 mod shape;

@@ -69,7 +69,7 @@ fn wait(window: &mut Window, what: &str, is: impl Fn(&State) -> bool) {
     let begun = Instant::now();
     while !is(window.state()) {
         assert!(
-            begun.elapsed() < Duration::from_mins(1),
+            begun.elapsed() < Duration::from_mins(5),
             "{what} did not come"
         );
         std::thread::sleep(Duration::from_millis(5));
@@ -130,7 +130,10 @@ fn a_run_is_started_paused_resumed_saved_and_opened_in_posterior() {
     });
     let path = folder.path().join("mine.safetensors");
     window.state_mut().save_trained(path.clone());
-    wait(&mut window, "the file", |_| path.exists());
+    // The window hears of a file after it is there.
+    wait(&mut window, "the file", |s| {
+        s.recent.iter().any(|kept| kept == path)
+    });
     click(&mut window, "Open in Posterior");
     wait(&mut window, "the model", |s| {
         s.model

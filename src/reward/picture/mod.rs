@@ -1,0 +1,20 @@
+//! Rewards of pictures on plain numbers.
+
+/// A reward of pictures whose every part is at hand. Pictures are `[n][C H W]`, -1 black and 1 white. What every
+/// formula calls `r` has the strength inside. The score of a picture does not depend on the pictures beside it.
+pub trait PictureScore: Send + Sync {
+    /// `[C, H, W]` of the pictures that it scores.
+    fn shape(&self) -> [usize; 3];
+
+    /// Scores of `pictures` into `scores`, `[n]`.
+    fn score(&self, pictures: &[f32], scores: &mut [f32]);
+
+    /// Scores and their gradients, `[n]` and `[n][C H W]`.
+    ///
+    /// # Panics
+    /// May panic where [`Self::without_gradient`] names a part.
+    fn gradient(&self, pictures: &[f32], scores: &mut [f32], gradients: &mut [f32]);
+
+    /// The part that has no gradient, by name, if there is one: such a reward can be searched with, not followed.
+    fn without_gradient(&self) -> Option<&str>;
+}

@@ -7,6 +7,7 @@ mod asked;
 mod draw;
 mod generate;
 mod noise;
+mod running;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ pub(crate) use asked::{Asked, check_class, numbers};
 pub use draw::{ImageQuestion, draw_images};
 pub use generate::{ImageSampler, ParseSamplerError, generate_images};
 pub(crate) use noise::image_noise;
+pub use running::RunningImage;
 pub use state::{mean_image, noised_image};
 
 /// Rows of one network call: few, because whether the work is still wanted is asked between two calls.

@@ -88,7 +88,7 @@ fn check(card: &ImageCard, name: &str) -> Result<(), JobError> {
 
 /// A classifier, and the names of its classes.
 pub(super) struct Judge {
-    judge: ImageJudge,
+    judge: Arc<ImageJudge>,
     names: Vec<String>,
 }
 
@@ -97,7 +97,7 @@ impl Judge {
     pub fn digits() -> Result<Self, CheckpointError> {
         let (card, judge) = open_classifier(None)?;
         Ok(Self {
-            judge,
+            judge: Arc::new(judge),
             names: card.classes,
         })
     }
@@ -105,6 +105,11 @@ impl Judge {
     /// Whether it knows a map's pictures.
     pub fn knows(&self, model: &LoadedImages) -> bool {
         self.judge.config().image == model.shape() && self.names == model.card.classes
+    }
+
+    /// For whoever asks it elsewhere.
+    pub fn shared(&self) -> Arc<ImageJudge> {
+        self.judge.clone()
     }
 
     /// What it says of pictures `[n][C H W]`.

@@ -26,6 +26,10 @@ mod scores;
 mod stats;
 mod steer_message;
 mod steering;
+mod studio;
+mod studio_message;
+#[cfg(test)]
+mod studio_tests;
 mod trace;
 mod training;
 mod training_learner;
@@ -50,6 +54,7 @@ pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
+pub use studio_message::*;
 pub use training_message::*;
 
 use mailbox::Mailbox;

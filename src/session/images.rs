@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
+use super::studio::Studio;
 use super::made::{GalleryOrder, Made, Middle};
 use crate::lookahead::Source;
 
@@ -233,6 +234,8 @@ pub struct Images {
     pub stars_only: bool,
     /// What the selected draw is compared with, and the others on hovering.
     pub compare: Option<StoredPicture>,
+    /// Steered pictures.
+    pub studio: Studio,
 }
 
 impl Default for Images {
@@ -256,6 +259,7 @@ impl Default for Images {
             gallery_order: GalleryOrder::default(),
             stars_only: false,
             compare: None,
+            studio: Studio::default(),
         }
     }
 }
@@ -318,7 +322,7 @@ impl Images {
                 return Some(("images.kept", format!("noise {}", kept.item), expected));
             }
         }
-        None
+        self.studio.fault()
     }
 }
 

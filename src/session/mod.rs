@@ -7,6 +7,7 @@ mod images;
 mod made;
 mod recent;
 mod steering;
+mod studio;
 mod training;
 
 pub use document::{
@@ -19,4 +20,5 @@ pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
 pub use made::{DrawRecipe, GalleryOrder, Made, Middle};
 pub use recent::RecentFiles;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

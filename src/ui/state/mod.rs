@@ -17,6 +17,7 @@ mod notices;
 mod steer_asks;
 mod steer_clock;
 mod steering;
+mod studio;
 mod training;
 mod undo;
 mod world;
@@ -43,6 +44,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use studio::{StudioRow, StudioState};
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -143,7 +145,11 @@ impl State {
         let mut state = Self {
             fingerprint: world.fingerprint(),
             last_x_t: session.anchor.x,
-            edits: EditWatch::new(&session.steering.reward, &session.steering.panels),
+            edits: EditWatch::new(
+                &session.steering.reward,
+                &session.steering.panels,
+                &session.images.studio.settings,
+            ),
             session,
             session_path,
             world,
@@ -275,6 +281,8 @@ impl State {
             self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
+        } else if self.is_studio() && self.asks.is_waiting(Slot::Studio) {
+            self.cancel_studio();
         } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
             self.session.images.selected = None;
         } else {

@@ -3,7 +3,9 @@
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::{KeptPicture, Picture, WorldRef};
+use std::sync::Arc;
+
+use crate::session::{KeptPicture, Picture, StudioNode, StudioSettings, WorldRef};
 use crate::steer::SteerPlan;
 
 use super::State;
@@ -31,19 +33,31 @@ pub struct PictureEdit {
     picture: Picture,
     noise: u64,
     kept: Vec<KeptPicture>,
+    studio: StudioEdit,
 }
+
+/// What of the Studio can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+struct StudioEdit {
+    settings: StudioSettings,
+    lineage: Vec<Arc<StudioNode>>,
+    node: Option<u32>,
+}
+
+/// What is edited by dragging and typing.
+type Watched = (Reward, Vec<SteerPlan>, StudioSettings);
 
 /// The comparison as the history knows it, and edits that are not at rest yet.
 pub struct EditWatch {
-    known: (Reward, Vec<SteerPlan>),
-    seen: (Reward, Vec<SteerPlan>),
+    known: Watched,
+    seen: Watched,
     since: f64,
 }
 
 impl EditWatch {
     /// Begins with a comparison.
-    pub fn new(reward: &Reward, panels: &[SteerPlan]) -> Self {
-        let known = (reward.clone(), panels.to_vec());
+    pub fn new(reward: &Reward, panels: &[SteerPlan], studio: &StudioSettings) -> Self {
+        let known = (reward.clone(), panels.to_vec(), studio.clone());
         Self {
             seen: known.clone(),
             known,
@@ -54,6 +68,7 @@ impl EditWatch {
 
 impl State {
     fn edit(&self) -> Edit {
+        let studio = &self.session.images.studio;
         Edit {
             world: self.session.world.clone(),
             reward: self.session.steering.reward.clone(),
@@ -63,12 +78,19 @@ impl State {
                 picture: self.session.images.picture.clone(),
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
+                studio: StudioEdit {
+                    settings: studio.settings.clone(),
+                    lineage: studio.lineage.clone(),
+                    node: studio.node,
+                },
             },
         }
     }
 
-    fn differs(&self, from: &(Reward, Vec<SteerPlan>)) -> bool {
-        from.0 != self.session.steering.reward || from.1 != self.session.steering.panels
+    fn differs(&self, from: &Watched) -> bool {
+        from.0 != self.session.steering.reward
+            || from.1 != self.session.steering.panels
+            || from.2 != self.session.images.studio.settings
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
@@ -84,7 +106,7 @@ impl State {
         }
         if self.differs(&self.edits.seen) {
             let edit = self.edit();
-            self.edits.seen = (edit.reward, edit.panels);
+            self.edits.seen = (edit.reward, edit.panels, edit.picture.studio.settings);
             self.edits.since = self.time;
             ctx.request_repaint_after_secs(PAUSE_SECS as f32 + 0.05);
         } else if !self.dragging && self.time - self.edits.since > PAUSE_SECS {
@@ -97,13 +119,20 @@ impl State {
             return;
         }
         let now = self.edit();
-        let known = std::mem::replace(&mut self.edits.known, (now.reward, now.panels));
+        let studio = now.picture.studio.settings.clone();
+        let known = std::mem::replace(&mut self.edits.known, (now.reward, now.panels, studio));
         self.edits.seen = self.edits.known.clone();
         self.history.record(Edit {
             world: now.world,
             reward: known.0,
             panels: known.1,
-            picture: now.picture,
+            picture: PictureEdit {
+                studio: StudioEdit {
+                    settings: known.2,
+                    ..now.picture.studio
+                },
+                ..now.picture
+            },
         });
     }
 
@@ -133,6 +162,12 @@ impl State {
         images.picture = edit.picture.picture;
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
+        let studio = edit.picture.studio;
+        let is_changed = images.studio.settings != studio.settings;
+        images.studio.settings = studio.settings;
+        images.studio.lineage = studio.lineage;
+        images.studio.node = studio.node;
+        self.studio_taken_back(is_changed);
         self.steering.typed_reward = None;
         self.forget_edits();
     }
@@ -140,6 +175,10 @@ impl State {
     /// The comparison as it is now is where edits begin.
     pub(super) fn forget_edits(&mut self) {
         let steering = &self.session.steering;
-        self.edits = EditWatch::new(&steering.reward, &steering.panels);
+        self.edits = EditWatch::new(
+            &steering.reward,
+            &steering.panels,
+            &self.session.images.studio.settings,
+        );
     }
 }

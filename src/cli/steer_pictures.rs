@@ -120,8 +120,8 @@ pub(super) fn steer_pictures(
     let open = OpenMap::open(path, device)?;
     let plan = args.image_plan(&open)?;
     let shape = open.shape();
-    let judge = judge_for(args.classifier.as_deref(), shape)?
-        .map(|(card, judge)| (card, Arc::new(judge)));
+    let judge =
+        judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
     let parts = PictureParts {
         judge: judge.as_ref().map(|(_, judge)| judge.clone()),
         ..PictureParts::default()
@@ -148,8 +148,8 @@ pub(super) fn steer_pictures(
         ..ImagePlan::new(Method::Base)
     };
     let bar = progress_bar();
-    let share = base_plan.network_rows() as f64
-        / (base_plan.network_rows() + plan.network_rows()) as f64;
+    let share =
+        base_plan.network_rows() as f64 / (base_plan.network_rows() + plan.network_rows()) as f64;
     let run = |plan: &ImagePlan, from: f64, part: f64| -> Result<(ImageRun, f64), String> {
         let begun = Instant::now();
         let done = steer_images(scene, plan, 0..particles, &mut |fraction: f32| {
@@ -241,12 +241,7 @@ fn labels(card: &ClassifierCard, judge: &ImageJudge, pictures: &[f32]) -> Labels
     let shares = judged.label_shares().into_iter().enumerate();
     Labels {
         shares: shares.map(|(k, share)| (name(k), share)).collect(),
-        confidence: Mean::of(
-            &judged
-                .best()
-                .map(|(_, p)| f64::from(p))
-                .collect::<Vec<_>>(),
-        ),
+        confidence: Mean::of(&judged.best().map(|(_, p)| f64::from(p)).collect::<Vec<_>>()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use npyz::WriterBuilder as _;
-use npyz::npz::{NpzWriter, default_options};
+use npyz::npz::NpzWriter;
 use serde::Serialize;
 
 use super::pictures::{Sheet, check_sheet};
@@ -144,6 +144,11 @@ fn sheet(shape: [usize; 3], base: &ImageRun, steered: &ImageRun) -> Sheet {
         sheet.end_row();
     }
     sheet
+}
+
+/// Options of an entry: npyz does not name their type.
+fn default_options<'a, W: 'a, O: Default, R>(_: impl Fn(&'a mut W, &'a str, O) -> R) -> O {
+    O::default()
 }
 
 #[expect(

@@ -92,7 +92,9 @@ impl Worker {
     pub fn studio(&mut self, id: RequestId, request: StudioRequest) -> JobResult {
         let job = Job::new(id, Slot::Studio, "steering pictures");
         let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
-        let judge = self.judge(&request.model).map(super::images_open::Judge::shared);
+        let judge = self
+            .judge(&request.model)
+            .map(super::images_open::Judge::shared);
         let parts = PictureParts {
             judge: judge.clone(),
             references: request.references.clone(),

@@ -30,15 +30,13 @@ pub struct StoredState(String);
 impl StoredState {
     /// Keeps every bit.
     pub fn new(values: &[f32]) -> Self {
-        let digit = |n: u32| char::from_digit(n & 15, 16).unwrap_or('0');
-        let digits = |v: &f32| (0..8).rev().map(move |k| (v.to_bits() >> (4 * k), k));
-        Self(
-            values
-                .iter()
-                .flat_map(digits)
-                .map(|(bits, _)| digit(bits))
-                .collect(),
-        )
+        use std::fmt::Write as _;
+        let mut text = String::with_capacity(8 * values.len());
+        for v in values {
+            // Writing to a string never fails.
+            let _ = write!(text, "{:08x}", v.to_bits());
+        }
+        Self(text)
     }
 
     /// The numbers; `None` where the text holds none.

@@ -36,7 +36,7 @@ fn plan(method: Method, flow: Flow, draws: u32) -> ImagePlan {
     ImagePlan {
         flow,
         draws,
-        steps: 100,
+        steps: 60,
         ..ImagePlan::new(method)
     }
 }
@@ -68,15 +68,15 @@ fn both_estimators_of_the_map_reach_the_tilted_law() {
         (Method::MfmMix, 32),
     ] {
         for flow in [Flow::Ode, Flow::Sde] {
-            let run = steered(&map, &reward, &plan(method, flow, draws), 600);
+            let run = steered(&map, &reward, &plan(method, flow, draws), 300);
             let (found, spread) = law(&run.pictures);
-            // Standard errors as above; what is left is the bias of so many draws.
+            // 1,200 pixels: standard errors 0.014 and 0.010; the rest is the step and the bias of so many draws.
             assert!(
-                (found - mean).abs() < 0.05,
+                (found - mean).abs() < 0.06,
                 "{method} {flow}: {found}, {mean}"
             );
             assert!(
-                (spread - sd).abs() < 0.05,
+                (spread - sd).abs() < 0.06,
                 "{method} {flow}: {spread}, {sd}"
             );
             assert_eq!(run.non_finite, 0);

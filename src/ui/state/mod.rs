@@ -44,7 +44,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
-pub use studio::{StudioRow, StudioState};
+pub use studio::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;

@@ -175,7 +175,8 @@ impl State {
 
     pub(super) fn take_studio(&mut self, id: RequestId, answer: Arc<StudioAnswer>) {
         let newest = self.images.studio.asked.as_ref();
-        let is_wanted = newest.is_some_and(|asked| Arc::ptr_eq(&asked.model, &answer.request.model));
+        let is_wanted =
+            newest.is_some_and(|asked| Arc::ptr_eq(&asked.model, &answer.request.model));
         if answer.complete {
             self.answered(Slot::Studio, id);
             self.notices.clear(Place::Images);
@@ -226,6 +227,15 @@ impl State {
                 studio.settings.start = StudioStart::Noise;
                 studio.node = None;
             }
+        }
+        self.images.studio = StudioState::default();
+    }
+
+    /// Another session has a Studio of its own.
+    pub(super) fn close_studio(&mut self) {
+        if self.asks.is_waiting(Slot::Studio) {
+            self.engine.cancel(Slot::Studio);
+            self.asks.close(Slot::Studio);
         }
         self.images.studio = StudioState::default();
     }
@@ -293,6 +303,17 @@ impl State {
     /// Ends the runs; what was reached stays.
     pub fn cancel_studio(&mut self) {
         self.engine.cancel(Slot::Studio);
+    }
+
+    /// What a person should know of the runs that are shown.
+    pub fn studio_note(&self) -> Option<&'static str> {
+        let answer = self.images.studio.answer.as_ref()?;
+        if self.images.studio.is_stopped && !answer.complete {
+            return Some("The runs end here: the rest was called off.");
+        }
+        let lost: u64 = answer.panels.iter().map(|run| run.non_finite).sum();
+        (lost > 0)
+            .then_some("Some pictures are not finite numbers: take more steps, or a weaker reward.")
     }
 
     /// Whether the settings are no longer those that were started.
@@ -503,7 +524,10 @@ mod tests {
             .iter()
             .map(|r| r.panel.reward.to_string())
             .collect();
-        assert_eq!(texts[1..4], ["brightness@0.5", "brightness", "brightness@2"]);
+        assert_eq!(
+            texts[1..4],
+            ["brightness@0.5", "brightness", "brightness@2"]
+        );
         studio.show = StudioShow::Draws;
         let draws = rows(&studio);
         assert!(draws[1].warning.is_some(), "one draw does not steer");

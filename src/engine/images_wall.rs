@@ -25,6 +25,8 @@ const MOST_CHUNK: u32 = 64;
 const BETWEEN_ANSWERS: Duration = Duration::from_millis(120);
 /// Jumps in which a picture is made from noise.
 const GENERATION_STEPS: u32 = 8;
+/// Steps of a tuned velocity's ODE, which has no jumps.
+const ODE_STEPS: u32 = 32;
 
 /// What the next wall may use again.
 #[derive(Default)]
@@ -219,7 +221,7 @@ impl Worker {
         let mut watch = |_| self.look_up(job, None);
         let picture: Arc<[f32]> = generate_images(
             &*model.map,
-            ImageSampler::Kernel(GENERATION_STEPS),
+            sampler(model),
             asked,
             noise,
             0,
@@ -234,6 +236,15 @@ impl Worker {
             picture: picture.clone(),
         });
         Ok(picture)
+    }
+}
+
+/// How a picture is made: a tuned velocity has no draws, and follows its ODE.
+fn sampler(model: &LoadedImages) -> ImageSampler {
+    if model.map.has_jumps() {
+        ImageSampler::Kernel(GENERATION_STEPS)
+    } else {
+        ImageSampler::Flow(ODE_STEPS)
     }
 }
 

@@ -289,6 +289,7 @@ mod tests {
                 code_version: "0".into(),
                 licence: "none".into(),
                 hours: None,
+                tuned: None,
                 hardware: None,
                 figures: std::collections::BTreeMap::new(),
             },

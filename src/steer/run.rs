@@ -41,6 +41,11 @@ pub enum SteerError {
         "the draws '{0}' need a flow map, and this checkpoint is a fine-tuned velocity: choose glass or sde, which follow it"
     )]
     VelocityOnly(Source),
+    /// The same of a map of pictures, whose draws are one-step alone.
+    #[error(
+        "this method looks at draws of a flow map, and this map of pictures is a tuned velocity, which has none: choose dps, lgd or best-of-n"
+    )]
+    NoPictureDraws,
     /// A fine-tuned velocity asked for a method that jumps.
     #[error(
         "this method jumps with a flow map, and this checkpoint is a fine-tuned velocity: choose one that does not, such as mfm-gf"

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::ImageMap;
 use crate::process::SigmaSchedule;
 use crate::reward::picture::PictureScore;
-use crate::steer::registry::{Estimator, METHODS, Method, MethodCard, Scheme};
+use crate::steer::registry::{Estimator, Lookahead, METHODS, Method, MethodCard, Scheme};
 use crate::steer::{Flow, Renormalise, SteerError, SteerPlan};
 
 /// A steered run of pictures: the same plan, map, reward and particle give the same picture.
@@ -213,6 +213,10 @@ impl ImagePlan {
         let (of_map, of_reward) = (map.config().state(), reward.shape());
         if of_map != of_reward {
             return Err(SteerError::PictureSize { of_map, of_reward });
+        }
+        let draws = self.method.card().lookahead == Lookahead::Posterior;
+        if draws && !map.has_jumps() {
+            return Err(SteerError::NoPictureDraws);
         }
         if let (true, Some(part)) = (self.needs_gradient(), reward.without_gradient()) {
             return Err(SteerError::NoRewardGradient {

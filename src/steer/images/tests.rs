@@ -331,6 +331,27 @@ fn a_reward_without_gradient_is_refused_where_one_is_followed() {
 }
 
 #[test]
+fn a_velocity_without_jumps_steers_where_nothing_is_drawn() {
+    let mut map = ToyMap::new();
+    map.jumps = false;
+    let reward = ToyReward::bowl(1.0, 0.5);
+    let scene = ImageScene {
+        map: &map,
+        reward: &reward,
+    };
+    for card in ImagePlan::methods() {
+        let plan = ImagePlan {
+            steps: 2,
+            draws: 2,
+            ..ImagePlan::new(card.method)
+        };
+        let run = steer_images(scene, &plan, 0..1, &mut |_: f32| true);
+        let draws = card.lookahead == crate::steer::Lookahead::Posterior;
+        assert_eq!(run.is_err(), draws, "{card:?}");
+    }
+}
+
+#[test]
 fn impossible_questions_are_refused_and_a_run_stops_when_told() {
     let (map, reward) = (ToyMap::new(), ToyReward::bowl(1.0, 0.5));
     let scene = ImageScene {

@@ -9,6 +9,8 @@ pub(super) const NUMBERS: usize = 4;
 /// Pictures of 2 x 2 independent pixels of one mean and variance a class: the posterior and its flow are closed forms.
 pub(super) struct ToyMap {
     config: DitConfig,
+    /// Whether it is a map, or a velocity alone.
+    pub jumps: bool,
     /// Mean of each class; the last is that of no class.
     pub means: [f64; 3],
     /// Variance of a pixel.
@@ -25,6 +27,7 @@ impl ToyMap {
                 label_dim: 2,
                 ..DitConfig::digits()
             },
+            jumps: true,
             means: [-0.6, 0.9, 0.2],
             variance: 0.5,
         }
@@ -56,6 +59,10 @@ impl ToyMap {
 impl ImageMap for ToyMap {
     fn config(&self) -> &DitConfig {
         &self.config
+    }
+
+    fn has_jumps(&self) -> bool {
+        self.jumps
     }
 
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {

@@ -259,7 +259,7 @@ const KINDS: [PictureKind; 20] = [
 ];
 
 /// Most colours of a palette.
-const MOST_COLOURS: usize = 16;
+pub(super) const MOST_COLOURS: usize = 16;
 
 impl PictureKind {
     /// All there are, in the order of lists.
@@ -353,6 +353,19 @@ impl PictureTerm {
             }
             Self::Class(class) => Some(class.to_string()),
             _ => self.reference().map(|number| number.to_string()),
+        }
+    }
+
+    /// The same compared with another reference picture; as it is where it is compared with none.
+    #[must_use]
+    pub fn with_reference(&self, number: u32) -> Self {
+        match self {
+            Self::Similar(_) => Self::Similar(number),
+            Self::Masked(_) => Self::Masked(number),
+            Self::Blurred(_) => Self::Blurred(number),
+            Self::Downsampled(_) => Self::Downsampled(number),
+            Self::Grey(_) => Self::Grey(number),
+            other => other.clone(),
         }
     }
 

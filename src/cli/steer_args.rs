@@ -11,6 +11,7 @@ use super::steer_options::refuse_idle;
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
 use crate::reward::{Expression, Reward};
+use crate::session::FreePart;
 use crate::steer::{
     ControlForm, DiamondWeights, Flow, METHODS, Method, Preset, Renormalise, Resampling, SteerPlan,
 };
@@ -155,9 +156,13 @@ pub struct SteerArgs {
     /// Pictures: guidance scale of the class, 1 or one that the map was trained with. 1 if not given.
     #[arg(long, value_name = "SCALE")]
     pub class_guidance: Option<f32>,
-    /// Pictures: another reward that is only looked at, to see whether it falls while the first rises.
-    #[arg(long, value_name = "SPEC")]
-    pub second: Option<String>,
+    /// Pictures: a reference picture for rewards that need one, PNG or JPEG; the first is number 1.
+    #[arg(long, value_name = "PICTURE")]
+    pub reference: Vec<PathBuf>,
+    /// Pictures: what 'masked' leaves free of every reference picture: lower, upper, left, right, middle or around.
+    /// The lower half if not given.
+    #[arg(long, value_name = "PART", value_parser = super::futures_reward::parse_free)]
+    pub free: Option<FreePart>,
     /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,

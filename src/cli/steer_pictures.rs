@@ -5,13 +5,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::DeviceArg;
+use super::futures_reward::RewardOptions;
 use super::pictures::{OpenMap, advance, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
-use super::steer_pictures_out::{Labels, Mean, PicturesReport, Side, check_out, print, write};
+use super::steer_pictures_out::{
+    Labels, Mean, PicturesReport, Second, Side, check_out, print, write,
+};
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
+use crate::engine::typical_digits;
 use crate::model::ImageJudge;
-use crate::reward::picture::{PictureParts, PictureReward, PictureScore};
+use crate::reward::picture::{PictureReward, PictureRewardError};
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageRun, ImageScene, steer_images};
 
@@ -28,7 +32,8 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
     let given = [
         ("--class", args.class.is_some()),
         ("--class-guidance", args.class_guidance.is_some()),
-        ("--second", args.second.is_some()),
+        ("--reference", !args.reference.is_empty()),
+        ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {
@@ -91,17 +96,6 @@ impl SteerArgs {
     }
 }
 
-/// A reward, with what it refers to.
-fn bound(
-    text: &str,
-    shape: [usize; 3],
-    parts: &PictureParts,
-) -> Result<(PictureReward, Arc<dyn PictureScore>), String> {
-    let reward: PictureReward = text.parse().map_err(|e| format!("{e}"))?;
-    let score = reward.bind(shape, parts).map_err(|e| e.to_string())?;
-    Ok((reward, score))
-}
-
 /// Runs the command.
 ///
 /// # Errors
@@ -122,16 +116,27 @@ pub(super) fn steer_pictures(
     let shape = open.shape();
     let judge =
         judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
-    let parts = PictureParts {
-        judge: judge.as_ref().map(|(_, judge)| judge.clone()),
-        ..PictureParts::default()
+    let network = judge.as_ref().map(|(_, judge)| judge);
+    let text = args.reward.text();
+    let reward: PictureReward = text
+        .parse()
+        .map_err(|e: PictureRewardError| e.to_string())?;
+    let options = RewardOptions {
+        reward: Some(reward.clone()),
+        reference: args.reference.clone(),
+        free: args.free.unwrap_or_default(),
     };
-    let (reward, score) = bound(args.reward.text(), shape, &parts)?;
-    let second = args
-        .second
-        .as_deref()
-        .map(|text| bound(text, shape, &parts))
-        .transpose()?;
+    let Some(score) = options.bind(shape, network)? else {
+        return Err("give a --reward".into());
+    };
+    let typical = typical_digits().filter(|typical| {
+        // What is typical is known of the shipped classifier alone.
+        let knows = |judge: &Arc<ImageJudge>| {
+            let config = judge.config();
+            typical.width() == config.features() && typical.classes() == config.classes
+        };
+        args.classifier.is_none() && network.is_some_and(knows)
+    });
     let particles = args.particles.unwrap_or(PARTICLES);
     let scene = ImageScene {
         map: &*open.map,
@@ -170,12 +175,13 @@ pub(super) fn steer_pictures(
     }
     let side = |run: &ImageRun, seconds: f64| Side {
         reward: Mean::of(&run.rewards),
-        second: second.as_ref().map(|(_, score)| {
-            let mut scores = vec![0.0_f32; run.rewards.len()];
-            score.score(&run.pictures, &mut scores);
-            let scores: Vec<f64> = scores.into_iter().map(f64::from).collect();
-            Mean::of(&scores)
-        }),
+        second: Second::of(
+            &reward,
+            &run.pictures,
+            run.rewards.len(),
+            network,
+            typical.as_ref(),
+        ),
         labels: judge
             .as_ref()
             .map(|(card, judge)| labels(card, judge, &run.pictures)),
@@ -202,7 +208,6 @@ pub(super) fn steer_pictures(
         shape,
         class: open.class_name(label).to_owned(),
         reward: reward.to_string(),
-        second: second.as_ref().map(|(reward, _)| reward.to_string()),
         method: plan.method.card().title,
         published_in: plan.method.card().source,
         warning: plan.warning(),

@@ -2,14 +2,18 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use npyz::WriterBuilder as _;
 use npyz::npz::NpzWriter;
 use serde::Serialize;
 
 use super::pictures::{Sheet, check_sheet};
-use crate::metrics::Counters;
+use crate::engine::second_scores;
+use crate::metrics::{Counters, FeatureClasses};
 use crate::mixture::shortened;
+use crate::model::ImageJudge;
+use crate::reward::picture::PictureReward;
 use crate::session::write_atomically;
 use crate::steer::images::{ImagePlan, ImageRun};
 
@@ -45,11 +49,41 @@ pub(super) struct Labels {
     pub confidence: Mean,
 }
 
+/// A score that the reward does not know; more is better.
+#[derive(Debug, Serialize)]
+pub(super) struct Second {
+    pub name: &'static str,
+    pub what: &'static str,
+    #[serde(flatten)]
+    pub mean: Mean,
+    pub scores: Vec<f32>,
+}
+
+impl Second {
+    pub fn of(
+        reward: &PictureReward,
+        pictures: &[f32],
+        count: usize,
+        judge: Option<&Arc<ImageJudge>>,
+        typical: Option<&FeatureClasses>,
+    ) -> Self {
+        let judged = judge.map(|judge| judge.judge(pictures));
+        let (kind, scores) = second_scores(reward, pictures, count, judged.as_ref(), typical);
+        let values: Vec<f64> = scores.iter().map(|v| f64::from(*v)).collect();
+        Self {
+            name: kind.name(),
+            what: kind.what(),
+            mean: Mean::of(&values),
+            scores,
+        }
+    }
+}
+
 /// One of the two runs.
 #[derive(Debug, Serialize)]
 pub(super) struct Side {
     pub reward: Mean,
-    pub second: Option<Mean>,
+    pub second: Second,
     pub labels: Option<Labels>,
     pub counters: Counters,
     pub evaluations: u64,
@@ -69,8 +103,6 @@ pub(super) struct PicturesReport<'a> {
     /// The class that the velocity and the draws were told.
     pub class: String,
     pub reward: String,
-    /// Another reward, that nothing was steered toward.
-    pub second: Option<String>,
     pub method: &'static str,
     /// Where the method comes from.
     pub published_in: &'static str,
@@ -241,20 +273,24 @@ pub(super) fn print(report: &PicturesReport<'_>) {
     }
     let (gain, error) = (report.gain.mean, report.gain.standard_error);
     say!("  gain     {gain:.3} +- {error:.3} a picture over the same noise unsteered");
-    if let (Some(base), Some(steered), Some(name)) =
-        (report.base.second, report.steered.second, &report.second)
-    {
-        say!(
-            "  second   {}: {:.3} +- {:.3} before, {:.3} +- {:.3} steered",
-            shortened(name, 60),
-            base.mean,
-            base.standard_error,
-            steered.mean,
-            steered.standard_error
-        );
-        if gain > 0.0 && steered.mean < base.mean {
-            say!("  note: the reward rose while the second score fell");
-        }
+    let (base, steered) = (&report.base.second, &report.steered.second);
+    let differences: Vec<f64> = steered
+        .scores
+        .iter()
+        .zip(&base.scores)
+        .map(|(steered, base)| f64::from(steered - base))
+        .collect();
+    let fell = Mean::of(&differences);
+    say!(
+        "  second   {}: {:.3} +- {:.3} before, {:.3} +- {:.3} steered",
+        steered.name,
+        base.mean.mean,
+        base.mean.standard_error,
+        steered.mean.mean,
+        steered.mean.standard_error
+    );
+    if gain > 0.0 && -fell.mean > 2.0 * fell.standard_error {
+        say!("  note: the reward rose while the second score fell: it is exploited");
     }
 }
 

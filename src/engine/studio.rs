@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::model::ImageJudge;
+use crate::metrics::FeatureClasses;
+use crate::model::{ImageJudge, Judged};
 use crate::reward::picture::{PictureParts, PictureScore};
 use crate::steer::SteerError;
 use crate::steer::images::{ImageFrame, ImageRun, ImageScene, ImageWatch, steer_images_from};
 
+use super::images_rewards::{SecondKind, second_scores};
 use super::message::{Event, RequestId, Slot};
 use super::studio_message::{StudioAnswer, StudioRequest, StudioRun};
 use super::worker::{Job, JobError, JobResult, Worker};
@@ -51,8 +53,8 @@ impl StudioMemo {
 /// What all panels are scored with.
 struct Measures {
     reward: Arc<dyn PictureScore>,
-    second: Option<Arc<dyn PictureScore>>,
     judge: Option<Arc<ImageJudge>>,
+    typical: Option<FeatureClasses>,
 }
 
 /// Puts frames on the shelf, where the worker finds them.
@@ -92,20 +94,19 @@ impl Worker {
     pub fn studio(&mut self, id: RequestId, request: StudioRequest) -> JobResult {
         let job = Job::new(id, Slot::Studio, "steering pictures");
         let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
-        let judge = self
-            .judge(&request.model)
-            .map(super::images_open::Judge::shared);
+        let judge = self.judge(&request.model);
+        let typical = judge.and_then(|judge| judge.typical().cloned());
+        let judge = judge.map(|judge| judge.network().clone());
         let parts = PictureParts {
             judge: judge.clone(),
             references: request.references.clone(),
         };
         let shape = request.model.shape();
         let bound = request.measure.bind(shape, &parts);
-        let second = request.second.as_ref().map(|s| s.bind(shape, &parts));
         let measures = Measures {
             reward: bound.map_err(|e| failed(&e))?,
-            second: second.transpose().map_err(|e| failed(&e))?,
             judge,
+            typical,
         };
         let rewards: Result<Vec<_>, _> = request
             .panels
@@ -187,7 +188,7 @@ fn run_on_shelf(
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let (plan, particles) = (&request.panels[panel].plan, request.particles.clone());
         let run = steer_images_from(scene, plan, &request.start, particles, &mut watch)?;
-        let scored = measured(measures, &run);
+        let scored = measured(request, measures, &run);
         Ok((run, scored))
     }));
     let mut shelf = lock(shelf);
@@ -198,23 +199,32 @@ fn run_on_shelf(
             shelf.fraction = 1.0;
             shelf.counters = run.counters;
             shelf.non_finite = run.non_finite;
-            (shelf.rewards, shelf.second, shelf.judged) = scored;
+            shelf.rewards = scored.rewards;
+            shelf.second = scored.second;
+            shelf.second_kind = Some(scored.kind);
+            shelf.judged = scored.judged;
         }
         Err(error) => shelf.trouble = Some(error.to_string()),
     }
 }
 
-type Scored = (Vec<f64>, Vec<f64>, Option<crate::model::Judged>);
+/// What is said of finished pictures.
+struct Scored {
+    rewards: Vec<f64>,
+    second: Vec<f64>,
+    kind: SecondKind,
+    judged: Option<Judged>,
+}
 
-fn measured(measures: &Measures, run: &ImageRun) -> Scored {
-    let count = run.rewards.len();
-    let second = measures.second.as_deref();
-    (
-        scores(&*measures.reward, &run.pictures, count),
-        second.map_or_else(Vec::new, |second| scores(second, &run.pictures, count)),
-        measures
-            .judge
-            .as_ref()
-            .map(|judge| judge.judge(&run.pictures)),
-    )
+fn measured(request: &StudioRequest, measures: &Measures, run: &ImageRun) -> Scored {
+    let (pictures, count) = (&run.pictures, run.rewards.len());
+    let judged = measures.judge.as_ref().map(|judge| judge.judge(pictures));
+    let typical = measures.typical.as_ref();
+    let (kind, second) = second_scores(&request.measure, pictures, count, judged.as_ref(), typical);
+    Scored {
+        rewards: scores(&*measures.reward, pictures, count),
+        second: second.into_iter().map(f64::from).collect(),
+        kind,
+        judged,
+    }
 }

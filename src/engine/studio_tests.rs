@@ -30,7 +30,6 @@ fn request(model: &Arc<LoadedImages>, methods: &[Method], steps: u32) -> StudioR
         start: ImageStart::Noise,
         particles: 0..3,
         measure: reward,
-        second: Some("-brightness".parse().unwrap()),
         references: Vec::new(),
     }
 }
@@ -74,8 +73,8 @@ fn panels_come_with_frames_scores_and_costs_and_the_same_request_gives_the_same(
         assert!(panel.done && panel.trouble.is_none());
         assert_eq!(panel.frames.len(), 7);
         assert_eq!((panel.rewards.len(), panel.second.len()), (3, 3));
-        // -brightness at strength 1 is a third of the reward, the other way round.
-        assert!((panel.rewards[0] + 3.0 * panel.second[0]).abs() < 1e-3);
+        // At the data the value is the reward.
+        assert!((panel.rewards[0] - panel.frames[6].values[0]).abs() < 1e-3);
     }
     assert_eq!(answer.panels[0].counters.network_forward, 3 * 6);
     assert!(answer.panels[1].counters.reward > 0 && answer.reached() == 1.0);

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
-use super::studio::Studio;
 use super::made::{GalleryOrder, Made, Middle};
+use super::rewarding::Rewarding;
+use super::studio::Studio;
 use crate::lookahead::Source;
 
 /// How the wall is arranged.
@@ -17,6 +18,8 @@ pub enum WallOrder {
     Label,
     /// Where the classifier is surest first.
     Confidence,
+    /// Where the reward is largest first.
+    Reward,
     /// By similarity: clusters of pictures, the largest first.
     Groups,
 }
@@ -236,6 +239,8 @@ pub struct Images {
     pub compare: Option<StoredPicture>,
     /// Steered pictures.
     pub studio: Studio,
+    /// What is rewarded.
+    pub rewarding: Rewarding,
 }
 
 impl Default for Images {
@@ -260,6 +265,7 @@ impl Default for Images {
             stars_only: false,
             compare: None,
             studio: Studio::default(),
+            rewarding: Rewarding::default(),
         }
     }
 }
@@ -304,6 +310,9 @@ impl Images {
         }
         if let Some(expected) = self.compare.as_ref().and_then(StoredPicture::fault) {
             return Some(("images.compare", "a picture".to_owned(), expected));
+        }
+        if let Some((value, expected)) = self.rewarding.fault() {
+            return Some(("images.rewarding", value, expected));
         }
         let text: usize = self.kept.iter().map(KeptPicture::text).sum();
         if self.kept.len() > Self::MAX_KEPT || text > Self::MAX_KEPT_TEXT {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::images::StoredPicture;
-use crate::reward::picture::PictureReward;
+use super::rewarding::Rewarding;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageStart};
 
@@ -127,13 +127,11 @@ impl StudioStart {
     }
 }
 
-/// Everything that decides the steered pictures: the same map gives the same.
+/// Everything but the reward that decides the steered pictures: the same map gives the same.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StudioSettings {
-    /// What is rewarded.
-    pub reward: PictureReward,
-    /// How it is followed.
+    /// How the reward is followed.
     pub plan: ImagePlan,
     /// Where the pictures begin.
     pub start: StudioStart,
@@ -144,8 +142,6 @@ pub struct StudioSettings {
 impl Default for StudioSettings {
     fn default() -> Self {
         Self {
-            // A reward that any picture has; a map of digits has better ones.
-            reward: "brightness@2".parse().unwrap_or_default(),
             plan: ImagePlan {
                 seed: 1,
                 keep_frames: true,
@@ -163,8 +159,14 @@ impl Default for StudioSettings {
 pub struct StudioNode {
     /// The node that it is a branch of.
     pub parent: Option<u32>,
-    /// What makes its pictures again.
+    /// What makes its pictures again, with the reward.
     pub settings: StudioSettings,
+    /// What was rewarded.
+    #[serde(default)]
+    pub rewarding: Rewarding,
+    /// SHA-256 of the map's file, hexadecimal.
+    #[serde(default)]
+    pub map: String,
     /// What it is known by: the first steered picture, once there is one.
     #[serde(default)]
     pub thumbnail: Option<StoredPicture>,
@@ -173,7 +175,7 @@ pub struct StudioNode {
 impl StudioNode {
     fn text(&self) -> usize {
         let thumbnail = self.thumbnail.as_ref().map_or(0, |p| p.pixels.len());
-        self.settings.start.text() + thumbnail
+        self.settings.start.text() + self.rewarding.text() + thumbnail
     }
 }
 
@@ -335,7 +337,9 @@ impl Studio {
             let expected = (!parent)
                 .then_some("a run comes after the one that it branches from")
                 .or(thumbnail)
-                .or_else(|| settings_fault(&node.settings).map(|(_, expected)| expected));
+                .or_else(|| settings_fault(&node.settings).map(|(_, expected)| expected))
+                .or((node.map.len() > 64).then_some("a hash has at most 64 digits"))
+                .or_else(|| node.rewarding.fault().map(|(_, expected)| expected));
             if let Some(expected) = expected {
                 return Some(("images.studio.lineage", name, expected));
             }
@@ -377,6 +381,8 @@ mod tests {
         StudioNode {
             parent,
             settings,
+            rewarding: Rewarding::default(),
+            map: String::new(),
             thumbnail: None,
         }
     }
@@ -410,7 +416,7 @@ mod tests {
             t: 0.4,
             x: StoredState::new(&[0.5, -1.0, 2.0, 0.0]),
         };
-        branch.settings.reward = "class:3@5 - brightness@0.5".parse().unwrap();
+        branch.rewarding.reward = "class:3@5 - brightness@0.5".parse().unwrap();
         branch.thumbnail = StoredPicture::from_bytes(1, 2, &[0, 1, 2, 3]);
         studio.node = Some(studio.add(branch));
         let session = Session {

@@ -18,6 +18,8 @@ mod steer_asks;
 mod steer_clock;
 mod steering;
 mod studio;
+mod studio_branch;
+mod studio_rows;
 mod training;
 mod undo;
 mod world;
@@ -44,7 +46,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
-pub use studio::StudioRow;
+pub use studio_rows::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -145,11 +147,7 @@ impl State {
         let mut state = Self {
             fingerprint: world.fingerprint(),
             last_x_t: session.anchor.x,
-            edits: EditWatch::new(
-                &session.steering.reward,
-                &session.steering.panels,
-                &session.images.studio.settings,
-            ),
+            edits: EditWatch::new(&session),
             session,
             session_path,
             world,

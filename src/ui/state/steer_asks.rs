@@ -429,7 +429,10 @@ impl State {
             crate::session::Workspace::Steering => &SLOTS,
             crate::session::Workspace::Images => &[Slot::Wall, Slot::Studio],
         };
-        let all = SLOTS.iter().chain(&POSTERIOR_SLOTS).chain(&[Slot::Wall, Slot::Studio]);
+        let all = SLOTS
+            .iter()
+            .chain(&POSTERIOR_SLOTS)
+            .chain(&[Slot::Wall, Slot::Studio]);
         for slot in all.copied() {
             if kept.contains(&slot) || !self.asks.is_waiting(slot) {
                 continue;

@@ -1,16 +1,18 @@
-//! Taking back edits of the world, the reward and the methods.
+//! Taking back edits of the world, the rewards, the methods and the pictures.
+
+use std::sync::Arc;
 
 use eframe::egui;
 
 use crate::reward::Reward;
-use std::sync::Arc;
-
-use crate::session::{KeptPicture, Picture, StudioNode, StudioSettings, WorldRef};
+use crate::session::{
+    KeptPicture, Picture, Rewarding, Session, StudioNode, StudioSettings, WorldRef,
+};
 use crate::steer::SteerPlan;
 
 use super::State;
 
-/// An edit of the reward or of a method is one step of undo once it has rested for this long.
+/// An edit of a reward or of a method is one step of undo once it has rested for this long.
 const PAUSE_SECS: f64 = 0.8;
 
 /// What can be taken back.
@@ -33,6 +35,7 @@ pub struct PictureEdit {
     picture: Picture,
     noise: u64,
     kept: Vec<KeptPicture>,
+    rewarding: Rewarding,
     studio: StudioEdit,
 }
 
@@ -44,10 +47,10 @@ struct StudioEdit {
     node: Option<u32>,
 }
 
-/// What is edited by dragging and typing.
-type Watched = (Reward, Vec<SteerPlan>, StudioSettings);
+/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures, how they are steered.
+type Watched = (Reward, Vec<SteerPlan>, Rewarding, StudioSettings);
 
-/// The comparison as the history knows it, and edits that are not at rest yet.
+/// The rewards and methods as the history knows them, and edits that are not at rest yet.
 pub struct EditWatch {
     known: Watched,
     seen: Watched,
@@ -55,15 +58,27 @@ pub struct EditWatch {
 }
 
 impl EditWatch {
-    /// Begins with a comparison.
-    pub fn new(reward: &Reward, panels: &[SteerPlan], studio: &StudioSettings) -> Self {
-        let known = (reward.clone(), panels.to_vec(), studio.clone());
+    /// Begins with a session.
+    pub fn new(session: &Session) -> Self {
+        let known = watched(session);
         Self {
             seen: known.clone(),
             known,
             since: 0.0,
         }
     }
+}
+
+fn watched(session: &Session) -> Watched {
+    let steering = &session.steering;
+    let rewarding = session.images.rewarding.clone();
+    let studio = session.images.studio.settings.clone();
+    (
+        steering.reward.clone(),
+        steering.panels.clone(),
+        rewarding,
+        studio,
+    )
 }
 
 impl State {
@@ -78,6 +93,7 @@ impl State {
                 picture: self.session.images.picture.clone(),
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
+                rewarding: self.session.images.rewarding.clone(),
                 studio: StudioEdit {
                     settings: studio.settings.clone(),
                     lineage: studio.lineage.clone(),
@@ -90,7 +106,8 @@ impl State {
     fn differs(&self, from: &Watched) -> bool {
         from.0 != self.session.steering.reward
             || from.1 != self.session.steering.panels
-            || from.2 != self.session.images.studio.settings
+            || from.2 != self.session.images.rewarding
+            || from.3 != self.session.images.studio.settings
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
@@ -105,8 +122,7 @@ impl State {
             return;
         }
         if self.differs(&self.edits.seen) {
-            let edit = self.edit();
-            self.edits.seen = (edit.reward, edit.panels, edit.picture.studio.settings);
+            self.edits.seen = watched(&self.session);
             self.edits.since = self.time;
             ctx.request_repaint_after_secs(PAUSE_SECS as f32 + 0.05);
         } else if !self.dragging && self.time - self.edits.since > PAUSE_SECS {
@@ -119,16 +135,16 @@ impl State {
             return;
         }
         let now = self.edit();
-        let studio = now.picture.studio.settings.clone();
-        let known = std::mem::replace(&mut self.edits.known, (now.reward, now.panels, studio));
+        let known = std::mem::replace(&mut self.edits.known, watched(&self.session));
         self.edits.seen = self.edits.known.clone();
         self.history.record(Edit {
             world: now.world,
             reward: known.0,
             panels: known.1,
             picture: PictureEdit {
+                rewarding: known.2,
                 studio: StudioEdit {
-                    settings: known.2,
+                    settings: known.3,
                     ..now.picture.studio
                 },
                 ..now.picture
@@ -162,6 +178,7 @@ impl State {
         images.picture = edit.picture.picture;
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
+        images.rewarding = edit.picture.rewarding;
         let studio = edit.picture.studio;
         let is_changed = images.studio.settings != studio.settings;
         images.studio.settings = studio.settings;
@@ -174,11 +191,6 @@ impl State {
 
     /// The comparison as it is now is where edits begin.
     pub(super) fn forget_edits(&mut self) {
-        let steering = &self.session.steering;
-        self.edits = EditWatch::new(
-            &steering.reward,
-            &steering.panels,
-            &self.session.images.studio.settings,
-        );
+        self.edits = EditWatch::new(&self.session);
     }
 }

@@ -1,12 +1,12 @@
 //! Left of each row: what it is, its reward and what it cost.
 
-use eframe::egui::{Align2, FontId, Pos2, Rect, Sense, Ui, pos2, vec2};
+use eframe::egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Ui, pos2, vec2};
 
 use crate::engine::StudioRun;
 use crate::metrics::Counters;
 use crate::ui::format;
 use crate::ui::state::{State, StudioRow};
-use crate::ui::tokens::{self, size};
+use crate::ui::tokens::{self, Palette, size};
 
 /// Width of the labels.
 pub const WIDTH: f32 = 136.0;
@@ -60,9 +60,13 @@ fn calls(counters: Counters, pictures: usize) -> String {
 /// Shows a row's label.
 pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, area: Rect) {
     let palette = tokens::palette(ui);
-    let response = ui.interact(area, ui.scope_id().with(("studio row", index)), Sense::hover());
+    let response = ui.interact(
+        area,
+        ui.scope_id().with(("studio row", index)),
+        Sense::hover(),
+    );
     let Some(row) = row else { return };
-    let mut lines: Vec<(String, FontId, eframe::egui::Color32)> = Vec::new();
+    let mut lines: Vec<(String, FontId, Color32)> = Vec::new();
     let mut hover = row.hover.clone();
     if let Some((run, frame)) = state.studio_frame(index) {
         let (text, meaning) = reward(run, frame.t >= 1.0, &frame.values);
@@ -82,6 +86,13 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
         ));
         if let Some(share) = labelled(state, run, frame.t >= 1.0) {
             lines.push((share, FontId::proportional(size::TICK), palette.text_quiet));
+        }
+        if let Some((text, color)) = second(state, run, index, frame.t >= 1.0, palette) {
+            let font = FontId::proportional(size::TICK);
+            lines.push((text, font, color));
+        }
+        if let Some(kind) = run.second_kind {
+            hover.push_str(&format!("\n{}: {}", kind.name(), kind.what()));
         }
         if !run.done {
             let text = format!("{:.0} %", 100.0 * run.fraction);
@@ -120,6 +131,24 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
         painter.text(at + vec2(9.0, 1.0), Align2::LEFT_TOP, text, font, color);
     }
     response.on_hover_text(hover);
+}
+
+/// A score that the reward does not know, and its colour: a warning where the reward rose and it clearly fell.
+fn second(
+    state: &State,
+    run: &StudioRun,
+    index: usize,
+    at_end: bool,
+    palette: &Palette,
+) -> Option<(String, Color32)> {
+    let kind = run.second_kind.filter(|_| at_end)?;
+    let text = format!("{} {}", kind.name(), figure(&run.second)?);
+    let base = state.images.studio.answer.as_ref()?.panels.first()?;
+    Some(if index > 0 && run.exploits(base) {
+        (format!("{text}, fell"), palette.note)
+    } else {
+        (text, palette.text_quiet)
+    })
 }
 
 /// The commonest class of the finished pictures.

@@ -156,7 +156,7 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
             palette.text_strong,
         ),
         (
-            node.settings.reward.to_string(),
+            node.rewarding.reward.to_string(),
             middle,
             tokens::tick_font(),
             palette.text,
@@ -186,7 +186,7 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
     };
     response.on_hover_text(format!(
         "{title} toward {}\n{} steps{draws}, {}, seed {}\nClick goes back to it exactly",
-        node.settings.reward,
+        node.rewarding.reward,
         plan.steps,
         plan.flow.to_string().to_uppercase(),
         plan.seed
@@ -206,6 +206,8 @@ mod tests {
             studio.add(StudioNode {
                 parent,
                 settings: StudioSettings::default(),
+                rewarding: crate::session::Rewarding::default(),
+                map: String::new(),
                 thumbnail: None,
             });
         }

@@ -83,7 +83,9 @@ fn middle(ui: &mut Ui, state: &mut State) {
     view.prepare(ui.ctx(), &answer, shown, look);
     cells::show(ui, state, &answer, &grid);
     let below = area.with_min_y(grid.bottom() + 14.0);
-    if below.height() >= BAND {
+    let has_band = below.height() >= BAND;
+    state.images.studio.view.has_band = has_band;
+    if has_band {
         band(ui, state, &answer, below);
     }
     ui.advance_cursor_after_rect(area);
@@ -96,7 +98,9 @@ fn band(ui: &mut Ui, state: &mut State, answer: &crate::engine::StudioAnswer, ar
         .min(area.width() * 0.45);
     let (left, right) = area.split_left_right_at_x(area.left() + side);
     let builder = UiBuilder::new().max_rect(left).id_salt("wipe");
-    ui.scope_builder(builder, |ui| wipe::show(ui, state, answer, side));
+    ui.scope_builder(builder, |ui| {
+        wipe::show(ui, state, answer, ("wipe", side));
+    });
     let right = right.with_min_x(right.left() + 22.0);
     chart::show(
         ui,
@@ -104,12 +108,6 @@ fn band(ui: &mut Ui, state: &mut State, answer: &crate::engine::StudioAnswer, ar
         answer,
         right.with_max_y(left.top() + side + wipe::CAPTION),
     );
-}
-
-/// Whether the wipe has room below the rows.
-fn has_band(state: &State) -> bool {
-    let show = state.session.images.studio.show;
-    show == StudioShow::Compare && state.images.studio.answer.is_some()
 }
 
 fn header(ui: &mut Ui, state: &mut State) {

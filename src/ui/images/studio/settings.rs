@@ -1,16 +1,15 @@
 //! Right of the pictures: the reward, the method, and what can be done with the selected picture.
 
 use eframe::egui::{
-    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, ScrollArea, TextEdit,
-    Ui, WidgetInfo, vec2,
+    Align, Button, ComboBox, DragValue, Label, Layout, ProgressBar, RichText, ScrollArea, Ui,
+    WidgetInfo, vec2,
 };
 
 use crate::engine::Slot;
-use crate::reward::picture::PictureReward;
 use crate::session::{Studio, StudioShow};
 use crate::steer::images::ImagePlan;
 use crate::steer::{Flow, Renormalise};
-use crate::ui::images::side;
+use crate::ui::images::{reward, side};
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::steering::stage::fields::{choice, named, number, row};
@@ -27,7 +26,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
             start(ui, state);
-            reward(ui, state);
+            section(ui, "Reward", |ui| reward::choose(ui, state));
             section(ui, "Steering", |ui| method(ui, state));
             section(ui, "Pictures", |ui| pictures(ui, state));
             selected(ui, state);
@@ -66,10 +65,10 @@ fn start(ui: &mut Ui, state: &mut State) {
         if is_changed || state.images.studio.answer.is_none() {
             button = button.fill(tokens::faded(palette.learned, 0.25));
         }
-        let possible = state.images.studio.view.typed.is_none();
+        let possible = !state.session.images.rewarding.reward.is_empty();
         let response = ui
             .add_enabled(possible, button)
-            .on_disabled_hover_text("The reward cannot be read.");
+            .on_disabled_hover_text("Add a reward first.");
         if response.clicked() {
             state.start_studio();
         }
@@ -82,43 +81,6 @@ fn start(ui: &mut Ui, state: &mut State) {
         }
     }
     ui.add_space(10.0);
-}
-
-/// The reward as text.
-fn reward(ui: &mut Ui, state: &mut State) {
-    section(ui, "Reward", |ui| {
-        let palette = tokens::palette(ui);
-        let known = state.session.images.studio.settings.reward.to_string();
-        let mut text = state.images.studio.view.typed.clone().unwrap_or(known);
-        let edit = TextEdit::multiline(&mut text)
-            .desired_rows(1)
-            .desired_width(f32::INFINITY)
-            .hint_text("class:3@5 + thickness@2");
-        let response = ui.add(edit);
-        response.widget_info(|| {
-            let mut info = WidgetInfo::text_edit(true, "", &text, "");
-            info.label = Some("Reward".to_owned());
-            info
-        });
-        if response.changed() {
-            match text.replace('\n', " ").parse::<PictureReward>() {
-                Ok(reward) => {
-                    state.session.images.studio.settings.reward = reward;
-                    // While it is typed the text stays as it is.
-                    state.images.studio.view.typed = None;
-                }
-                Err(_) => state.images.studio.view.typed = Some(text.clone()),
-            }
-        }
-        if let Some(typed) = &state.images.studio.view.typed
-            && let Err(error) = typed.replace('\n', " ").parse::<PictureReward>()
-        {
-            let text = RichText::new(error.to_string())
-                .size(size::SMALL)
-                .color(palette.error);
-            ui.add(Label::new(text).wrap());
-        }
-    });
 }
 
 fn method(ui: &mut Ui, state: &mut State) {
@@ -344,9 +306,9 @@ fn selected(ui: &mut Ui, state: &mut State) {
         .map_or_else(String::new, |row| row.title.clone());
     section(ui, "Branch", |ui| {
         let palette = tokens::palette(ui);
-        if !super::has_band(state) {
+        if !state.images.studio.view.has_band {
             let side = ui.available_width().min(320.0);
-            wipe::show(ui, state, &answer, side);
+            wipe::show(ui, state, &answer, ("wipe aside", side));
             ui.add_space(4.0);
         }
         ui.with_layout(Layout::top_down(Align::Min), |ui| {

@@ -19,8 +19,8 @@ pub struct StudioView {
     revision: u64,
     /// Particles of a row.
     across: usize,
-    /// What is typed as a reward, while it is none.
-    pub typed: Option<String>,
+    /// Whether the wipe had room below the rows.
+    pub has_band: bool,
 }
 
 fn same(a: &[Option<Arc<ImageFrame>>], b: &[Option<Arc<ImageFrame>>]) -> bool {

@@ -17,12 +17,13 @@ pub const CAPTION: f32 = 40.0;
 /// Of one key press.
 const STEP: f64 = 0.05;
 
-fn id() -> Id {
-    Id::unique("wipe")
-}
-
-/// Shows the selected picture, `side` wide.
-pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, side: f32) {
+/// Shows the selected picture, `side` wide, under a name for the focus.
+pub fn show(
+    ui: &mut Ui,
+    state: &mut State,
+    answer: &StudioAnswer,
+    (name, side): (&'static str, f32),
+) {
     let palette = tokens::palette(ui);
     let Some((row, particle)) = state.studio_selected() else {
         return;
@@ -37,7 +38,7 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, side: f32) {
     let rect = Rect::from_min_size(outer.min + vec2(0.0, CAPTION), vec2(side, side));
     let rect = snapped(rect, ui.pixels_per_point());
     let response = ui
-        .interact(rect, id(), Sense::click_and_drag())
+        .interact(rect, Id::unique(name), Sense::click_and_drag())
         .on_hover_cursor(CursorIcon::ResizeHorizontal);
     let wipe = &mut state.session.images.studio.wipe;
     if response.dragged() || response.clicked() {

@@ -9,7 +9,7 @@ use crate::ui::state::{State, StudioRow};
 use crate::ui::tokens::{self, Palette, size};
 
 /// Width of the labels.
-pub const WIDTH: f32 = 136.0;
+pub const WIDTH: f32 = 142.0;
 /// Height of a line.
 const LINE: f32 = 16.0;
 
@@ -29,9 +29,11 @@ pub fn mean(values: &[f64]) -> Option<(f64, Option<f64>)> {
 /// `2.31 ± 0.20`.
 fn figure(values: &[f64]) -> Option<String> {
     let (mean, error) = mean(values)?;
-    let mean = format::fixed(mean, 2);
+    // As many digits as have room.
+    let decimals = if mean.abs() < 9.95 { 2 } else { 1 };
+    let mean = format::fixed(mean, decimals);
     Some(match error {
-        Some(error) => format!("{mean} ± {}", format::fixed(error, 2)),
+        Some(error) => format!("{mean} ± {}", format::fixed(error, decimals)),
         None => mean,
     })
 }

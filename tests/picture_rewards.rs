@@ -166,7 +166,7 @@ fn the_wall_stands_by_reward() {
     let best = images(&window).selected.expect("one is selected");
     let text = |window: &Window| {
         let wall = window.get_by_label("Wall of 16 pictures");
-        wall.value().unwrap_or_default()
+        wall.accesskit_node().value().unwrap_or_default()
     };
     let first = text(&window);
     assert!(first.contains(&format!("noise {best}")), "{first}");

@@ -58,7 +58,7 @@ impl ImageJudge {
             let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
             let features = self.net.features(Tensor::from_data(data, &self.device));
             let logits = self.net.classified(features.clone());
-            self.append(&mut seen, features, logits, n);
+            append(&mut seen, features, logits, n);
         }
         seen
     }
@@ -92,7 +92,7 @@ impl ImageJudge {
             let logits = self.tracked.classified(features.clone());
             let mut seen = self.nothing();
             let (seen_features, seen_logits) = (features.clone().inner(), logits.clone().inner());
-            self.append(&mut seen, seen_features, seen_logits, 1);
+            append(&mut seen, seen_features, seen_logits, 1);
             let mut weights = seen.zeros_like();
             cotangent(&seen, item, &mut weights);
             let row = |values: Vec<f32>| {
@@ -119,13 +119,13 @@ impl ImageJudge {
             ..Seen::default()
         }
     }
+}
 
-    fn append(&self, seen: &mut Seen, features: Tensor<2>, logits: Tensor<2>, n: usize) {
-        let (width, classes) = (seen.width, seen.classes);
-        seen.features.extend(numbers_of(features, n * width));
-        let logs = numbers_of(log_softmax(logits, 1), n * classes);
-        seen.log_probabilities.extend(logs);
-    }
+fn append(seen: &mut Seen, features: Tensor<2>, logits: Tensor<2>, n: usize) {
+    let (width, classes) = (seen.width, seen.classes);
+    seen.features.extend(numbers_of(features, n * width));
+    let logs = numbers_of(log_softmax(logits, 1), n * classes);
+    seen.log_probabilities.extend(logs);
 }
 
 #[cfg(test)]

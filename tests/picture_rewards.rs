@@ -131,6 +131,8 @@ fn terms_are_added_weighed_turned_round_taken_out_and_taken_back() {
         has_text(window, "Reward of 16 draws, ")
     });
     let before = window.state().session().images.seed;
+    // Long enough for the edit to be a step of undo.
+    window.run_steps(90);
     click(&mut window, Role::CheckBox, "Less of Brightness");
     assert_eq!(reward(&window), "-brightness");
     window.get_by_label("Strength of Brightness").focus();
@@ -139,7 +141,6 @@ fn terms_are_added_weighed_turned_round_taken_out_and_taken_back() {
     window.run_steps(3);
     let stronger = images(&window).rewarding.reward.terms()[0].strength;
     assert!(stronger > 1.0, "{stronger}");
-    // Long enough for the edit to be a step of undo.
     window.run_steps(90);
     click(&mut window, Role::Button, "Remove Brightness");
     assert_eq!(reward(&window), "none");
@@ -147,6 +148,8 @@ fn terms_are_added_weighed_turned_round_taken_out_and_taken_back() {
     assert!(!has_text(&window, "Reward of 16 draws, "));
     undo(&mut window);
     assert!(reward(&window).starts_with("-brightness@"));
+    undo(&mut window);
+    assert_eq!(reward(&window), "brightness");
     undo(&mut window);
     assert_eq!(reward(&window), "none");
     assert_eq!(images(&window).seed, before);
@@ -157,7 +160,8 @@ fn terms_are_added_weighed_turned_round_taken_out_and_taken_back() {
 fn the_wall_stands_by_reward() {
     let (_folder, path) = map();
     let mut window = settled(&path, "brightness");
-    click(&mut window, Role::Button, "by reward");
+    window.get_by_label("by reward").click_accesskit();
+    window.run_steps(3);
     assert_eq!(images(&window).order, WallOrder::Reward);
     window.get_by_label("Wall of 16 pictures").focus();
     window.run_steps(3);

@@ -27,6 +27,10 @@ mod scores;
 mod stats;
 mod steer_message;
 mod steering;
+mod studio;
+mod studio_message;
+#[cfg(test)]
+mod studio_tests;
 mod trace;
 mod training;
 mod training_learner;
@@ -47,12 +51,13 @@ pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
 pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use images_open::typical_digits;
-pub use images_rewards::{SecondKind, SecondScore, WallScores, wall_scores};
+pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wall_scores};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
+pub use studio_message::*;
 pub use training_message::*;
 
 use mailbox::Mailbox;

@@ -3,17 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lookahead::{
-    ImageQuestion, ImageSampler, NoiseKey, Source, draw_images, generate_images, noised_image,
-};
+use crate::lookahead::{NoiseKey, Source, draw_images};
 use crate::metrics::Counters;
 use crate::model::Judged;
-use crate::session::Picture;
 
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 use super::images_open::Judge;
+use super::images_state::{StateMemo, WallState};
 use super::message::{Event, RequestId, Slot};
-use super::worker::{Job, JobError, JobResult, Worker};
+use super::worker::{Job, JobResult, Worker};
 
 /// Pictures are drawn in chunks of about this time: between two the worker looks whether the wall is still wanted.
 const CHUNK_TIME: Duration = Duration::from_millis(60);
@@ -23,30 +21,18 @@ const LEAST_CHUNK: u32 = 4;
 const MOST_CHUNK: u32 = 64;
 /// Between two answers that grow.
 const BETWEEN_ANSWERS: Duration = Duration::from_millis(120);
-/// Jumps in which a picture is made from noise.
-const GENERATION_STEPS: u32 = 8;
-/// Steps of a tuned velocity's ODE, which has no jumps.
-const ODE_STEPS: u32 = 32;
 
 /// What the next wall may use again.
 #[derive(Default)]
 pub(super) struct WallMemo {
     /// The last wall, whole or not.
     wall: Option<Drawn>,
-    /// The last picture that a map made.
-    generated: Option<Generated>,
+    /// The last pictures that a map made.
+    pub states: StateMemo,
     /// Seconds a picture, of a source.
     pace: Option<(Source, f64)>,
     /// The classifier, once it was asked for, or why it cannot be read.
     judge: Option<Result<Judge, String>>,
-}
-
-/// A picture that a map made of a class, by the seed of its noise.
-struct Generated {
-    by: Arc<LoadedImages>,
-    class: Option<u32>,
-    seed: u64,
-    picture: Arc<[f32]>,
 }
 
 /// Draws and what they were asked for.
@@ -98,8 +84,8 @@ impl Worker {
         let job = Job::new(id, Slot::Wall, label);
         let request = Arc::new(request);
         let mut counters = Counters::default();
-        let clean = self.clean_picture(&job, &request, &mut counters)?;
-        let question = question(&request, &clean);
+        let WallState { clean, question } =
+            self.wall_state(&job, &request, request.t, &mut counters)?;
         let mut drawn = match self.wall_memo.wall.take() {
             Some(drawn) if drawn.request.same_question(&request) => drawn,
             _ => Drawn {
@@ -176,89 +162,12 @@ impl Worker {
     }
 
     /// The classifier for a map's pictures, read when it is first needed.
-    fn judge(&mut self, model: &LoadedImages) -> Option<&Judge> {
+    pub fn judge(&mut self, model: &LoadedImages) -> Option<&Judge> {
         let judge = self.wall_memo.judge.get_or_insert_with(|| {
             Judge::digits()
                 .map_err(|e| e.to_string())
                 .inspect_err(|e| tracing::error!("the classifier of digits: {e}"))
         });
         judge.as_ref().ok().filter(|judge| judge.knows(model))
-    }
-
-    /// The picture behind `x_t`.
-    fn clean_picture(
-        &mut self,
-        job: &Job,
-        request: &WallRequest,
-        counters: &mut Counters,
-    ) -> Result<Arc<[f32]>, JobError> {
-        let model = &request.model;
-        let seed = match &request.picture {
-            Picture::Generated { seed } => *seed,
-            Picture::Stored { picture, .. } if picture.fits(model.shape()) => {
-                return Ok(picture.values().into());
-            }
-            Picture::Stored { picture, .. } => {
-                let [c, h, w] = model.shape();
-                return Err(JobError::Failed(format!(
-                    "The picture has {} channels of {} x {}, but {} makes pictures of {c} channels of {h} x {w}. Choose another picture",
-                    picture.channels, picture.side, picture.side, model.name
-                )));
-            }
-        };
-        if let Some(last) = &self.wall_memo.generated
-            && Arc::ptr_eq(&last.by, model)
-            && (last.class, last.seed) == (request.class, seed)
-        {
-            return Ok(last.picture.clone());
-        }
-        let guidance = model.guidance_scales().last().copied().unwrap_or(1.0);
-        let asked = (
-            &[model.label(request.class)][..],
-            request.class.map_or(1.0, |_| guidance),
-        );
-        let noise = NoiseKey { seed, state: 0 };
-        let mut watch = |_| self.look_up(job, None);
-        let picture: Arc<[f32]> = generate_images(
-            &*model.map,
-            sampler(model),
-            asked,
-            noise,
-            0,
-            counters,
-            &mut watch,
-        )?
-        .into();
-        self.wall_memo.generated = Some(Generated {
-            by: model.clone(),
-            class: request.class,
-            seed,
-            picture: picture.clone(),
-        });
-        Ok(picture)
-    }
-}
-
-/// How a picture is made: a tuned velocity has no draws, and follows its ODE.
-fn sampler(model: &LoadedImages) -> ImageSampler {
-    if model.map.has_jumps() {
-        ImageSampler::Kernel(GENERATION_STEPS)
-    } else {
-        ImageSampler::Flow(ODE_STEPS)
-    }
-}
-
-/// The state and the way in which its futures are asked for.
-fn question(request: &WallRequest, clean: &[f32]) -> ImageQuestion {
-    let noise = NoiseKey {
-        seed: request.noise,
-        state: 0,
-    };
-    let class = request.class.filter(|_| request.tell_class);
-    ImageQuestion {
-        t: request.t,
-        x_t: noised_image(clean, request.t, noise).into(),
-        label: request.model.label(class),
-        guidance: class.map_or(1.0, |_| request.guidance),
     }
 }

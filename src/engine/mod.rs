@@ -12,6 +12,7 @@ mod diversity;
 mod draws;
 mod images;
 mod images_open;
+mod images_state;
 #[cfg(test)]
 mod images_tests;
 mod images_wall;

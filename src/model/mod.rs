@@ -26,7 +26,7 @@ pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
 pub use images::{BurnImageMap, ImageMap, ImageRows};
-pub use judge::{ImageJudge, Judged};
+pub use judge::{ImageJudge, Judged, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
+use super::made::{GalleryOrder, Made, Middle};
 use crate::lookahead::Source;
 
 /// How the wall is arranged.
@@ -15,6 +16,8 @@ pub enum WallOrder {
     Label,
     /// Where the classifier is surest first.
     Confidence,
+    /// By similarity: clusters of pictures, the largest first.
+    Groups,
 }
 
 /// A square picture of 8 bits a number, `[C][H][W]`, as text: a session holds all that it shows.
@@ -88,7 +91,8 @@ impl StoredPicture {
         h == w && self.channels as usize == c && self.side as usize == h
     }
 
-    fn fault(&self) -> Option<&'static str> {
+    /// What is wrong with it: what is accepted.
+    pub(super) fn fault(&self) -> Option<&'static str> {
         if !matches!(self.channels, 1 | 3) || !(1..=Self::MAX_SIDE).contains(&self.side) {
             return Some("a picture has 1 or 3 channels and is 1 to 256 pixels wide");
         }
@@ -106,6 +110,13 @@ pub enum Picture {
         /// Root of its noise.
         seed: u64,
     },
+    /// The map's own generation of the chosen class, under way: `x_t` is its state at the clock, not a noised picture.
+    Running {
+        /// Root of its noise.
+        seed: u64,
+        /// Jumps from noise to the picture, 1 to [`Picture::MOST_STEPS`].
+        steps: u32,
+    },
     /// One that came from elsewhere: a file, a draw of the wall, a brush.
     Stored {
         /// The picture.
@@ -115,7 +126,40 @@ pub enum Picture {
     },
 }
 
-/// A draw that a person wanted to keep, with what makes it again.
+impl Picture {
+    /// Most steps of a generation: the state after each is kept.
+    pub const MOST_STEPS: u32 = 64;
+
+    /// How many characters its pixels take in a session.
+    pub fn text(&self) -> usize {
+        match self {
+            Self::Generated { .. } | Self::Running { .. } => 0,
+            Self::Stored { picture, .. } => picture.pixels.len(),
+        }
+    }
+
+    /// What is wrong with it: the value, and what is accepted.
+    pub(super) fn fault(&self) -> Option<(String, &'static str)> {
+        match self {
+            Self::Generated { .. } => None,
+            Self::Running { steps, .. } => (!(1..=Self::MOST_STEPS).contains(steps)).then(|| {
+                let expected = "a generation has 1 to 64 steps";
+                (format!("{steps} steps"), expected)
+            }),
+            Self::Stored { picture, from } => {
+                if let Some(expected) = picture.fault() {
+                    return Some((format!("{} x {}", picture.side, picture.side), expected));
+                }
+                (from.len() > Images::MAX_TEXT).then(|| {
+                    let length = format!("from {} bytes of text", from.len());
+                    (length, "1,000 bytes are the most")
+                })
+            }
+        }
+    }
+}
+
+/// A draw that was made and is kept, with what makes it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptPicture {
@@ -129,6 +173,24 @@ pub struct KeptPicture {
     pub seed: u64,
     /// Its number on the wall.
     pub item: u32,
+    /// Whether a person wants to keep it; otherwise it is here because they went on from it or exported it.
+    #[serde(default = "starred")]
+    pub starred: bool,
+    /// What makes it again; `None` where an older version kept it.
+    #[serde(default)]
+    pub made: Option<Made>,
+}
+
+/// Whatever older versions kept was kept by hand.
+const fn starred() -> bool {
+    true
+}
+
+impl KeptPicture {
+    /// How many characters its pictures take in a session.
+    pub fn text(&self) -> usize {
+        self.picture.pixels.len() + self.made.as_ref().map_or(0, Made::text)
+    }
 }
 
 /// Everything that decides what the Images workspace shows.
@@ -161,8 +223,16 @@ pub struct Images {
     pub smooth: bool,
     /// The selected draw.
     pub selected: Option<u32>,
-    /// Draws that were kept, oldest first.
+    /// What was made and kept, oldest first.
     pub kept: Vec<KeptPicture>,
+    /// What the middle shows.
+    pub middle: Middle,
+    /// How the gallery is arranged.
+    pub gallery_order: GalleryOrder,
+    /// Whether the gallery shows starred pictures alone.
+    pub stars_only: bool,
+    /// What the selected draw is compared with, and the others on hovering.
+    pub compare: Option<StoredPicture>,
 }
 
 impl Default for Images {
@@ -182,6 +252,10 @@ impl Default for Images {
             smooth: false,
             selected: None,
             kept: Vec::new(),
+            middle: Middle::Wall,
+            gallery_order: GalleryOrder::default(),
+            stars_only: false,
+            compare: None,
         }
     }
 }
@@ -196,12 +270,12 @@ impl Images {
     /// Most characters of all kept pictures together.
     pub const MAX_KEPT_TEXT: usize = 4 << 20;
     /// Longest text about a picture.
-    const MAX_TEXT: usize = 1_000;
+    pub(super) const MAX_TEXT: usize = 1_000;
 
-    /// Whether one more picture like `picture` can be kept.
-    pub fn has_room_for(&self, picture: &StoredPicture) -> bool {
-        let text: usize = self.kept.iter().map(|k| k.picture.pixels.len()).sum();
-        self.kept.len() < Self::MAX_KEPT && text + picture.pixels.len() <= Self::MAX_KEPT_TEXT
+    /// Whether `picture` can be kept beside the others.
+    pub fn has_room_for(&self, picture: &KeptPicture) -> bool {
+        let text: usize = self.kept.iter().map(KeptPicture::text).sum();
+        self.kept.len() < Self::MAX_KEPT && text + picture.text() <= Self::MAX_KEPT_TEXT
     }
 
     /// What is wrong with it, if anything: the field, its value, what is accepted.
@@ -221,17 +295,13 @@ impl Images {
             let source = self.source.to_string();
             return Some(("images.source", source, "pictures have no closed form"));
         }
-        if let Picture::Stored { picture, from } = &self.picture {
-            if let Some(expected) = picture.fault() {
-                let size = format!("{} x {}", picture.side, picture.side);
-                return Some(("images.picture", size, expected));
-            }
-            if from.len() > Self::MAX_TEXT {
-                let length = format!("{} bytes long", from.len());
-                return Some(("images.picture.from", length, "1,000 bytes are the most"));
-            }
+        if let Some((value, expected)) = self.picture.fault() {
+            return Some(("images.picture", value, expected));
         }
-        let text: usize = self.kept.iter().map(|k| k.picture.pixels.len()).sum();
+        if let Some(expected) = self.compare.as_ref().and_then(StoredPicture::fault) {
+            return Some(("images.compare", "a picture".to_owned(), expected));
+        }
+        let text: usize = self.kept.iter().map(KeptPicture::text).sum();
         if self.kept.len() > Self::MAX_KEPT || text > Self::MAX_KEPT_TEXT {
             let count = format!("{} pictures", self.kept.len());
             return Some(("images.kept", count, "200 pictures in 4 MiB are the most"));
@@ -242,7 +312,8 @@ impl Images {
                 .picture
                 .fault()
                 .or((label > Self::MAX_TEXT).then_some("a label has at most 1,000 bytes"))
-                .or((!(0.0..=1.0).contains(&kept.t)).then_some("a time lies in [0, 1]"));
+                .or((!(0.0..=1.0).contains(&kept.t)).then_some("a time lies in [0, 1]"))
+                .or(kept.made.as_ref().and_then(Made::fault));
             if let Some(expected) = expected {
                 return Some(("images.kept", format!("noise {}", kept.item), expected));
             }
@@ -256,7 +327,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::session::{Session, Workspace};
+    use crate::session::{DrawRecipe, Session, Workspace};
 
     fn stored() -> StoredPicture {
         let bytes: Vec<u8> = (0..=255).cycle().take(16 * 16 * 3).collect();
@@ -288,6 +359,12 @@ mod tests {
                     t: 0.25,
                     seed: 3,
                     item: 17,
+                    starred: false,
+                    made: Some(Made::Draw(Box::new(DrawRecipe::of(
+                        &Images::default(),
+                        "0123".into(),
+                        17,
+                    )))),
                 }],
                 source: Source::KStep(4),
                 selected: Some(5),
@@ -309,6 +386,14 @@ mod tests {
             ("(images: (draws: 100000))", "images.draws"),
             ("(images: (source: Exact))", "images.source"),
             ("(images: (guidance: inf))", "images.guidance"),
+            (
+                "(images: (picture: Running(seed: 1, steps: 0)))",
+                "images.picture",
+            ),
+            (
+                "(images: (compare: Some((channels: 1, side: 2, pixels: \"\"))))",
+                "images.compare",
+            ),
             (
                 "(images: (picture: Stored(picture: (channels: 1, side: 2, pixels: \"00ff\"), from: \"x\")))",
                 "images.picture",

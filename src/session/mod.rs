@@ -4,6 +4,7 @@ mod document;
 mod export;
 mod history;
 mod images;
+mod made;
 mod recent;
 mod steering;
 mod training;
@@ -15,6 +16,7 @@ pub use document::{
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
 pub use history::History;
 pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
+pub use made::{DrawRecipe, GalleryOrder, Made, Middle};
 pub use recent::RecentFiles;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -7,12 +7,14 @@ mod asked;
 mod draw;
 mod generate;
 mod noise;
+mod running;
 mod state;
 #[cfg(test)]
 mod tests;
 
 pub use draw::{ImageQuestion, draw_images};
 pub use generate::{ImageSampler, ParseSamplerError, generate_images};
+pub use running::RunningImage;
 pub use state::{mean_image, noised_image};
 
 /// Rows of one network call: few, because whether the work is still wanted is asked between two calls.

@@ -1,4 +1,4 @@
-//! Pictures that were kept, in a strip below the wall.
+//! Pictures with a star, in a strip below the wall; the gallery has them all.
 
 use eframe::egui::{
     Align, CornerRadius, Layout, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui,
@@ -17,7 +17,7 @@ const HEIGHT: f32 = 84.0;
 
 /// Height of the strip; none while nothing is kept.
 pub fn height(state: &State) -> f32 {
-    if state.session.images.kept.is_empty() {
+    if state.session.images.kept.iter().all(|kept| !kept.starred) {
         0.0
     } else {
         HEIGHT
@@ -32,7 +32,9 @@ pub fn show(ui: &mut Ui, state: &mut State, area: Rect) {
         area.top() + 6.0,
         Stroke::new(1.0, palette.outline),
     );
-    let count = state.session.images.kept.len();
+    let kept = state.session.images.kept.iter().enumerate();
+    let starred: Vec<usize> = kept.filter(|k| k.1.starred).map(|k| k.0).collect();
+    let count = starred.len();
     let (name, strip) = area.split_left_right_at_x(area.left() + 64.0);
     let middle = pos2(name.left(), name.center().y + 4.0);
     ui.painter().text(
@@ -48,7 +50,7 @@ pub fn show(ui: &mut Ui, state: &mut State, area: Rect) {
     let (mut branch, mut drop) = (None, None);
     ui.scope_builder(builder, |ui| {
         ScrollArea::horizontal().show(ui, |ui| {
-            for index in 0..count {
+            for index in starred {
                 let done = one(ui, state, index);
                 branch = done.0.or(branch);
                 drop = done.1.or(drop);

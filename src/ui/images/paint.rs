@@ -102,7 +102,9 @@ pub fn show(ui: &mut Ui, state: &mut State, square: f32, caption: f32) {
             ui.painter()
                 .image(texture, rect, whole(), tokens::coverage(1.0));
         }
-        Picture::Generated { .. } => plates::paint(ui, state, super::view::Plate::Clean, rect),
+        Picture::Generated { .. } | Picture::Running { .. } => {
+            plates::paint(ui, state, super::view::Plate::Clean, rect);
+        }
     }
     let radius = state
         .images

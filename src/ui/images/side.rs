@@ -63,6 +63,18 @@ fn picture(ui: &mut Ui, state: &mut State) {
                         state.images.brush = (!paints).then(Brush::default);
                     }
                 });
+                let runs = matches!(state.session.images.picture, Picture::Running { .. });
+                let (text, hover) = if runs {
+                    ("noise the finished picture", "x_t = (1 - t) noise + t picture")
+                } else {
+                    (
+                        "take it as it forms",
+                        "x_t becomes the state of the map's own generation at t, instead of a noised picture",
+                    )
+                };
+                if link(ui, text).on_hover_text(hover).clicked() {
+                    state.run_or_noise();
+                }
             });
         });
         paint::tools(ui, state);
@@ -80,6 +92,10 @@ fn origin(ui: &mut Ui, state: &State) {
     );
     let (name, text) = match &images.picture {
         Picture::Generated { seed } => (format!("A generated {class}"), format!("seed {seed}")),
+        Picture::Running { seed, steps } => {
+            let name = format!("A {class} as it forms");
+            (name, format!("{steps} steps, seed {seed}"))
+        }
         Picture::Stored { from, .. } => ("Taken from".to_owned(), from.clone()),
     };
     ui.add(

@@ -204,7 +204,7 @@ fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>
         return;
     }
     for (item, rect) in &arranged.cells {
-        let kept = state.kept_index(*item as u32).is_some();
+        let kept = state.is_starred(*item as u32);
         if kept || (pointed == Some(*item) && arranged.side >= hover::STAR_FROM) {
             hover::star(ui, hover::star_rect(*rect), kept);
         }

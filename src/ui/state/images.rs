@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::checkpoint::shipped_image_map;
 use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
 use crate::lookahead::Source;
-use crate::session::{CheckpointRef, Images, KeptPicture, Picture, StoredPicture, Workspace};
+use crate::session::{CheckpointRef, Images, Picture, StoredPicture, Workspace};
 use crate::ui::images::{Brush, View};
 use crate::ui::shortcuts::Action;
 
@@ -19,6 +19,9 @@ pub const IMAGE_SOURCES: [Source; 4] = [
     Source::Glass(8),
     Source::Sde(32),
 ];
+
+/// Jumps of a generation whose state is taken as `x_t`.
+const RUNNING_STEPS: u32 = 8;
 
 /// What the Images workspace knows beside the session.
 #[derive(Default)]
@@ -207,18 +210,40 @@ impl State {
     pub fn another_picture(&mut self) {
         self.remember_world();
         let images = &mut self.session.images;
-        let seed = match images.picture {
-            Picture::Generated { seed } => seed.wrapping_add(1),
-            Picture::Stored { .. } => 1,
+        images.picture = match images.picture {
+            Picture::Generated { seed } => Picture::Generated {
+                seed: seed.wrapping_add(1),
+            },
+            Picture::Running { seed, steps } => Picture::Running {
+                seed: seed.wrapping_add(1),
+                steps,
+            },
+            Picture::Stored { .. } => Picture::Generated { seed: 1 },
         };
-        images.picture = Picture::Generated { seed };
+    }
+
+    /// Takes the state of the map's own generation as `x_t`, or noises a generated picture again.
+    pub fn run_or_noise(&mut self) {
+        self.remember_world();
+        let images = &mut self.session.images;
+        images.picture = match images.picture {
+            Picture::Generated { seed } => Picture::Running {
+                seed,
+                steps: RUNNING_STEPS,
+            },
+            Picture::Running { seed, .. } => Picture::Generated { seed },
+            Picture::Stored { .. } => Picture::Running {
+                seed: 1,
+                steps: RUNNING_STEPS,
+            },
+        };
     }
 
     /// The picture behind `x_t`, `[C][H][W]`, 0 black; empty where it is not known yet.
     pub fn clean_bytes(&self) -> Vec<u8> {
         match &self.session.images.picture {
             Picture::Stored { picture, .. } => picture.bytes(),
-            Picture::Generated { .. } => self.images.view.clean_bytes(),
+            Picture::Generated { .. } | Picture::Running { .. } => self.images.view.clean_bytes(),
         }
     }
 
@@ -227,84 +252,6 @@ impl State {
         self.remember_world();
         self.session.images.picture = Picture::Stored { picture, from };
         self.session.images.selected = None;
-    }
-
-    /// Takes draw `item` of the wall as the picture that is noised.
-    pub fn branch_from(&mut self, item: u32) {
-        let Some(picture) = self.picture_of(item) else {
-            return;
-        };
-        let from = format!("draw {item} at t = {:.3}", self.session.images.t);
-        self.take_picture(picture, from);
-    }
-
-    /// Draw `item` as it is on the wall, rounded to 8 bits.
-    fn picture_of(&self, item: u32) -> Option<StoredPicture> {
-        let view = &self.images.view;
-        let tile = view.tiles.get(item as usize)?;
-        let [c, h, _] = view.shape();
-        StoredPicture::from_bytes(c as u32, h as u32, &tile.pixels)
-    }
-
-    /// Whether a draw is among those that were kept.
-    pub fn kept_index(&self, item: u32) -> Option<usize> {
-        let tile = self.images.view.tiles.get(item as usize)?;
-        let kept = &self.session.images.kept;
-        kept.iter()
-            .position(|k| k.item == item && k.picture.bytes() == tile.pixels)
-    }
-
-    fn keep_selected(&mut self) {
-        if let Some(item) = self.session.images.selected {
-            self.keep_or_drop(item);
-        }
-    }
-
-    /// Keeps a draw, or puts it away again.
-    pub fn keep_or_drop(&mut self, item: u32) {
-        if let Some(index) = self.kept_index(item) {
-            self.drop_kept(index);
-            return;
-        }
-        let Some(picture) = self.picture_of(item) else {
-            return;
-        };
-        if !self.session.images.has_room_for(&picture) {
-            let text = "No more pictures can be kept: put some away first";
-            self.notices.error(Place::Images, text);
-            return;
-        }
-        self.remember_world();
-        let view = &self.images.view;
-        let likeliest = view.tiles[item as usize].likeliest();
-        let label = likeliest.map(|(class, _)| self.images.class_name(class));
-        let images = &mut self.session.images;
-        images.kept.push(KeptPicture {
-            picture,
-            label,
-            t: images.t,
-            seed: images.seed,
-            item,
-        });
-    }
-
-    /// Puts a kept picture away.
-    pub fn drop_kept(&mut self, index: usize) {
-        self.remember_world();
-        let kept = &mut self.session.images.kept;
-        if index < kept.len() {
-            kept.remove(index);
-        }
-    }
-
-    /// Takes a kept picture as the one that is noised.
-    pub fn branch_from_kept(&mut self, index: usize) {
-        let Some(kept) = self.session.images.kept.get(index) else {
-            return;
-        };
-        let from = format!("kept draw {} of t = {:.3}", kept.item, kept.t);
-        let picture = kept.picture.clone();
-        self.take_picture(picture, from);
     }
 
     /// Reads a picture file for the map in use.

@@ -9,6 +9,7 @@ mod budget;
 mod clock;
 mod edits;
 mod files;
+mod gallery;
 mod images;
 mod images_asks;
 mod model;

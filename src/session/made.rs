@@ -1,0 +1,190 @@
+//! How a picture was made: the part of a session that makes it again, and how what was made is shown.
+
+use serde::{Deserialize, Serialize};
+
+use super::document::CheckpointRef;
+use super::images::{Images, Picture};
+use crate::lookahead::Source;
+
+/// What the middle of the Images workspace shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Middle {
+    /// The wall of draws.
+    #[default]
+    Wall,
+    /// Everything that was made and kept.
+    Gallery,
+    /// How different the draws are, against `t`.
+    Diversity,
+}
+
+/// How the gallery is arranged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum GalleryOrder {
+    /// The newest first.
+    #[default]
+    Newest,
+    /// By what the classifier said.
+    Label,
+    /// By the time of the state, noise first.
+    Time,
+    /// By the seed of the draws' noise, then by the draw's number.
+    Seed,
+}
+
+/// How a picture was made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Made {
+    /// As a draw of the wall.
+    Draw(Box<DrawRecipe>),
+}
+
+impl Made {
+    /// How many characters its pictures take in a session.
+    pub fn text(&self) -> usize {
+        match self {
+            Self::Draw(recipe) => recipe.picture.text(),
+        }
+    }
+
+    /// What is wrong with it: what is accepted.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        match self {
+            Self::Draw(recipe) => recipe.fault(),
+        }
+    }
+}
+
+/// Everything that decides one draw of the wall: the same map gives the same picture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DrawRecipe {
+    /// The map of pictures.
+    pub checkpoint: CheckpointRef,
+    /// SHA-256 of its file, hexadecimal: a file of the same name may be another map.
+    pub hash: String,
+    /// Class of a generated picture; `None` for any.
+    pub class: Option<u32>,
+    /// Whether the draws were told the class.
+    pub tell_class: bool,
+    /// Guidance scale of the class where they were.
+    pub guidance: f32,
+    /// The clean picture behind `x_t`.
+    pub picture: Picture,
+    /// Root of the noise in `x_t`.
+    pub noise: u64,
+    /// Time of the state, 0 noise, 1 data.
+    pub t: f64,
+    /// How the draw was made.
+    pub source: Source,
+    /// Root of the draws' noise.
+    pub seed: u64,
+    /// Number of the draw.
+    pub item: u32,
+}
+
+impl DrawRecipe {
+    /// Of draw `item` of a wall by the map with this hash.
+    pub fn of(images: &Images, hash: String, item: u32) -> Self {
+        Self {
+            checkpoint: images.checkpoint.clone(),
+            hash,
+            class: images.class,
+            tell_class: images.tell_class,
+            guidance: images.guidance,
+            picture: images.picture.clone(),
+            noise: images.noise,
+            t: images.t,
+            source: images.source,
+            seed: images.seed,
+            item,
+        }
+    }
+
+    /// Lets the wall show the draw, selected; what does not decide the draw stays.
+    pub fn restore(&self, images: &mut Images) {
+        images.checkpoint = self.checkpoint.clone();
+        images.class = self.class;
+        images.tell_class = self.tell_class;
+        images.guidance = self.guidance;
+        images.picture = self.picture.clone();
+        images.noise = self.noise;
+        images.t = self.t;
+        images.source = self.source;
+        images.seed = self.seed;
+        images.selected = Some(self.item);
+        // The draw must be on the wall.
+        images.draws = images.draws.max(self.item.saturating_add(1));
+        images.middle = Middle::Wall;
+    }
+
+    /// What is wrong with it: what is accepted.
+    pub(super) fn fault(&self) -> Option<&'static str> {
+        if !(self.hash.len() <= 64 && self.hash.bytes().all(|b| b.is_ascii_hexdigit())) {
+            return Some("a hash has at most 64 hexadecimal digits");
+        }
+        if !(0.0..=1.0).contains(&self.t) {
+            return Some("a time lies in [0, 1]");
+        }
+        if !(0.0..=100.0).contains(&self.guidance) {
+            return Some("a guidance scale is 0 to 100");
+        }
+        if self.source == Source::Exact || self.source.steps() > Source::MAX_STEPS {
+            return Some("pictures have no closed form");
+        }
+        if self.item >= Images::MAX_DRAWS {
+            return Some("a wall has at most 1,024 draws");
+        }
+        self.picture.fault().map(|(_, expected)| expected)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_takes_the_wall_to_its_draw_and_leaves_the_rest() {
+        let there = Images {
+            t: 0.7,
+            seed: 9,
+            noise: 4,
+            class: None,
+            source: Source::KStep(4),
+            picture: Picture::Running { seed: 3, steps: 8 },
+            ..Images::default()
+        };
+        let recipe = DrawRecipe::of(&there, "00ff".into(), 90);
+        let mut here = Images {
+            smooth: true,
+            draws: 16,
+            middle: Middle::Gallery,
+            ..Images::default()
+        };
+        recipe.restore(&mut here);
+        assert!(here.smooth);
+        assert_eq!((here.draws, here.selected), (91, Some(90)));
+        assert_eq!(here.middle, Middle::Wall);
+        assert_eq!(DrawRecipe::of(&here, "00ff".into(), 90), recipe);
+    }
+
+    #[test]
+    fn a_recipe_that_no_wall_has_is_refused() {
+        let sound = DrawRecipe::of(&Images::default(), "00ff".into(), 0);
+        assert_eq!(sound.fault(), None);
+        let broken = |edit: fn(&mut DrawRecipe)| {
+            let mut recipe = sound.clone();
+            edit(&mut recipe);
+            Made::Draw(Box::new(recipe)).fault().is_some()
+        };
+        assert!(broken(|r| r.t = f64::NAN));
+        assert!(broken(|r| r.item = 1024));
+        assert!(broken(|r| r.source = Source::Exact));
+        assert!(broken(|r| r.hash = "../../etc".into()));
+        assert!(broken(|r| r.guidance = -1.0));
+        assert!(broken(|r| r.picture = Picture::Running {
+            seed: 1,
+            steps: 1 << 30
+        }));
+    }
+}

@@ -1,0 +1,136 @@
+//! What was made and kept: stars, branches, and making a picture again.
+
+use crate::session::{DrawRecipe, KeptPicture, Made, StoredPicture};
+
+use super::{Place, State};
+
+impl State {
+    /// Takes draw `item` of the wall as the picture that is noised; the draw stays in the gallery.
+    pub fn branch_from(&mut self, item: u32) {
+        let Some(kept) = self.draw_of(item, false) else {
+            return;
+        };
+        let from = format!("draw {item} at t = {:.3}", kept.t);
+        let picture = kept.picture.clone();
+        self.take_picture(picture, from);
+        // Of the same step of undo: the branch and its draw go together.
+        self.add_to_gallery(kept);
+    }
+
+    /// Draw `item` as it is on the wall, rounded to 8 bits.
+    pub fn picture_of(&self, item: u32) -> Option<StoredPicture> {
+        let view = &self.images.view;
+        let tile = view.tiles.get(item as usize)?;
+        let [c, h, _] = view.shape();
+        StoredPicture::from_bytes(c as u32, h as u32, &tile.pixels)
+    }
+
+    /// Draw `item` with what makes it again.
+    pub fn draw_of(&self, item: u32, starred: bool) -> Option<KeptPicture> {
+        let picture = self.picture_of(item)?;
+        let tile = self.images.view.tiles.get(item as usize)?;
+        let label = tile.likeliest();
+        let label = label.map(|(class, _)| self.images.class_name(class));
+        // A tile of before is not what the settings of now make.
+        let made = self.images.model.as_ref().filter(|_| tile.fresh);
+        let images = &self.session.images;
+        let recipe = made.map(|model| DrawRecipe::of(images, model.hash.clone(), item));
+        Some(KeptPicture {
+            picture,
+            label,
+            t: images.t,
+            seed: images.seed,
+            item,
+            starred,
+            made: recipe.map(|recipe| Made::Draw(Box::new(recipe))),
+        })
+    }
+
+    /// Adds a picture that a person did something with, unless it is there or there is no room.
+    pub fn add_to_gallery(&mut self, kept: KeptPicture) {
+        let images = &mut self.session.images;
+        let same = |other: &KeptPicture| other.item == kept.item && other.picture == kept.picture;
+        if images.kept.iter().any(same) {
+            return;
+        }
+        if !images.has_room_for(&kept) {
+            // What nobody starred makes room for what is newer.
+            if let Some(oldest) = images.kept.iter().position(|k| !k.starred) {
+                images.kept.remove(oldest);
+            }
+        }
+        if images.has_room_for(&kept) {
+            images.kept.push(kept);
+        }
+    }
+
+    /// The entry of the gallery that is draw `item` of the wall.
+    pub fn kept_index(&self, item: u32) -> Option<usize> {
+        let tile = self.images.view.tiles.get(item as usize)?;
+        let kept = &self.session.images.kept;
+        kept.iter()
+            .position(|k| k.item == item && k.picture.bytes() == tile.pixels)
+    }
+
+    /// Whether draw `item` has a star.
+    pub fn is_starred(&self, item: u32) -> bool {
+        let index = self.kept_index(item);
+        index.is_some_and(|index| self.session.images.kept[index].starred)
+    }
+
+    pub(super) fn keep_selected(&mut self) {
+        if let Some(item) = self.session.images.selected {
+            self.keep_or_drop(item);
+        }
+    }
+
+    /// Stars a draw, or puts a starred one away.
+    pub fn keep_or_drop(&mut self, item: u32) {
+        if let Some(index) = self.kept_index(item) {
+            if self.session.images.kept[index].starred {
+                self.drop_kept(index);
+            } else {
+                self.star_kept(index);
+            }
+            return;
+        }
+        let Some(kept) = self.draw_of(item, true) else {
+            return;
+        };
+        if !self.session.images.has_room_for(&kept) {
+            let text = "No more pictures can be kept: put some away first";
+            self.notices.error(Place::Images, text);
+            return;
+        }
+        self.remember_world();
+        self.session.images.kept.push(kept);
+    }
+
+    /// Gives an entry of the gallery its star, or takes it.
+    pub fn star_kept(&mut self, index: usize) {
+        if index >= self.session.images.kept.len() {
+            return;
+        }
+        self.remember_world();
+        self.session.images.kept[index].starred ^= true;
+    }
+
+    /// Removes an entry of the gallery.
+    pub fn drop_kept(&mut self, index: usize) {
+        if index >= self.session.images.kept.len() {
+            return;
+        }
+        self.remember_world();
+        self.session.images.kept.remove(index);
+    }
+
+    /// Takes an entry of the gallery as the picture that is noised.
+    pub fn branch_from_kept(&mut self, index: usize) {
+        let Some(kept) = self.session.images.kept.get(index) else {
+            return;
+        };
+        let from = format!("kept draw {} of t = {:.3}", kept.item, kept.t);
+        let picture = kept.picture.clone();
+        self.take_picture(picture, from);
+    }
+}

@@ -30,7 +30,8 @@ const LOOK: (usize, u32) = (64, 16);
 const FEW: f64 = 20.0;
 /// The name of the map of digits that may be shipped.
 const DIGITS: &str = "digits";
-const HEAD: &str = "step,error,hold,effective,norm,clipped,without_reward,draw_reward,reward,entropy,accepted\n";
+const HEAD: &str =
+    "step,error,hold,effective,norm,clipped,without_reward,draw_reward,reward,entropy,accepted\n";
 
 /// What only maps of images ask for.
 #[derive(Debug, Clone, Args)]
@@ -92,7 +93,7 @@ struct Bound {
 /// With a message for the person.
 pub(super) fn run(args: &FinetuneArgs, path: Option<&Path>) -> Result<(), String> {
     let own = &args.pictures;
-    for sheet in &own.sheet {
+    if let Some(sheet) = &own.sheet {
         check_sheet(sheet)?;
     }
     let parent = TuneParent::open(path).map_err(|e| e.to_string())?;
@@ -314,7 +315,9 @@ fn tune(
             steps: LOOK.1,
             seed: tuner.recipe().seed,
         };
-        table.figures(&*tuner.velocity(), &mut |_| {}).map(|made| made.0)
+        table
+            .figures(&*tuner.velocity(), &mut |_| {})
+            .map(|made| made.0)
     };
     let bar = ProgressBar::new(tuner.recipe().steps);
     bar.set_style(

@@ -17,6 +17,7 @@ use super::steer_message::{
     ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
 };
 use super::training_message::{RunId, TrainReport, TrainSaved};
+use super::training_pictures::PictureReport;
 
 /// A number that names one request; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -388,6 +389,8 @@ pub enum Event {
     Compute(ComputeReport),
     /// A training run, about ten times a second while it learns.
     Training(Arc<TrainReport>),
+    /// The run of pictures as it is now.
+    TrainingPictures(Arc<PictureReport>),
     /// A checkpoint of a training run was written, or was not.
     TrainSaved(Arc<TrainSaved>),
     /// A run could not begin; the message says what to do.

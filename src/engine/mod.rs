@@ -30,6 +30,11 @@ mod trace;
 mod training;
 mod training_learner;
 mod training_message;
+mod training_picture_learner;
+mod training_picture_run;
+#[cfg(test)]
+mod training_picture_tests;
+mod training_pictures;
 mod training_run;
 #[cfg(test)]
 mod training_tests;
@@ -51,6 +56,7 @@ pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
 pub use training_message::*;
+pub use training_pictures::*;
 
 use mailbox::Mailbox;
 use outbox::Outbox;

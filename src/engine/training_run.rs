@@ -30,10 +30,15 @@ const MOST_POINTS: usize = 2048;
 const PACE_MARKS: usize = 40;
 
 /// Threads and the share of the time in which they work, for a share of `cores` processors.
-fn pace(share: f64, cores: usize) -> (usize, f64) {
+pub(super) fn pace(share: f64, cores: usize) -> (usize, f64) {
     let wanted = share.clamp(0.01, 1.0) * cores as f64;
     let threads = (wanted.round() as usize).clamp(1, cores);
     (threads, (wanted / threads as f64).min(1.0))
+}
+
+/// Processors.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Leaves out every other point between looks, then every other point, so that so many are left.
@@ -82,7 +87,8 @@ pub(super) struct Run {
     marks: VecDeque<(Instant, u64)>,
 }
 
-fn pool(threads: usize) -> Result<Arc<ThreadPool>, String> {
+/// Threads of a run.
+pub(super) fn pool(threads: usize) -> Result<Arc<ThreadPool>, String> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|k| format!("foresight-train-{k}"))
@@ -118,8 +124,7 @@ impl Run {
         share: f64,
         keep: Option<PathBuf>,
     ) -> Result<Self, String> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pace = pace(share, cores);
+        let pace = pace(share, cores());
         let now = Instant::now();
         Ok(Self {
             id,
@@ -152,8 +157,7 @@ impl Run {
 
     /// Another share of the processor's time.
     pub fn set_share(&mut self, share: f64) {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pace = pace(share, cores);
+        let pace = pace(share, cores());
         if pace.0 != self.pace.0 {
             match pool(pace.0) {
                 Ok(pool) => self.pool = pool,

@@ -26,6 +26,8 @@ mod maximise;
 mod pool;
 mod recipe;
 mod resume;
+#[cfg(test)]
+mod run_tests;
 mod states;
 #[cfg(test)]
 mod tests;

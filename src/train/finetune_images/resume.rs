@@ -24,7 +24,8 @@ struct TuneNote {
     reward: String,
     recipe: ImageTuneRecipe,
     step: u64,
-    loss: [f64; 6],
+    /// As bits: text would round them.
+    loss: [u64; 6],
     without_reward: u64,
     /// Of the pictures behind the states, where they come from data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +67,8 @@ impl ImageTuner {
                 loss.norm,
                 loss.clipped,
                 self.reward_mean,
-            ],
+            ]
+            .map(f64::to_bits),
             without_reward: loss.without_reward,
             data: self.from_data.then(|| self.pool.fingerprint()),
         };
@@ -107,7 +109,7 @@ impl ImageTuner {
                 "this run was started with other pictures: give the same --data as then, or none if there was none".into(),
             ));
         }
-        let [error, hold, effective, norm, clipped, reward_mean] = note.loss;
+        let [error, hold, effective, norm, clipped, reward_mean] = note.loss.map(f64::from_bits);
         tuner.step = note.step;
         tuner.reward_mean = reward_mean;
         tuner.smooth = FinetuneLoss {

@@ -28,6 +28,7 @@ mod steer_message;
 mod steering;
 mod trace;
 mod training;
+mod training_curve;
 mod training_learner;
 mod training_message;
 mod training_picture_learner;
@@ -55,6 +56,7 @@ pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
+pub use training_curve::kept_curve;
 pub use training_message::*;
 pub use training_pictures::*;
 

@@ -207,7 +207,7 @@ pub struct TrainBeside {
 pub struct TrainPoint {
     /// Steps done.
     pub step: u64,
-    /// Time spent on the run in this sitting, seconds.
+    /// Time spent on the run, over all sittings, seconds.
     pub secs: f64,
     /// Losses.
     pub loss: TrainLosses,

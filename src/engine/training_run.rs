@@ -12,6 +12,7 @@ use crate::mixture::World;
 use crate::train::{TrainError, Trainer};
 
 use super::message::LoadedModel;
+use super::training_curve;
 use super::training_learner::Learner;
 use super::training_message::{
     RunId, TrainBeside, TrainCheck, TrainGoal, TrainPhase, TrainPoint, TrainReport, TrainRequest,
@@ -113,6 +114,9 @@ impl Run {
         let goal = (Learner::Map(Box::new(trainer)), goal);
         let mut run =
             Self::with(id, goal, world, share, Some(path.to_owned())).map_err(|e| (id, e))?;
+        run.curve = training_curve::read(path, run.learner.steps_done());
+        let spent = run.curve.last().map_or(0.0, |point| point.secs);
+        run.spent = Duration::try_from_secs_f64(spent).unwrap_or_default();
         run.look(true, &|| true);
         Ok(run)
     }
@@ -247,6 +251,12 @@ impl Run {
         {
             // Training goes on without.
             self.not_kept = self.learner.keep(path).err();
+            if self.not_kept.is_none()
+                && let Err(e) = training_curve::write(path, &self.curve)
+            {
+                // Only the curves begin anew when it is taken up.
+                tracing::warn!("the curves are not kept: {e}");
+            }
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::{
     LoadedModel, RunId, TrainCommand, TrainGoal, TrainPhase, TrainReport, TrainRequest, TrainSaved,
-    TrainSnapshot, Tuning, finetune_recipe_of, recipe_of,
+    TrainSnapshot, Tuning, finetune_recipe_of, kept_curve, recipe_of,
 };
 use crate::lookahead::Source;
 use crate::session::{TrainFor, Workspace, WorldRef};
@@ -222,6 +222,10 @@ impl State {
 
     /// Deletes the run that was kept.
     pub fn forget_kept_run(&mut self) {
+        if let Some(path) = &self.training.kept {
+            // Nothing is lost with the curves alone.
+            let _ = std::fs::remove_file(kept_curve(path));
+        }
         if let Some(path) = self.training.kept.take()
             && let Err(e) = std::fs::remove_file(&path)
         {

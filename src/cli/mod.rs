@@ -18,10 +18,12 @@ pub mod finetune;
 mod finetune_images;
 mod finetune_table;
 mod futures;
+mod futures_reward;
 mod images;
 mod parity;
 mod pictures;
 mod posterior;
+mod rewards;
 mod sample;
 mod steer;
 mod steer_args;
@@ -42,8 +44,10 @@ pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
 pub use futures::{FuturesArgs, run_futures};
+pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
+pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
@@ -96,6 +100,8 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
+    /// List what there is to reward in pictures.
+    Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),
     /// Sample toward a reward and score the samples against the tilted target.
@@ -222,6 +228,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
+        Command::Rewards(args) => run_rewards(&args),
         Command::Sample(args) => run_sample(&args, device),
         Command::Parity(args) => parity::run(&args),
         Command::Inspect(args) => {

@@ -12,6 +12,7 @@ mod diversity;
 mod draws;
 mod images;
 mod images_open;
+mod images_rewards;
 mod images_state;
 #[cfg(test)]
 mod images_tests;
@@ -51,6 +52,8 @@ use crate::session::ComputeChoice;
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
 pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
+pub use images_open::typical_digits;
+pub use images_rewards::{SecondKind, SecondScore, WallScores, wall_scores};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;

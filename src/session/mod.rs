@@ -6,6 +6,7 @@ mod history;
 mod images;
 mod made;
 mod recent;
+mod rewarding;
 mod steering;
 mod training;
 
@@ -18,5 +19,6 @@ pub use history::History;
 pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
 pub use made::{DrawRecipe, GalleryOrder, Made, Middle};
 pub use recent::RecentFiles;
+pub use rewarding::{FreePart, Rewarding, StoredReference};
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -49,6 +49,9 @@ pub(super) fn parse_free(text: &str) -> Result<FreePart, String> {
 
 impl RewardOptions {
     /// The reward with all that it refers to; `None` where none is given.
+    ///
+    /// # Errors
+    /// With a message for the person, naming the file or the term that cannot be.
     pub fn bind(
         &self,
         shape: [usize; 3],

@@ -18,6 +18,7 @@ use super::steer_message::{
 };
 use super::studio_message::{StudioAnswer, StudioRequest};
 use super::training_message::{RunId, TrainReport, TrainSaved};
+use super::training_pictures::PictureReport;
 
 /// A number that names one request; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -397,6 +398,8 @@ pub enum Event {
     Compute(ComputeReport),
     /// A training run, about ten times a second while it learns.
     Training(Arc<TrainReport>),
+    /// The run of pictures as it is now.
+    TrainingPictures(Arc<PictureReport>),
     /// A checkpoint of a training run was written, or was not.
     TrainSaved(Arc<TrainSaved>),
     /// A run could not begin; the message says what to do.

@@ -33,8 +33,14 @@ mod studio_message;
 mod studio_tests;
 mod trace;
 mod training;
+mod training_curve;
 mod training_learner;
 mod training_message;
+mod training_picture_learner;
+mod training_picture_run;
+#[cfg(test)]
+mod training_picture_tests;
+mod training_pictures;
 mod training_run;
 #[cfg(test)]
 mod training_tests;
@@ -58,7 +64,9 @@ pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
 pub use studio_message::*;
+pub use training_curve::kept_curve;
 pub use training_message::*;
+pub use training_pictures::*;
 
 use mailbox::Mailbox;
 use outbox::Outbox;

@@ -13,6 +13,7 @@ enum Kind {
     End,
     Compute,
     Training,
+    TrainingPictures,
     TrainSaved,
 }
 
@@ -54,6 +55,7 @@ impl Outbox {
             Event::Failed(_, slot, _) | Event::Cancelled(_, slot) => (Some(*slot), Kind::End),
             Event::Compute(_) => (None, Kind::Compute),
             Event::Training(_) => (None, Kind::Training),
+            Event::TrainingPictures(_) => (None, Kind::TrainingPictures),
             Event::TrainSaved(_) => (None, Kind::TrainSaved),
             Event::TrainRefused(..) => (None, Kind::End),
         };

@@ -1,6 +1,6 @@
 //! The Images workspace: a half-formed picture, and the wall of everything it could still become.
 
-mod atlas;
+pub mod atlas;
 mod classes;
 mod empty;
 mod futures;

@@ -203,6 +203,7 @@ impl State {
             }
             Event::Compute(report) => self.answers.compute = Some(report),
             Event::Training(report) => self.take_training(report),
+            Event::TrainingPictures(report) => self.take_picture_training(report),
             Event::TrainSaved(saved) => self.take_saved(&saved),
             Event::TrainRefused(run, message) => self.training_refused(run, message),
         }

@@ -240,6 +240,13 @@ impl State {
             self.submit_images();
             return;
         }
+        if self.is_train() && self.learns_pictures() {
+            // Nothing of the world is shown; the map that is tuned is that of the Images workspace.
+            if !self.seeks_folder() {
+                self.load_wanted_images();
+            }
+            return;
+        }
         let scene = self.wanted_scene();
         if !self
             .asks
@@ -360,6 +367,9 @@ impl State {
         }
         if self.is_images() {
             return self.asks.open.is_empty() && self.images_are_asked();
+        }
+        if self.is_train() && self.learns_pictures() {
+            return self.asks.open.is_empty() && !self.images.is_loading();
         }
         let same = |asked: Option<&DrawRequest>, wanted: Option<&DrawRequest>| match (asked, wanted)
         {

@@ -21,6 +21,7 @@ mod studio;
 mod studio_branch;
 mod studio_rows;
 mod training;
+mod training_pictures;
 mod undo;
 mod world;
 
@@ -333,7 +334,12 @@ impl State {
             Pick::ExportDraws => format!("{}-draws.npz", self.world.name),
             Pick::SaveModel => format!("{}.safetensors", self.run_name()),
             Pick::SaveCurves => format!("{}-training.csv", self.run_name()),
-            Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => String::new(),
+            Pick::Open
+            | Pick::Checkpoint
+            | Pick::World
+            | Pick::Picture
+            | Pick::Folder
+            | Pick::Archive => String::new(),
         };
         self.errands.pick(pick, suggestion);
     }

@@ -71,9 +71,11 @@ impl ImageMap for ToyMap {
             let mu = self.means[rows.label[row] as usize];
             let (gain, _) = self.posterior(t);
             let (by_x, by_mean) = self.slopes(rows.s[row].into(), rows.u[row].into(), t);
-            for i in row * NUMBERS..(row + 1) * NUMBERS {
-                let mean = mu + gain * (f64::from(rows.x_t[i]) - t * mu);
-                out[i] = (by_x * f64::from(rows.x[i]) + by_mean * mean) as f32;
+            let span = row * NUMBERS..(row + 1) * NUMBERS;
+            let states = rows.x[span.clone()].iter().zip(&rows.x_t[span.clone()]);
+            for (out, (x, x_t)) in out[span].iter_mut().zip(states) {
+                let mean = mu + gain * (f64::from(*x_t) - t * mu);
+                *out = (by_x * f64::from(*x) + by_mean * mean) as f32;
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
-use super::made::{GalleryOrder, Made, Middle};
+use super::made::{GalleryOrder, Likeness, Made, Middle};
 use crate::lookahead::Source;
 
 /// How the wall is arranged.
@@ -219,6 +219,10 @@ pub struct Images {
     pub seed: u64,
     /// How the wall is arranged.
     pub order: WallOrder,
+    /// By what the pictures of a group are alike.
+    pub likeness: Likeness,
+    /// Lookaheads whose curves stand beside those of the chosen one.
+    pub beside: Vec<Source>,
     /// Whether pictures are smoothed as they are enlarged.
     pub smooth: bool,
     /// The selected draw.
@@ -249,6 +253,8 @@ impl Default for Images {
             draws: 64,
             seed: 1,
             order: WallOrder::Slots,
+            likeness: Likeness::default(),
+            beside: vec![Source::OneStep],
             smooth: false,
             selected: None,
             kept: Vec::new(),
@@ -269,6 +275,8 @@ impl Images {
     pub const MAX_KEPT: usize = 200;
     /// Most characters of all kept pictures together.
     pub const MAX_KEPT_TEXT: usize = 4 << 20;
+    /// Most lookaheads whose curves stand side by side.
+    const MAX_BESIDE: usize = 8;
     /// Longest text about a picture.
     pub(super) const MAX_TEXT: usize = 1_000;
 
@@ -294,6 +302,13 @@ impl Images {
         if self.source == Source::Exact || self.source.steps() > Source::MAX_STEPS {
             let source = self.source.to_string();
             return Some(("images.source", source, "pictures have no closed form"));
+        }
+        let possible =
+            |s: &Source| *s != Source::Exact && (1..=Source::MAX_STEPS).contains(&s.steps());
+        if self.beside.len() > Self::MAX_BESIDE || !self.beside.iter().all(possible) {
+            let count = format!("{} lookaheads", self.beside.len());
+            let expected = "at most 8 are possible, none of them a closed form";
+            return Some(("images.beside", count, expected));
         }
         if let Some((value, expected)) = self.picture.fault() {
             return Some(("images.picture", value, expected));
@@ -386,6 +401,7 @@ mod tests {
             ("(images: (draws: 100000))", "images.draws"),
             ("(images: (source: Exact))", "images.source"),
             ("(images: (guidance: inf))", "images.guidance"),
+            ("(images: (beside: [Exact]))", "images.beside"),
             (
                 "(images: (picture: Running(seed: 1, steps: 0)))",
                 "images.picture",

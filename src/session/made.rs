@@ -32,6 +32,16 @@ pub enum GalleryOrder {
     Seed,
 }
 
+/// By what pictures are alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Likeness {
+    /// What the classifier sees; pixels where there is none.
+    #[default]
+    Features,
+    /// Their pixels.
+    Pixels,
+}
+
 /// How a picture was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Made {
@@ -44,6 +54,27 @@ impl Made {
     pub fn text(&self) -> usize {
         match self {
             Self::Draw(recipe) => recipe.picture.text(),
+        }
+    }
+
+    /// The map that made it.
+    pub fn checkpoint(&self) -> &CheckpointRef {
+        match self {
+            Self::Draw(recipe) => &recipe.checkpoint,
+        }
+    }
+
+    /// The same, to be replaced by where the map is now.
+    pub fn checkpoint_mut(&mut self) -> &mut CheckpointRef {
+        match self {
+            Self::Draw(recipe) => &mut recipe.checkpoint,
+        }
+    }
+
+    /// SHA-256 of the map's file, hexadecimal.
+    pub fn hash(&self) -> &str {
+        match self {
+            Self::Draw(recipe) => &recipe.hash,
         }
     }
 

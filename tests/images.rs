@@ -41,6 +41,7 @@ fn map() -> (tempfile::TempDir, PathBuf) {
         hours: None,
         hardware: None,
         figures: std::collections::BTreeMap::new(),
+        tuned: None,
     };
     write_image_map(&path, &card, &net).expect("a file for the test");
     (folder, path)

@@ -14,7 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("metrics", &["process", "mixture", "model"]),
     ("checkpoint", &["process", "mixture", "model"]),
     ("lookahead", &["process", "mixture", "model", "metrics"]),
-    ("reward", &["process", "mixture"]),
+    ("reward", &["process", "mixture", "model"]),
     (
         "steer",
         &[

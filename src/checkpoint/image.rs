@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dit::{TensorFile, read_dit_of};
 use super::{CheckpointError, FORMAT, write_whole};
 use crate::mixture::shortened;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit};
+use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit, VelocityOnly};
 
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-image";
@@ -51,6 +51,28 @@ pub struct ImageCard {
     /// What `foresight eval` measured, by the figure's name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub figures: BTreeMap<String, f64>,
+    /// Present in a fine-tuned velocity; its jumps are not a flow map.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<TunedImages>,
+}
+
+/// What a fine-tuned velocity of images came from. Only `v(t, t, x; 0, 0)` of such a network means something, asked with
+/// the class and the guidance below: the Meta Flow Map around it was not tuned with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TunedImages {
+    /// SHA-256 of the Meta Flow Map that it was tuned from.
+    pub parent: String,
+    /// Steps that the parent was trained for.
+    pub parent_steps: u64,
+    /// The reward, as on the command line.
+    pub reward: String,
+    /// Whether the reward was maximised instead of followed: such a velocity holds to no data.
+    pub maximised: bool,
+    /// The class that it was tuned under: a number, `none`, or `each` for every class.
+    pub class: String,
+    /// The guidance scale of the class.
+    pub guidance: f32,
 }
 
 /// Writes a map of images in half precision, whole or not at all.
@@ -153,14 +175,25 @@ pub fn shipped_image_map() -> Option<&'static [u8]> {
 pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read_image_map(path, &device)?;
-    Ok((card, on_processor(net, &device)))
+    let map = on_processor(&card, net, &device);
+    Ok((card, map))
 }
 
-fn on_processor(net: Dit, device: &Device) -> Arc<dyn ImageMap> {
+fn on_processor(card: &ImageCard, net: Dit, device: &Device) -> Arc<dyn ImageMap> {
     // The processor's own kernel, where the network is at home in it.
-    match NativeDit::new(&net) {
+    let map: Arc<dyn ImageMap> = match NativeDit::new(&net) {
         Some(native) => Arc::new(native),
         None => Arc::new(BurnImageMap::new(net, device)),
+    };
+    as_tuned(card, map)
+}
+
+/// The network as what its card says it is: a map, or a tuned velocity that has no jumps.
+pub fn as_tuned(card: &ImageCard, map: Arc<dyn ImageMap>) -> Arc<dyn ImageMap> {
+    if card.tuned.is_some() {
+        Arc::new(VelocityOnly::new(map))
+    } else {
+        map
     }
 }
 
@@ -174,7 +207,8 @@ pub fn image_map_from_bytes(
 ) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read(TensorFile::from_bytes(bytes, name)?, name, &device)?;
-    Ok((card, on_processor(net, &device)))
+    let map = on_processor(&card, net, &device);
+    Ok((card, map))
 }
 
 #[cfg(test)]
@@ -223,6 +257,7 @@ mod tests {
             hours: Some(1.5),
             hardware: Some("one core".into()),
             figures: BTreeMap::from([("accepted flow:1".into(), 0.9)]),
+            tuned: None,
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
@@ -248,6 +283,24 @@ mod tests {
             "accepted flow:1",
             "guidance      1, 2.5",
         ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let tuned = ImageCard {
+            tuned: Some(TunedImages {
+                parent: "ab".repeat(32),
+                parent_steps: 2,
+                reward: "class:0@4".into(),
+                maximised: false,
+                class: "none".into(),
+                guidance: 1.0,
+            }),
+            ..card
+        };
+        write_image_map(&path, &tuned, &net).unwrap();
+        let (back, map) = open_image_map(&path).unwrap();
+        assert!(back == tuned && !map.has_jumps());
+        let text = crate::checkpoint::inspect(&path).unwrap().to_string();
+        for part in ["toward class:0@4", "a velocity, not a flow map"] {
             assert!(text.contains(part), "{part} in {text}");
         }
         let bytes = std::fs::read(&path).unwrap();

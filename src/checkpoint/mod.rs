@@ -24,8 +24,8 @@ pub use dit::{TensorFile, read_dit};
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{
-    ImageCard, image_map_from_bytes, open_image_map, read_image_map, shipped_image_map,
-    write_image_map,
+    ImageCard, TunedImages, as_tuned, image_map_from_bytes, open_image_map, read_image_map,
+    shipped_image_map, write_image_map,
 };
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 

@@ -129,6 +129,7 @@ pub fn train_images(
         hours: Some(run.seconds() / 3600.0),
         hardware: Some(hardware),
         figures: BTreeMap::new(),
+        tuned: None,
     };
     write_image_map(&args.out, &card, &run.averaged()).map_err(|e| e.to_string())?;
     if part.exists() {

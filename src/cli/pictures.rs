@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use crate::checkpoint::{
-    ClassifierCard, ImageCard, ModelKind, model_kind, open_classifier, open_image_map,
+    ClassifierCard, ImageCard, ModelKind, as_tuned, model_kind, open_classifier, open_image_map,
     read_image_map,
 };
 use crate::gpu::SharedDevice;
@@ -46,7 +46,7 @@ impl OpenMap {
             .and_then(|shared| shared.burn_device())
             .map_err(|e| e.to_string())?;
         let (card, net) = read_image_map(path, &device).map_err(|e| e.to_string())?;
-        let map = Arc::new(BurnImageMap::new(net, &device));
+        let map = as_tuned(&card, Arc::new(BurnImageMap::new(net, &device)));
         Ok(Self { card, map })
     }
 

@@ -13,6 +13,8 @@ use super::worker::{Job, JobError, Worker};
 
 /// Jumps in which a picture is made from noise.
 const GENERATION_STEPS: u32 = 8;
+/// Steps of a tuned velocity's ODE, which has no jumps.
+const ODE_STEPS: u32 = 32;
 
 /// Pictures that a map made of a class, by the seed of their noise: the last of each kind.
 #[derive(Default)]
@@ -39,6 +41,15 @@ impl Generation {
         NoiseKey {
             seed: self.seed,
             state: 0,
+        }
+    }
+
+    /// How it is made: a tuned velocity has no draws, and follows its ODE.
+    fn sampler(&self) -> ImageSampler {
+        if self.by.map.has_jumps() {
+            ImageSampler::Kernel(self.steps)
+        } else {
+            ImageSampler::Flow(ODE_STEPS)
         }
     }
 
@@ -126,7 +137,7 @@ impl Worker {
         let (label, guidance) = asked.asked();
         let picture: Arc<[f32]> = generate_images(
             &*asked.by.map,
-            ImageSampler::Kernel(asked.steps),
+            asked.sampler(),
             (&[label], guidance),
             asked.key(),
             0,

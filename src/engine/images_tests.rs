@@ -36,6 +36,7 @@ fn model() -> Arc<LoadedImages> {
         hours: None,
         hardware: None,
         figures: std::collections::BTreeMap::new(),
+        tuned: None,
     };
     Arc::new(LoadedImages {
         map: Arc::new(BurnImageMap::new(Dit::lively(&config, 3, &device), &device)),

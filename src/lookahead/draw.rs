@@ -27,6 +27,11 @@ pub enum LookaheadError {
         "the source '{0}' needs a flow map, and this checkpoint is a fine-tuned velocity: choose glass or sde, which follow it"
     )]
     VelocityOnly(Source),
+    /// A fine-tuned velocity of images asked for the steps of the kernel sampler.
+    #[error(
+        "kernel:{0} needs a flow map, and this checkpoint is a fine-tuned velocity: choose flow:K, which follows it in K steps of its ODE (16 or more)"
+    )]
+    NoKernel(u32),
     /// The time lies outside [0, 1] or the state is not finite.
     #[error("t = {t}, x_t = ({x}, {y}): t must lie in [0, 1] and x_t must be finite")]
     State {

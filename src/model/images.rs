@@ -41,6 +41,11 @@ pub trait ImageMap: Send + Sync {
     /// The network's shape.
     fn config(&self) -> &DitConfig;
 
+    /// Whether its jumps are those of a flow map; a tuned velocity has none.
+    fn has_jumps(&self) -> bool {
+        true
+    }
+
     /// `v(s, u, x; t, x_t, label, guidance)` into `out`, `[B][C H W]`.
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]);
 

@@ -1,12 +1,19 @@
 //! A classifier on plain numbers: the judge of generated images.
 
+use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Classifier, ClassifierConfig};
 
+mod slopes;
+
+pub use slopes::Seen;
+
 /// A classifier on a device, asked with images as plain numbers.
 pub struct ImageJudge {
     net: Classifier,
+    /// The same with a graph for what goes in.
+    tracked: Classifier,
     config: ClassifierConfig,
     device: Device,
 }
@@ -64,9 +71,10 @@ impl ImageJudge {
     /// Images that are in memory at once.
     const CHUNK: usize = 256;
 
-    /// Takes a network of this shape that lies on `device`.
+    /// Takes a network of this shape that lies on `device`, not an autodiff one.
     pub fn new(net: Classifier, config: ClassifierConfig, device: &Device) -> Self {
         Self {
+            tracked: net.clone().no_grad().train(),
             net,
             config,
             device: device.clone(),

@@ -16,6 +16,7 @@ mod mlp;
 mod on_device;
 pub(crate) mod outer;
 pub(crate) mod simd;
+mod velocity_only;
 mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
@@ -25,8 +26,9 @@ pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
 pub use images::{BurnImageMap, ImageMap, ImageRows};
-pub use judge::{ImageJudge, Judged};
+pub use judge::{ImageJudge, Judged, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
+pub use velocity_only::VelocityOnly;
 pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

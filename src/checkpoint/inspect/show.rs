@@ -79,6 +79,29 @@ fn write_images(card: &ImageCard, f: &mut fmt::Formatter) -> fmt::Result {
     )?;
     write!(f, "\n  images        {channels} x {rows} x {columns}")?;
     write_classes(&card.classes, f)?;
+    if let Some(tuned) = &card.tuned {
+        let how = if tuned.maximised {
+            "to maximise"
+        } else {
+            "toward"
+        };
+        write!(
+            f,
+            "\n  fine-tuned    {how} {}, class {}, guidance {}",
+            plain(&shortened(&tuned.reward, 200)),
+            plain(&shortened(&tuned.class, 60)),
+            tuned.guidance
+        )?;
+        write!(
+            f,
+            "\n  parent        {}, {} steps",
+            plain(&shortened(&tuned.parent, 80)),
+            grouped(tuned.parent_steps)
+        )?;
+        f.write_str(
+            "\n  holds         a velocity, not a flow map: flow:K follows its ODE in K steps",
+        )?;
+    }
     write!(
         f,
         "\n  data          {}",

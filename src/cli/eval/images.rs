@@ -235,6 +235,7 @@ mod tests {
             hours: None,
             hardware: None,
             figures: std::collections::BTreeMap::new(),
+            tuned: None,
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");

@@ -64,6 +64,9 @@ pub fn draw_images(
     if source == Source::Exact {
         return Err(LookaheadError::NoClosedForm);
     }
+    if source.needs_model() && !map.has_jumps() {
+        return Err(LookaheadError::VelocityOnly(source));
+    }
     let (numbers, count) = (numbers(map), items.len());
     let mut out = vec![0.0_f32; count * numbers];
     for (index, chunk) in out.chunks_mut(CHUNK * numbers).enumerate() {

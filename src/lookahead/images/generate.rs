@@ -74,7 +74,7 @@ impl FromStr for ImageSampler {
 /// and says whether to go on.
 ///
 /// # Errors
-/// When `watch` says no, or when the map knows no such class or guidance scale.
+/// When `watch` says no, or when the map knows no such class or guidance scale, or has no draws for the kernel.
 pub fn generate_images(
     map: &dyn ImageMap,
     sampler: ImageSampler,
@@ -86,6 +86,9 @@ pub fn generate_images(
 ) -> Result<Vec<f32>, LookaheadError> {
     for label in labels {
         check_class(map, *label, guidance)?;
+    }
+    if matches!(sampler, ImageSampler::Kernel(_)) && !map.has_jumps() {
+        return Err(LookaheadError::NoKernel(sampler.steps()));
     }
     let numbers = numbers(map);
     let mut out = vec![0.0_f32; labels.len() * numbers];

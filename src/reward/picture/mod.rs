@@ -1,4 +1,19 @@
 //! Rewards of pictures on plain numbers.
+//!
+//! A [`PictureReward`] is what a person chose, as text and in sessions: a weighted sum of terms. [`PictureReward::bind`]
+//! gives it what it refers to, a classifier and reference pictures, and makes the [`PictureScore`] of it.
+
+mod bind;
+mod error;
+mod judged;
+mod light;
+mod spec;
+mod term;
+
+pub use bind::{PictureParts, ReferencePicture};
+pub use error::PictureRewardError;
+pub use spec::{PictureReward, WeightedTerm};
+pub use term::{Needs, PictureKind, PictureTerm};
 
 /// A reward of pictures whose every part is at hand. Pictures are `[n][C H W]`, -1 black and 1 white. What every
 /// formula calls `r` has the strength inside. The score of a picture does not depend on the pictures beside it.

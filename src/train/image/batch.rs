@@ -179,13 +179,13 @@ fn item(recipe: &ImageRecipe, data: &ImageSet, step: u32, i: usize) -> Item {
         < recipe.diagonal_share_at(step.into()) * recipe.micro_batch as f64;
     let (from, to) = if on_diagonal {
         (u[3], u[3])
-    } else if u[4] < times.whole {
+    } else if u[4] < recipe.whole_at(step.into()) {
         (0.0, 1.0)
     } else {
         (u[5].min(u[6]), u[5].max(u[6]))
     };
     let class = u32::from(data.labels.get(image).copied().unwrap_or_default());
-    let has_class = f64::from(u[7]) >= recipe.label_dropout;
+    let has_class = f64::from(u[7]) >= recipe.label_dropout_at(step.into());
     let guided = has_class && f64::from(u[8]) < recipe.guided_share_at(step.into());
     Item {
         image,

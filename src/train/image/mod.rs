@@ -19,5 +19,5 @@ mod tests;
 
 pub use batch::{ImageBatch, PlainBatch};
 pub use loss::{ImageLoss, loss};
-pub use recipe::{ImageConsistency, ImageRecipe};
+pub use recipe::{ImageConsistency, ImageRecipe, LateShares};
 pub use trainer::{ImageTrainError, ImageTrainer};

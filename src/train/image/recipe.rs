@@ -20,6 +20,19 @@ pub enum ImageConsistency {
     Progressive,
 }
 
+/// What changes once a run has come some way: classes are learned soon, draws that are told none and that are made in
+/// one step take longer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LateShares {
+    /// First step that they hold for.
+    pub from: u64,
+    /// Share of the items whose class is left out.
+    pub label_dropout: f64,
+    /// Probability that an item off the diagonal spans the whole way.
+    pub whole: f32,
+}
+
 /// Everything that decides a run but the images.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +58,9 @@ pub struct ImageRecipe {
     pub times: TimeLaw,
     /// Share of the items whose class is left out.
     pub label_dropout: f64,
+    /// Other shares for the later part of the run, if they change.
+    #[serde(default)]
+    pub late: Option<LateShares>,
     /// Share of the labelled items that are taught with the model's guidance scale instead of 1; needs a scale in
     /// `model.model_guidance_class_ws`.
     pub guided_share: f64,
@@ -91,6 +107,11 @@ impl ImageRecipe {
                 whole: 0.1,
             },
             label_dropout: 0.2,
+            late: Some(LateShares {
+                from: 13_000,
+                label_dropout: 0.5,
+                whole: 0.3,
+            }),
             guided_share: 0.5,
             mirror: false,
             weight_floor: 0.01,
@@ -114,6 +135,7 @@ impl ImageRecipe {
             batch: 256,
             micro_batch: 256,
             jumps_from: 60_000,
+            late: None,
             rate: 3e-4,
             warm_up: 1000,
             mirror: true,
@@ -154,6 +176,12 @@ impl ImageRecipe {
             ),
             ("times.whole", share(self.times.whole.into()), "0 to 1"),
             ("label_dropout", share(self.label_dropout), "0 to 1"),
+            (
+                "late",
+                self.late
+                    .is_none_or(|late| share(late.label_dropout) && share(late.whole.into())),
+                "shares from 0 to 1",
+            ),
             (
                 "guided_share",
                 share(self.guided_share)
@@ -229,6 +257,22 @@ impl ImageRecipe {
         }
     }
 
+    /// Share of the items whose class is left out at a step.
+    pub(super) fn label_dropout_at(&self, step: u64) -> f64 {
+        self.late_at(step)
+            .map_or(self.label_dropout, |late| late.label_dropout)
+    }
+
+    /// Probability at a step that an item off the diagonal spans the whole way.
+    pub(super) fn whole_at(&self, step: u64) -> f32 {
+        self.late_at(step)
+            .map_or(self.times.whole, |late| late.whole)
+    }
+
+    fn late_at(&self, step: u64) -> Option<LateShares> {
+        self.late.filter(|late| step >= late.from)
+    }
+
     /// Share of the labelled items that are taught guidance at a step.
     pub(super) fn guided_share_at(&self, step: u64) -> f64 {
         if step < self.jumps_from {
@@ -263,6 +307,34 @@ mod tests {
         };
         assert!(wrong(|r| r.micro_batch = 100).contains("micro_batch"));
         assert!(wrong(|r| r.rate = f64::NAN).contains("rate"));
+        assert!(
+            wrong(|r| {
+                r.late = Some(LateShares {
+                    from: 1,
+                    label_dropout: 1.5,
+                    whole: 0.1,
+                });
+            })
+            .contains("late")
+        );
         assert!(wrong(|r| r.model.model_guidance_class_ws.clear()).contains("guided_share"));
+    }
+
+    #[test]
+    fn shares_change_at_their_step_and_an_older_recipe_has_no_change() {
+        let mut recipe = ImageRecipe::digits();
+        recipe.late = Some(LateShares {
+            from: 100,
+            label_dropout: 0.6,
+            whole: 0.4,
+        });
+        let at =
+            |recipe: &ImageRecipe, step| (recipe.label_dropout_at(step), recipe.whole_at(step));
+        assert_eq!(at(&recipe, 99), (0.2, 0.1));
+        assert_eq!(at(&recipe, 100), (0.6, 0.4));
+        let mut json = serde_json::to_value(&recipe).unwrap();
+        json.as_object_mut().unwrap().remove("late");
+        let older: ImageRecipe = serde_json::from_value(json).unwrap();
+        assert_eq!(at(&older, 100), (0.2, 0.1));
     }
 }

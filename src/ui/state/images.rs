@@ -165,6 +165,9 @@ impl State {
         if !model.guidance_scales().contains(&images.guidance) {
             images.guidance = 1.0;
         }
+        if !model.map.has_jumps() && images.source.needs_model() {
+            images.source = Source::Glass(8);
+        }
         if let Picture::Stored { picture, .. } = &images.picture
             && !picture.fits(model.shape())
         {

@@ -1,0 +1,228 @@
+//! What a judge sees of images as logarithms, and how that changes with their pixels.
+
+use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+
+use super::ImageJudge;
+
+/// What a judge sees in images, a row each.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// Number of classes.
+    pub classes: usize,
+    /// Length of a feature vector.
+    pub width: usize,
+    /// Logarithms of the probabilities, `[n][classes]`: finite where the probability itself is 0 in f32.
+    pub log_probabilities: Vec<f32>,
+    /// What the last layer sees, `[n][width]`.
+    pub features: Vec<f32>,
+}
+
+impl Seen {
+    /// Zeros of the same sizes: what a [`ImageJudge::pullback`] is told.
+    #[must_use]
+    pub fn zeros_like(&self) -> Self {
+        Self {
+            log_probabilities: vec![0.0; self.log_probabilities.len()],
+            features: vec![0.0; self.features.len()],
+            ..*self
+        }
+    }
+}
+
+fn numbers_of<const D: usize>(tensor: Tensor<D>, expected: usize) -> Vec<f32> {
+    let values: Vec<f32> = tensor
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .unwrap_or_default();
+    if values.len() == expected {
+        values
+    } else {
+        // A device that gave nothing back must not pass for an opinion.
+        vec![f32::NAN; expected]
+    }
+}
+
+impl ImageJudge {
+    /// Images whose graph is in memory at once.
+    const TRACKED: usize = 32;
+
+    /// What is seen in `images`, `[n][C H W]`, -1 black and 1 white.
+    ///
+    /// # Panics
+    /// When they are no whole number of images.
+    pub fn see(&self, images: &[f32]) -> Seen {
+        let [c, h, w] = self.config.image;
+        let numbers = c * h * w;
+        assert!(images.len().is_multiple_of(numbers), "whole images");
+        let mut seen = self.nothing();
+        for chunk in images.chunks(Self::CHUNK * numbers) {
+            let n = chunk.len() / numbers;
+            let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
+            let features = self.net.features(Tensor::from_data(data, &self.device));
+            let logits = self.net.classified(features.clone());
+            self.append(&mut seen, features, logits, n);
+        }
+        seen
+    }
+
+    /// What is seen in `images`, and the gradient with respect to their pixels of any function of it: `cotangent` is
+    /// given what is seen in some images at a time, the number of the first of them, and zeros of the same sizes, in
+    /// which it leaves the function's derivatives. `gradients`: `[n][C H W]`.
+    ///
+    /// # Panics
+    /// When `images` are no whole number of images, or `gradients` has another size.
+    pub fn pullback(
+        &self,
+        images: &[f32],
+        cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
+        gradients: &mut [f32],
+    ) -> Seen {
+        let [c, h, w] = self.config.image;
+        let numbers = c * h * w;
+        assert!(images.len().is_multiple_of(numbers), "whole images");
+        assert_eq!(images.len(), gradients.len(), "a gradient a number");
+        let learning = self.device.clone().autodiff();
+        let mut all = self.nothing();
+        let chunks = images.chunks(Self::TRACKED * numbers);
+        let spans = gradients.chunks_mut(Self::TRACKED * numbers);
+        for (index, (chunk, to)) in chunks.zip(spans).enumerate() {
+            let n = chunk.len() / numbers;
+            let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
+            let x = Tensor::<4>::from_data(data, &learning).require_grad();
+            let features = self.tracked.features(x.clone());
+            let logits = self.tracked.classified(features.clone());
+            let mut seen = self.nothing();
+            let (seen_features, seen_logits) = (features.clone().inner(), logits.clone().inner());
+            self.append(&mut seen, seen_features, seen_logits, n);
+            let mut weights = seen.zeros_like();
+            cotangent(&seen, index * Self::TRACKED, &mut weights);
+            let column = |values: Vec<f32>, width: usize| {
+                Tensor::<2>::from_data(TensorData::new(values, [n, width]), &learning)
+            };
+            let of_features = features * column(weights.features, seen.width);
+            let of_logs = log_softmax(logits, 1) * column(weights.log_probabilities, seen.classes);
+            let slopes = (of_features.sum() + of_logs.sum()).backward();
+            match x.grad(&slopes) {
+                Some(gradient) => to.copy_from_slice(&numbers_of(gradient, to.len())),
+                None => to.fill(0.0),
+            }
+            all.log_probabilities.extend(seen.log_probabilities);
+            all.features.extend(seen.features);
+        }
+        all
+    }
+
+    fn nothing(&self) -> Seen {
+        Seen {
+            classes: self.config.classes,
+            width: self.config.features(),
+            ..Seen::default()
+        }
+    }
+
+    fn append(&self, seen: &mut Seen, features: Tensor<2>, logits: Tensor<2>, n: usize) {
+        let (width, classes) = (seen.width, seen.classes);
+        seen.features.extend(numbers_of(features, n * width));
+        let logs = numbers_of(log_softmax(logits, 1), n * classes);
+        seen.log_probabilities.extend(logs);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::model::ClassifierConfig;
+
+    fn judge(image: [usize; 3]) -> ImageJudge {
+        let device = Device::flex();
+        let config = ClassifierConfig {
+            image,
+            classes: 3,
+            stem_stride: 2,
+            stages: vec![(8, 1), (16, 1)],
+        };
+        ImageJudge::new(config.init(&device), config, &device)
+    }
+
+    /// Smooth pictures, each another.
+    fn pictures(n: usize, numbers: usize) -> Vec<f32> {
+        (0..n * numbers)
+            .map(|k| (k as f32 * 0.37).sin() * (k as f32 * 0.011).cos())
+            .collect()
+    }
+
+    #[test]
+    fn what_is_seen_of_an_image_is_the_same_to_the_last_bit_whatever_the_batch() {
+        let judge = judge([3, 16, 16]);
+        let (n, numbers) = (37, 3 * 256);
+        let images = pictures(n, numbers);
+        let all = judge.see(&images);
+        let mut gradients = vec![0.0; images.len()];
+        let mut both = |seen: &Seen, _: usize, weights: &mut Seen| {
+            for row in weights.log_probabilities.chunks_exact_mut(seen.classes) {
+                row[1] = 1.0;
+            }
+        };
+        let pulled = judge.pullback(&images, &mut both, &mut gradients);
+        for item in [0, 5, 31, 32, 36] {
+            let image = &images[item * numbers..(item + 1) * numbers];
+            let one = judge.see(image);
+            let mut gradient = vec![0.0; numbers];
+            let tracked = judge.pullback(image, &mut both, &mut gradient);
+            assert_eq!(one.features, all.features[item * 16..(item + 1) * 16]);
+            let logs = &all.log_probabilities[item * 3..(item + 1) * 3];
+            assert_eq!(one.log_probabilities, logs);
+            assert_eq!(tracked, one, "with a graph and without");
+            assert_eq!(
+                tracked.features,
+                pulled.features[item * 16..(item + 1) * 16]
+            );
+            assert_eq!(gradient, gradients[item * numbers..(item + 1) * numbers]);
+        }
+    }
+
+    #[test]
+    fn the_pullback_is_the_slope_of_what_is_seen() {
+        let judge = judge([1, 12, 12]);
+        let numbers = 144;
+        let images = pictures(2, numbers);
+        // Some function of both: a weighted sum, another for each image.
+        let value = |seen: &Seen, item: usize| -> f64 {
+            let logs = &seen.log_probabilities[item * 3..(item + 1) * 3];
+            let features = &seen.features[item * 16..(item + 1) * 16];
+            f64::from(logs[item + 1]) + 3.0 * f64::from(features[4] - features[9])
+        };
+        let mut gradients = vec![0.0; images.len()];
+        let mut weights = |seen: &Seen, first: usize, weights: &mut Seen| {
+            let rows = weights.log_probabilities.chunks_exact_mut(seen.classes);
+            for (item, row) in rows.enumerate() {
+                row[first + item + 1] = 1.0;
+            }
+            for row in weights.features.chunks_exact_mut(seen.width) {
+                (row[4], row[9]) = (3.0, -3.0);
+            }
+        };
+        let seen = judge.pullback(&images, &mut weights, &mut gradients);
+        assert_eq!(seen, judge.see(&images));
+        let h = 2e-2_f32;
+        let mut largest = 0.0_f64;
+        for at in (0..numbers).step_by(7) {
+            for item in 0..2 {
+                let moved = |by: f32| {
+                    let mut images = images.clone();
+                    images[item * numbers + at] += by;
+                    value(&judge.see(&images), item)
+                };
+                let difference = (moved(h) - moved(-h)) / f64::from(2.0 * h);
+                let slope = f64::from(gradients[item * numbers + at]);
+                // Central differences of f32 numbers of about 1.
+                assert!((difference - slope).abs() < 2e-4, "{difference} {slope}");
+                largest = largest.max(slope.abs());
+            }
+        }
+        assert!(largest > 1e-3, "{largest}");
+    }
+}

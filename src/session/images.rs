@@ -187,6 +187,13 @@ const fn starred() -> bool {
 }
 
 impl KeptPicture {
+    /// What stands below it on a contact sheet; `t` is its time as it is written there.
+    pub fn caption(&self, t: String) -> Vec<String> {
+        let label = self.label.clone().unwrap_or_else(|| "not judged".into());
+        let numbers = format!("noise {}, seed {}", self.item, self.seed);
+        vec![label, format!("t {t}"), numbers]
+    }
+
     /// How many characters its pictures take in a session.
     pub fn text(&self) -> usize {
         self.picture.pixels.len() + self.made.as_ref().map_or(0, Made::text)

@@ -78,6 +78,13 @@ impl Made {
         }
     }
 
+    /// Every setting and its value, in words.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Draw(recipe) => recipe.lines(),
+        }
+    }
+
     /// What is wrong with it: what is accepted.
     pub(super) fn fault(&self) -> Option<&'static str> {
         match self {
@@ -130,6 +137,39 @@ impl DrawRecipe {
             seed: images.seed,
             item,
         }
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let map = match &self.checkpoint {
+            CheckpointRef::Shipped => "the shipped one".to_owned(),
+            CheckpointRef::File(path) => match path.file_name() {
+                Some(name) => name.to_string_lossy().into_owned(),
+                None => path.display().to_string(),
+            },
+        };
+        let picture = match &self.picture {
+            Picture::Generated { seed } => format!("generated, seed {seed}"),
+            Picture::Running { seed, steps } => format!("as it forms, {steps} steps, seed {seed}"),
+            Picture::Stored { from, .. } => format!("from {from}"),
+        };
+        let class = match self.class {
+            None => "any".to_owned(),
+            Some(class) if self.tell_class => {
+                format!("{class}, told to the draws, guidance {}", self.guidance)
+            }
+            Some(class) => class.to_string(),
+        };
+        let short = self.hash.get(..6).unwrap_or(&self.hash);
+        vec![
+            ("made as", format!("draw {} of a wall", self.item)),
+            ("t", self.t.to_string()),
+            ("lookahead", self.source.to_string()),
+            ("seed of the draws", self.seed.to_string()),
+            ("picture behind", picture),
+            ("class", class),
+            ("seed of x_t", self.noise.to_string()),
+            ("map", format!("{map} · {short}")),
+        ]
     }
 
     /// Lets the wall show the draw, selected; what does not decide the draw stays.
@@ -197,6 +237,14 @@ mod tests {
         assert_eq!((here.draws, here.selected), (91, Some(90)));
         assert_eq!(here.middle, Middle::Wall);
         assert_eq!(DrawRecipe::of(&here, "00ff".into(), 90), recipe);
+        let lines = Made::Draw(Box::new(recipe)).lines();
+        let value = |name: &str| lines.iter().find(|l| l.0 == name).map(|l| l.1.as_str());
+        assert_eq!(
+            value("picture behind"),
+            Some("as it forms, 8 steps, seed 3")
+        );
+        assert_eq!(value("lookahead"), Some("k-step:4"));
+        assert_eq!(value("class"), Some("any"));
     }
 
     #[test]

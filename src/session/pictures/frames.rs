@@ -78,7 +78,7 @@ fn gif(
     let mut trouble = None;
     let written = write_atomically(path, |file: &mut BufWriter<File>| {
         let mut encoder = GifEncoder::new_with_speed(file, SPEED);
-        let other = std::io::Error::other;
+        let other = |e: image::ImageError| std::io::Error::other(e);
         encoder.set_repeat(Repeat::Infinite).map_err(other)?;
         for frame in 0..count {
             match next(frame) {
@@ -90,11 +90,11 @@ fn gif(
                 }
                 Ok(None) => {
                     given_up = true;
-                    return Err(other("given up"));
+                    return Err(std::io::Error::other("given up"));
                 }
                 Err(message) => {
                     trouble = Some(message);
-                    return Err(other("no frame"));
+                    return Err(std::io::Error::other("no frame"));
                 }
             }
         }

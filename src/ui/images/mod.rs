@@ -2,9 +2,15 @@
 
 mod atlas;
 mod classes;
+mod curves;
+mod details;
+mod dropped;
 mod empty;
+mod export;
 mod futures;
+mod gallery;
 mod grid;
+mod header;
 mod hover;
 mod kept;
 mod paint;
@@ -15,6 +21,8 @@ mod view;
 mod wall;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
+
+use crate::session::Middle;
 
 use super::state::State;
 use super::tokens::{self, size, space};
@@ -74,11 +82,18 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             };
             frame.show(ui, |ui| {
                 ui.set_min_size(ui.available_size());
-                if state.images.model.is_some() {
-                    wall::show(ui, state);
-                } else {
+                if state.images.model.is_none() {
                     empty::show(ui, state);
+                    return;
+                }
+                header::show(ui, state);
+                match state.session.images.middle {
+                    Middle::Wall => wall::show(ui, state),
+                    Middle::Gallery => gallery::show(ui, state),
+                    Middle::Diversity => curves::show(ui, state),
                 }
             });
         });
+    let ctx = ui.ctx().clone();
+    dropped::show(&ctx, state);
 }

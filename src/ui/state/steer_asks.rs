@@ -29,6 +29,8 @@ const SLOTS: [Slot; 5] = [
     Slot::Trace,
     Slot::ScoreCurves,
 ];
+/// Slots of the wall of pictures and of what is shown in its place.
+const IMAGE_SLOTS: [Slot; 4] = [Slot::Wall, Slot::Again, Slot::Groups, Slot::ImageCurves];
 /// The slots of the other workspace.
 const POSTERIOR_SLOTS: [Slot; 4] = [Slot::Scene, Slot::Draws, Slot::Overlay, Slot::Diversity];
 
@@ -427,9 +429,9 @@ impl State {
                 &POSTERIOR_SLOTS
             }
             crate::session::Workspace::Steering => &SLOTS,
-            crate::session::Workspace::Images => &[Slot::Wall],
+            crate::session::Workspace::Images => &IMAGE_SLOTS,
         };
-        let all = SLOTS.iter().chain(&POSTERIOR_SLOTS).chain(&[Slot::Wall]);
+        let all = SLOTS.iter().chain(&POSTERIOR_SLOTS).chain(&IMAGE_SLOTS);
         for slot in all.copied() {
             if kept.contains(&slot) || !self.asks.is_waiting(slot) {
                 continue;
@@ -440,7 +442,7 @@ impl State {
                 Slot::Lens => self.steer_asks.lens = None,
                 Slot::Trace => self.steer_asks.trace = None,
                 Slot::ScoreCurves => self.steer_asks.curves = None,
-                Slot::Wall => self.forget_wall(),
+                Slot::Wall | Slot::Again | Slot::Groups | Slot::ImageCurves => self.forget_wall(),
                 _ => self.asks.forget(),
             }
             self.engine.cancel(slot);

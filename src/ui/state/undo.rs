@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::{KeptPicture, Picture, WorldRef};
+use crate::session::{Images, KeptPicture, Picture, WorldRef};
 use crate::steer::SteerPlan;
 
 use super::State;
@@ -31,6 +31,8 @@ pub struct PictureEdit {
     picture: Picture,
     noise: u64,
     kept: Vec<KeptPicture>,
+    /// Everything else that decides the wall, where a step changed it: a scrub is no step of its own.
+    all: Option<Box<Images>>,
 }
 
 /// The comparison as the history knows it, and edits that are not at rest yet.
@@ -63,6 +65,7 @@ impl State {
                 picture: self.session.images.picture.clone(),
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
+                all: None,
             },
         }
     }
@@ -75,6 +78,31 @@ impl State {
     pub fn remember_world(&mut self) {
         self.keep_edits();
         self.history.record(self.edit());
+    }
+
+    /// The same with everything that decides the wall of pictures.
+    pub(super) fn remember_all(&mut self) {
+        self.keep_edits();
+        self.history.record(self.whole_edit());
+    }
+
+    fn whole_edit(&self) -> Edit {
+        let mut edit = self.edit();
+        let images = Images {
+            kept: Vec::new(),
+            ..self.session.images.clone()
+        };
+        edit.picture.all = Some(Box::new(images));
+        edit
+    }
+
+    /// What is kept of now when a step goes to `there`.
+    fn edit_beside(&self, there: Option<&Edit>) -> Edit {
+        if there.is_some_and(|edit| edit.picture.all.is_some()) {
+            self.whole_edit()
+        } else {
+            self.edit()
+        }
     }
 
     /// Notices edits of the reward and the methods, and keeps them for undo once they rest.
@@ -109,14 +137,16 @@ impl State {
 
     pub(super) fn undo(&mut self) {
         self.keep_edits();
-        if let Some(edit) = self.history.undo(&self.edit()) {
+        let now = self.edit_beside(self.history.previous());
+        if let Some(edit) = self.history.undo(&now) {
             self.take_over(edit);
         }
     }
 
     pub(super) fn redo(&mut self) {
         self.keep_edits();
-        if let Some(edit) = self.history.redo(&self.edit()) {
+        let now = self.edit_beside(self.history.next());
+        if let Some(edit) = self.history.redo(&now) {
             self.take_over(edit);
         }
     }
@@ -128,6 +158,9 @@ impl State {
         }
         self.session.steering.reward = edit.reward;
         self.session.steering.panels = edit.panels;
+        if let Some(all) = edit.picture.all {
+            self.session.images = *all;
+        }
         let images = &mut self.session.images;
         images.class = edit.picture.class;
         images.picture = edit.picture.picture;

@@ -11,7 +11,7 @@ use crate::lookahead::Source;
 use crate::model::{BurnImageMap, Dit, DitConfig};
 use crate::session::{ComputeChoice, Picture, StoredPicture};
 
-fn model() -> Arc<LoadedImages> {
+pub(super) fn model() -> Arc<LoadedImages> {
     let config = DitConfig {
         input_size: 8,
         patch_size: 4,
@@ -48,7 +48,7 @@ fn model() -> Arc<LoadedImages> {
     })
 }
 
-fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
+pub(super) fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
     WallRequest {
         model: model.clone(),
         picture: Picture::Generated { seed: 5 },
@@ -63,7 +63,7 @@ fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
     }
 }
 
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))
 }
 
@@ -95,7 +95,7 @@ fn close(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4)
 }
 
-fn last(engine: &Engine, request: WallRequest) -> Arc<WallAnswer> {
+pub(super) fn last(engine: &Engine, request: WallRequest) -> Arc<WallAnswer> {
     answers(engine, request).unwrap().pop().unwrap()
 }
 

@@ -15,6 +15,8 @@ mod images_curves;
 mod images_export;
 mod images_groups;
 mod images_more;
+#[cfg(test)]
+mod images_more_tests;
 mod images_open;
 mod images_state;
 #[cfg(test)]

@@ -136,7 +136,11 @@ impl State {
                 match slot {
                     Slot::Open => self.open_failed(id, message),
                     Slot::OpenImages => self.images_refused(id, message),
-                    Slot::Wall | Slot::Again | Slot::Groups | Slot::ImageCurves => {
+                    Slot::Wall | Slot::Again | Slot::Groups => {
+                        self.notices.error(Place::Images, message);
+                    }
+                    Slot::ImageCurves => {
+                        self.images.curves.stopped = true;
                         self.notices.error(Place::Images, message);
                     }
                     Slot::Export => self.notices.error(Place::Program, message),

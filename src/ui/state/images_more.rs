@@ -195,7 +195,7 @@ impl State {
         match images.middle {
             Middle::Wall if images.order == WallOrder::Groups => {
                 let wall = self.whole_wall();
-                wall.is_some_and(|wall| self.are_groups_asked(&wall))
+                wall.is_none_or(|wall| self.are_groups_asked(&wall))
             }
             Middle::Diversity => self.images.curves.stopped || self.missing_curves().is_none(),
             _ => true,

@@ -17,11 +17,13 @@ pub mod eval;
 mod export;
 pub mod finetune;
 mod futures;
+mod futures_reward;
 mod images;
 mod parity;
 mod pictures;
 mod posterior;
 mod replay;
+mod rewards;
 mod sample;
 mod steer;
 mod steer_args;
@@ -43,9 +45,11 @@ pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
+pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
+pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
@@ -98,6 +102,8 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
+    /// List what there is to reward in pictures.
+    Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),
     /// Make the pictures and figures of a session again, without a window.
@@ -228,6 +234,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
+        Command::Rewards(args) => run_rewards(&args),
         Command::Sample(args) => run_sample(&args, device),
         Command::Replay(args) => run_replay(&args),
         Command::Export(args) => run_export(&args),

@@ -8,7 +8,9 @@ use crate::checkpoint::ImageCard;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
-use crate::session::{DrawRecipe, Images, Picture};
+use crate::session::{DrawRecipe, Images, Picture, Rewarding};
+
+use super::images_rewards::WallScores;
 
 /// A map of pictures that is ready to draw.
 #[derive(Clone)]
@@ -82,6 +84,8 @@ pub struct WallRequest {
     pub seed: u64,
     /// How many.
     pub draws: u32,
+    /// What is rewarded: the draws are the same whatever it is.
+    pub rewarding: Rewarding,
 }
 
 impl WallRequest {
@@ -98,6 +102,7 @@ impl WallRequest {
             source: images.source,
             seed: images.seed,
             draws,
+            rewarding: images.rewarding.clone(),
         }
     }
 
@@ -114,6 +119,7 @@ impl WallRequest {
             source: recipe.source,
             seed: recipe.seed,
             draws: recipe.item.saturating_add(1),
+            rewarding: Rewarding::default(),
         }
     }
 
@@ -137,7 +143,7 @@ impl WallRequest {
 
     /// Whether both ask for the same.
     pub fn same(&self, other: &Self) -> bool {
-        self.draws == other.draws && self.same_question(other)
+        self.draws == other.draws && self.rewarding == other.rewarding && self.same_question(other)
     }
 }
 
@@ -242,6 +248,8 @@ pub struct WallAnswer {
     pub pictures: Arc<Vec<f32>>,
     /// What they say together.
     pub figures: WallFigures,
+    /// What the reward says of them, or why it cannot; `None` where nothing is rewarded or nothing is there.
+    pub rewarded: Option<Result<WallScores, String>>,
     /// Whether all draws are there.
     pub complete: bool,
     /// From the start of the work to these draws.
@@ -261,6 +269,13 @@ impl WallAnswer {
     /// Whether no draw is there yet.
     pub fn is_empty(&self) -> bool {
         self.pictures.is_empty()
+    }
+
+    /// What the reward says of the draws, where it says something.
+    pub fn scores(&self) -> Option<&WallScores> {
+        self.rewarded
+            .as_ref()
+            .and_then(|scores| scores.as_ref().ok())
     }
 
     /// The classifier's probabilities of draw `item`; empty where there are none.

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use crate::lookahead::{NoiseKey, draw_images};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, ScoreFigures};
 
 use super::diversity::coarse_to_fine;
-use super::images::WallFigures;
+use super::images::{WallFigures, WallRequest};
 use super::images_more::{ImageCurvePoint, ImageCurvesAnswer, ImageCurvesRequest};
+use super::images_open::Judge;
+use super::images_rewards::RewardMemo;
 use super::message::{Event, RequestId, Slot};
 use super::worker::{Job, JobError, JobResult, Worker};
 
@@ -47,13 +49,15 @@ impl Worker {
                 &mut |inner| self.look_up(&job, share(inner)),
             )?;
             let judged = self.judge(&wall.model).map(|judge| judge.judge(&pictures));
+            let scores = self.scores_of(wall, &pictures);
             let mut figures = WallFigures::new(&pictures, numbers, judged);
             // Of the pictures themselves nothing is kept.
             figures.judged = None;
             figures.mean = Vec::new();
             figures.deviation = Vec::new();
             let at = points.partition_point(|p| p.t < t);
-            points.insert(at, ImageCurvePoint { t, figures });
+            let point = ImageCurvePoint { t, figures, scores };
+            points.insert(at, point);
             let draws = f64::from(wall.draws) * points.len() as f64;
             let answer = ImageCurvesAnswer {
                 request: request.clone(),
@@ -64,5 +68,13 @@ impl Worker {
             self.post(Event::ImageCurves(id, Arc::new(answer)));
         }
         Ok(())
+    }
+
+    /// What the reward says of draws. Why it cannot say anything is told with the wall.
+    fn scores_of(&mut self, wall: &WallRequest, pictures: &[f32]) -> Option<ScoreFigures> {
+        let judge = self.judge(&wall.model).map(Judge::network);
+        let scores =
+            RewardMemo::default().scores(&wall.rewarding, wall.model.shape(), judge, pictures);
+        ScoreFigures::of(&scores.ok()??)
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::metrics::Clusters;
+use crate::metrics::{Clusters, ScoreFigures};
 use crate::session::{DrawRecipe, KeptPicture, Likeness, SheetCell, StoredPicture};
 
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
@@ -53,6 +53,8 @@ pub struct ImageCurvePoint {
     pub t: f64,
     /// What the draws there say together; without their pictures.
     pub figures: WallFigures,
+    /// What the reward says of them; `None` where nothing is rewarded.
+    pub scores: Option<ScoreFigures>,
 }
 
 /// Curves of one way to look ahead; grow while they are computed.

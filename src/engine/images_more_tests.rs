@@ -89,6 +89,7 @@ fn kept(engine: &Engine, model: &Arc<LoadedImages>, images: &Images, item: u32) 
             model.hash.clone(),
             item,
         )))),
+        reward: None,
     }
 }
 

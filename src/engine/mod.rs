@@ -18,6 +18,7 @@ mod images_more;
 #[cfg(test)]
 mod images_more_tests;
 mod images_open;
+mod images_rewards;
 mod images_state;
 #[cfg(test)]
 mod images_tests;
@@ -54,6 +55,8 @@ pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use images_curves::IMAGE_CURVE_TIMES;
 pub use images_export::write_arrays;
 pub use images_more::*;
+pub use images_open::typical_digits;
+pub use images_rewards::{SecondKind, SecondScore, WallScores, wall_scores};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;

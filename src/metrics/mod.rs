@@ -9,6 +9,7 @@ mod distance;
 mod diversity;
 mod frechet;
 mod timings;
+mod value;
 
 pub use clusters::{Clusters, GROUPS, clusters};
 pub use counters::Counters;
@@ -20,3 +21,4 @@ pub use diversity::{
 };
 pub use frechet::{FeatureClasses, FeatureMoments, frechet_distance};
 pub use timings::WindowTimings;
+pub use value::ScoreFigures;

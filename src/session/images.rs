@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
 use super::made::{GalleryOrder, Likeness, Made, Middle};
+use super::rewarding::Rewarding;
 use crate::lookahead::Source;
 
 /// How the wall is arranged.
@@ -16,6 +17,8 @@ pub enum WallOrder {
     Label,
     /// Where the classifier is surest first.
     Confidence,
+    /// Where the reward is largest first.
+    Reward,
     /// By similarity: clusters of pictures, the largest first.
     Groups,
 }
@@ -179,6 +182,9 @@ pub struct KeptPicture {
     /// What makes it again; `None` where an older version kept it.
     #[serde(default)]
     pub made: Option<Made>,
+    /// What the reward of then said; `None` where nothing was rewarded.
+    #[serde(default)]
+    pub reward: Option<f32>,
 }
 
 /// Whatever older versions kept was kept by hand.
@@ -191,7 +197,9 @@ impl KeptPicture {
     pub fn caption(&self, t: String) -> Vec<String> {
         let label = self.label.clone().unwrap_or_else(|| "not judged".into());
         let numbers = format!("noise {}, seed {}", self.item, self.seed);
-        vec![label, format!("t {t}"), numbers]
+        let mut lines = vec![label, format!("t {t}"), numbers];
+        lines.extend(self.reward.map(|reward| format!("reward {reward:.2}")));
+        lines
     }
 
     /// How many characters its pictures take in a session.
@@ -244,6 +252,8 @@ pub struct Images {
     pub stars_only: bool,
     /// What the selected draw is compared with, and the others on hovering.
     pub compare: Option<StoredPicture>,
+    /// What is rewarded.
+    pub rewarding: Rewarding,
 }
 
 impl Default for Images {
@@ -269,6 +279,7 @@ impl Default for Images {
             gallery_order: GalleryOrder::default(),
             stars_only: false,
             compare: None,
+            rewarding: Rewarding::default(),
         }
     }
 }
@@ -322,6 +333,9 @@ impl Images {
         }
         if let Some(expected) = self.compare.as_ref().and_then(StoredPicture::fault) {
             return Some(("images.compare", "a picture".to_owned(), expected));
+        }
+        if let Some((value, expected)) = self.rewarding.fault() {
+            return Some(("images.rewarding", value, expected));
         }
         let text: usize = self.kept.iter().map(KeptPicture::text).sum();
         if self.kept.len() > Self::MAX_KEPT || text > Self::MAX_KEPT_TEXT {
@@ -387,6 +401,7 @@ mod tests {
                         "0123".into(),
                         17,
                     )))),
+                    reward: Some(-1.5),
                 }],
                 source: Source::KStep(4),
                 selected: Some(5),

@@ -30,6 +30,8 @@ pub enum GalleryOrder {
     Time,
     /// By the seed of the draws' noise, then by the draw's number.
     Seed,
+    /// By what the reward said, the most first; those without one last.
+    Reward,
 }
 
 /// By what pictures are alike.

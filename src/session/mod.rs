@@ -7,6 +7,7 @@ mod images;
 mod made;
 mod pictures;
 mod recent;
+mod rewarding;
 mod steering;
 mod training;
 
@@ -23,5 +24,6 @@ pub use pictures::{
     encode_png, enlarged, grid_of, read_settings, set_line,
 };
 pub use recent::RecentFiles;
+pub use rewarding::{FreePart, Rewarding, StoredReference};
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -127,6 +127,7 @@ pub(in crate::cli) fn draw_of(
     let picture = StoredPicture::new(c as u32, h as u32, wall.picture(item as usize)?)?;
     let probabilities = wall.probabilities(item as usize).iter().enumerate();
     let likeliest = probabilities.max_by(|a, b| a.1.total_cmp(b.1));
+    let scores = wall.scores();
     let made = images.map(|images| {
         let recipe = crate::session::DrawRecipe::of(images, model.hash.clone(), item);
         Made::Draw(Box::new(recipe))
@@ -139,6 +140,7 @@ pub(in crate::cli) fn draw_of(
         item,
         starred: true,
         made,
+        reward: scores.and_then(|scores| scores.scores.get(item as usize).copied()),
     })
 }
 
@@ -160,6 +162,13 @@ fn said_of(wall: &WallAnswer) -> Value {
         "network_evaluations": wall.counters.network_forward,
     });
     said["figures"] = figures_of(&wall.figures, &model.card.classes);
+    if let Some(rewarded) = &wall.rewarded {
+        said["reward"] = json!({
+            "reward": request.rewarding.reward.to_string(),
+            "of_each_draw": wall.scores().map(|scores| scores.scores.to_vec()),
+            "trouble": rewarded.as_ref().err(),
+        });
+    }
     said
 }
 
@@ -223,7 +232,13 @@ fn curves(desk: &Desk, model: &Arc<LoadedImages>, images: &Images) -> Result<Val
         let points: Vec<Value> = answer
             .points
             .iter()
-            .map(|p| json!({ "t": p.t, "figures": figures_of(&p.figures, &model.card.classes) }))
+            .map(|p| {
+                let reward = p.scores.as_ref().map(|s| {
+                    json!({ "mean": s.mean, "value": s.value, "value_error": s.value_error, "ess": s.ess })
+                });
+                let figures = figures_of(&p.figures, &model.card.classes);
+                json!({ "t": p.t, "figures": figures, "reward": reward })
+            })
             .collect();
         Ok(json!({
             "source": source.to_string(),

@@ -125,6 +125,7 @@ mod tests {
                 "ab12".into(),
                 5,
             )))),
+            reward: None,
         }
     }
 

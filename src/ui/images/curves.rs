@@ -6,8 +6,9 @@ use eframe::egui::{
 };
 use egui_plot::{AxisHints, FilledArea, GridMark, Line, Plot, PlotPoint, PlotPoints, Text, VLine};
 
-use crate::engine::{ImageCurvePoint, Slot, WallFigures};
+use crate::engine::{ImageCurvePoint, Slot};
 use crate::lookahead::Source;
+use crate::metrics::ScoreFigures;
 use crate::ui::canvas::short_name;
 use crate::ui::format;
 use crate::ui::state::{IMAGE_SOURCES, Place, State, same_kind};
@@ -155,13 +156,20 @@ fn plots(ui: &mut Ui, state: &mut State, room: Vec2) {
         return;
     };
     let judged = answer.points.iter().any(|p| !p.figures.shares.is_empty());
+    let rewarded = answer.points.iter().any(|p| p.scores.is_some());
     let gap = 14.0;
     let wide = (room.x - gap - space::SCROLL) / 2.0;
-    let high = ((room.y - 2.0 * gap) / 2.0 - TITLE).max(size::PLOT);
-    let curves = |value: fn(&WallFigures) -> f64| curves_of(state, palette, value);
-    let pixels = curves(|f| f.pairwise);
-    let features = curves(|f| f.pairwise_features);
-    let entropy = curves(|f| f.entropy);
+    let rows = if rewarded { 3.0 } else { 2.0 };
+    let high = ((room.y - rows * gap) / rows - TITLE).max(size::PLOT);
+    let curves = |value: fn(&ImageCurvePoint) -> f64| curves_of(state, palette, value);
+    let pixels = curves(|p| p.figures.pairwise);
+    let features = curves(|p| p.figures.pairwise_features);
+    let value = curves(|p| p.scores.as_ref().map_or(f64::NAN, |s| s.value));
+    let ess = curves(|p| {
+        let share = |s: &ScoreFigures| s.ess / s.count.max(1) as f64;
+        p.scores.as_ref().map_or(f64::NAN, share)
+    });
+    let entropy = curves(|p| p.figures.entropy);
     let bands = bands(state, &answer.points, palette);
     let times: Vec<f64> = answer.points.iter().map(|p| p.t).collect();
     ui.spacing_mut().item_spacing = vec2(gap, 2.0);
@@ -174,43 +182,46 @@ fn plots(ui: &mut Ui, state: &mut State, room: Vec2) {
             plot(ui, state, (&title, hover), (wide, high), stacked(&times, bands, palette));
         }
     });
-    if !judged {
+    if judged {
+        ui.add_space(gap);
+        ui.horizontal_top(|ui| {
+            let hover =
+                "The same in what the classifier's last layer sees, root mean square a feature.";
+            let about = ("Distance in features", hover);
+            plot(ui, state, about, (wide, high), lines(features));
+            let hover = "Entropy of the shares of the labels; 0 when the future is decided.";
+            let about = ("Entropy of the labels (bits)", hover);
+            plot(ui, state, about, (wide, high), lines(entropy));
+        });
+    } else {
         let text = "There is no classifier for these pictures: features, labels and their entropy need one.";
         let text = RichText::new(text)
             .size(size::SMALL)
             .color(palette.text_quiet);
         ui.add(Label::new(text).wrap());
-        return;
     }
-    ui.add_space(gap);
-    ui.horizontal_top(|ui| {
-        let hover =
-            "The same in what the classifier's last layer sees, root mean square a feature.";
-        plot(
-            ui,
-            state,
-            ("Distance in features", hover),
-            (wide, high),
-            lines(features),
-        );
-        let hover = "Entropy of the shares of the labels; 0 when the future is decided.";
-        plot(
-            ui,
-            state,
-            ("Entropy of the labels (bits)", hover),
-            (wide, high),
-            lines(entropy),
-        );
-    });
+    if rewarded {
+        ui.add_space(gap);
+        ui.horizontal_top(|ui| {
+            let error = answer.points.iter().filter_map(|p| p.scores.as_ref());
+            let error = error.map(|s| s.value_error).fold(0.0, f64::max);
+            let title = format!("Value, ln mean exp r (error at most {})", format::fixed(error, 2));
+            let hover = "An estimate of the value of the state from its draws. The error is the largest standard error of the chosen lookahead, by the delta method.";
+            plot(ui, state, (&title, hover), (wide, high), lines(value));
+            let hover = "Effective sample size of the weights exp r, as a share of the draws.";
+            let about = ("Effective share of the draws", hover);
+            plot(ui, state, about, (wide, high), lines(ess));
+        });
+    }
 }
 
-fn curves_of(state: &State, palette: &Palette, value: fn(&WallFigures) -> f64) -> Vec<Curve> {
+fn curves_of(state: &State, palette: &Palette, value: fn(&ImageCurvePoint) -> f64) -> Vec<Curve> {
     let chosen = state.session.images.source;
     // The chosen one last: it lies on top.
     let all = state.curve_sources().into_iter().rev();
     all.filter_map(|source| {
         let answer = state.image_curves(source)?;
-        let points = answer.points.iter().map(|p| [p.t, value(&p.figures)]);
+        let points = answer.points.iter().map(|p| [p.t, value(p)]);
         Some(Curve {
             name: short_name(source),
             color: color_of(source, palette),
@@ -262,17 +273,19 @@ fn bands(state: &State, points: &[ImageCurvePoint], palette: &Palette) -> Vec<Ba
     bands
 }
 
-/// What a plot is filled with: the highest value, and what it says at the clock.
+/// What a plot is filled with: the lowest and highest value, and what it says at the clock.
 struct Filled {
+    low: f64,
     high: f64,
     spoken: Vec<(String, Vec<[f64; 2]>)>,
     paint: Box<dyn FnOnce(&mut egui_plot::PlotUi<'_>)>,
 }
 
 fn lines(curves: Vec<Curve>) -> Filled {
-    let values = curves.iter().flat_map(|c| &c.points).map(|p| p[1]);
+    let values = || curves.iter().flat_map(|c| &c.points).map(|p| p[1]);
     Filled {
-        high: values.fold(0.0, f64::max),
+        low: values().fold(0.0, f64::min),
+        high: values().fold(0.0, f64::max),
         spoken: curves
             .iter()
             .map(|c| (c.name.clone(), c.points.clone()))
@@ -293,6 +306,7 @@ fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
         shares.map(|(t, e)| [*t, e[1] - e[0]]).collect()
     };
     Filled {
+        low: 0.0,
         high: 1.0,
         spoken: bands.iter().map(|b| (b.name.clone(), of(b))).collect(),
         paint: Box::new(move |plot| {
@@ -326,9 +340,19 @@ fn plot(
 ) {
     let palette = tokens::palette(ui);
     let t = state.session.images.t;
-    let high = (filled.high * 1.06).max(0.01);
-    let high = if filled.high == 1.0 { 1.0 } else { high };
-    let step = format::round_step(high / 5.0);
+    let room = 0.06 * (filled.high - filled.low).max(0.01);
+    let low = if filled.low < 0.0 {
+        filled.low - room
+    } else {
+        0.0
+    };
+    // Shares end at 1.
+    let high = if filled.high == 1.0 {
+        1.0
+    } else {
+        filled.high + room
+    };
+    let step = format::round_step((high - low) / 5.0);
     let decimals = format::decimals(step);
     let spoken = spoken(&filled.spoken, t);
     ui.vertical(|ui| {
@@ -365,13 +389,13 @@ fn plot(
             .grid_spacing(8.0..=24.0)
             .show_crosshair(false)
             .sense(Sense::click_and_drag())
-            .x_grid_spacer(|_| marks(0.2, 1.0))
-            .y_grid_spacer(move |_| marks(step, high))
+            .x_grid_spacer(|_| marks(0.2, (0.0, 1.0)))
+            .y_grid_spacer(move |_| marks(step, (low, high)))
             .custom_x_axes(vec![x_axis])
             .custom_y_axes(vec![y_axis])
             .show(ui, |plot| {
                 plot.set_plot_bounds_x(0.0..=1.0);
-                plot.set_plot_bounds_y(0.0..=high);
+                plot.set_plot_bounds_y(low..=high);
                 (filled.paint)(plot);
                 let clock = VLine::new("clock", t).color(palette.text).width(1.2);
                 plot.vline(clock.allow_hover(false));
@@ -396,13 +420,15 @@ fn plot(
     });
 }
 
-fn marks(step: f64, high: f64) -> Vec<GridMark> {
-    let count = (high / step + 1e-9).floor() as usize;
-    let mark = |k: usize| GridMark {
+fn marks(step: f64, (low, high): (f64, f64)) -> Vec<GridMark> {
+    let (first, last) = (low / step - 1e-9, high / step + 1e-9);
+    let mark = |k: i64| GridMark {
         value: k as f64 * step,
         step_size: step,
     };
-    (0..=count).map(mark).collect()
+    (first.ceil() as i64..=last.floor() as i64)
+        .map(mark)
+        .collect()
 }
 
 /// The values at the clock, for a screen reader.
@@ -454,7 +480,7 @@ fn table<'a>(
     // Names are anybody's: a comma in one must not make a column.
     let plain = |name: &String| name.replace(|c: char| c == ',' || c == '"' || c.is_control(), "_");
     let mut text = String::from(
-        "lookahead,draws,evaluations_per_draw,t,pixel_distance,feature_distance,label_entropy_bits",
+        "lookahead,draws,evaluations_per_draw,t,pixel_distance,feature_distance,label_entropy_bits,value,value_error,ess",
     );
     for name in names {
         text.push_str(",share_of_");
@@ -472,6 +498,13 @@ fn table<'a>(
             number(figures.pairwise_features),
             number(figures.entropy),
         ];
+        let scores = point.scores.as_ref();
+        let score = |of: fn(&ScoreFigures) -> f64| number(scores.map_or(f64::NAN, of));
+        cells.extend([
+            score(|s| s.value),
+            score(|s| s.value_error),
+            score(|s| s.ess),
+        ]);
         let share = |class: usize| figures.shares.get(class).copied().unwrap_or(f64::NAN);
         cells.extend((0..names.len()).map(|class| number(share(class))));
         text.push_str(&cells.join(","));
@@ -483,6 +516,7 @@ fn table<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::WallFigures;
 
     #[test]
     fn every_row_of_the_table_has_every_column() {
@@ -494,6 +528,7 @@ mod tests {
                 shares: shares.to_vec(),
                 ..WallFigures::default()
             },
+            scores: ScoreFigures::of(&[1.0, 1.0]),
         };
         let (a, b) = (point(&[0.75, 0.25]), point(&[]));
         let rows = [
@@ -503,11 +538,11 @@ mod tests {
         let text = table(&["a,b".into(), "nine".into()], rows.into_iter());
         let rows: Vec<Vec<&str>> = text.lines().map(|l| l.split(',').collect()).collect();
         assert_eq!(rows.len(), 3);
-        assert!(rows.iter().all(|r| r.len() == 9), "{text}");
-        assert_eq!(rows[0][7], "share_of_a_b");
+        assert!(rows.iter().all(|r| r.len() == 12), "{text}");
+        assert_eq!(rows[0][10], "share_of_a_b");
         assert_eq!(rows[1][..5], ["one-step", "32", "1", "0.25", "0.5"]);
-        assert_eq!((rows[1][5], rows[1][8]), ("", "0.25"));
-        assert_eq!((rows[2][2], rows[2][8]), ("16", ""));
+        assert_eq!((rows[1][5], rows[1][7], rows[1][11]), ("", "1", "0.25"));
+        assert_eq!((rows[2][2], rows[2][11]), ("16", ""));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             again(ui, state, &kept);
             ui.add_space(space::ROW);
             ui.spacing_mut().item_spacing.y = 2.0;
+            if let Some(reward) = kept.reward {
+                value_row(ui, "reward", format::fixed(reward.into(), 2));
+            }
             settings(ui, kept.label.as_deref(), kept.made.as_ref());
             ui.add_space(space::ROW);
             ui.spacing_mut().item_spacing.y = 4.0;

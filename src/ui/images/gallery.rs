@@ -47,6 +47,10 @@ fn arranged(kept: &[KeptPicture], order: GalleryOrder, stars_only: bool) -> Vec<
             (label.is_none(), label.clone())
         }),
         GalleryOrder::Time => entries.sort_by(|a, b| kept[*a].t.total_cmp(&kept[*b].t)),
+        GalleryOrder::Reward => {
+            let reward = |index: &usize| kept[*index].reward.unwrap_or(f32::NEG_INFINITY);
+            entries.sort_by(|a, b| reward(b).total_cmp(&reward(a)));
+        }
         GalleryOrder::Seed => entries.sort_by_key(|index| (kept[*index].seed, kept[*index].item)),
     }
     entries
@@ -87,7 +91,12 @@ fn tools(ui: &mut Ui, state: &mut State, count: usize) {
             ),
             (GalleryOrder::Time, "by t", "By the time of the state"),
             (GalleryOrder::Seed, "by seed", "By the seed of the noise"),
+            (GalleryOrder::Reward, "by reward", "The most reward first"),
         ] {
+            let unrewarded = images.kept.iter().all(|kept| kept.reward.is_none());
+            if order == GalleryOrder::Reward && unrewarded {
+                continue;
+            }
             let chosen = images.gallery_order == order;
             let text = RichText::new(name).size(size::SMALL);
             if ui
@@ -328,6 +337,7 @@ mod tests {
             item,
             starred,
             made: None,
+            reward: Some(item as f32),
         }
     }
 
@@ -343,6 +353,7 @@ mod tests {
         assert_eq!(order(GalleryOrder::Label), [2, 0, 1]);
         assert_eq!(order(GalleryOrder::Time), [1, 0, 2]);
         assert_eq!(order(GalleryOrder::Seed), [2, 1, 0]);
+        assert_eq!(order(GalleryOrder::Reward), [1, 0, 2]);
         assert_eq!(arranged(&all, GalleryOrder::Seed, true), [2, 0]);
     }
 }

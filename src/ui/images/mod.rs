@@ -15,6 +15,7 @@ mod hover;
 mod kept;
 mod paint;
 mod plates;
+mod reward;
 mod shares;
 mod side;
 mod view;

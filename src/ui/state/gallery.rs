@@ -43,6 +43,7 @@ impl State {
             item,
             starred,
             made: recipe.map(|recipe| Made::Draw(Box::new(recipe))),
+            reward: tile.reward,
         })
     }
 

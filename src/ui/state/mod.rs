@@ -147,7 +147,7 @@ impl State {
         let mut state = Self {
             fingerprint: world.fingerprint(),
             last_x_t: session.anchor.x,
-            edits: EditWatch::new(&session.steering.reward, &session.steering.panels),
+            edits: EditWatch::new(&session),
             session,
             session_path,
             world,

@@ -1,14 +1,14 @@
-//! Taking back edits of the world, the reward and the methods.
+//! Taking back edits of the world, the rewards, the methods and the pictures.
 
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::{Images, KeptPicture, Picture, WorldRef};
+use crate::session::{Images, KeptPicture, Picture, Rewarding, Session, WorldRef};
 use crate::steer::SteerPlan;
 
 use super::State;
 
-/// An edit of the reward or of a method is one step of undo once it has rested for this long.
+/// An edit of a reward or of a method is one step of undo once it has rested for this long.
 const PAUSE_SECS: f64 = 0.8;
 
 /// What can be taken back.
@@ -33,25 +33,35 @@ pub struct PictureEdit {
     kept: Vec<KeptPicture>,
     /// Everything else that decides the wall, where a step changed it: a scrub is no step of its own.
     all: Option<Box<Images>>,
+    rewarding: Rewarding,
 }
 
-/// The comparison as the history knows it, and edits that are not at rest yet.
+/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures.
+type Watched = (Reward, Vec<SteerPlan>, Rewarding);
+
+/// The rewards and methods as the history knows them, and edits that are not at rest yet.
 pub struct EditWatch {
-    known: (Reward, Vec<SteerPlan>),
-    seen: (Reward, Vec<SteerPlan>),
+    known: Watched,
+    seen: Watched,
     since: f64,
 }
 
 impl EditWatch {
-    /// Begins with a comparison.
-    pub fn new(reward: &Reward, panels: &[SteerPlan]) -> Self {
-        let known = (reward.clone(), panels.to_vec());
+    /// Begins with a session.
+    pub fn new(session: &Session) -> Self {
+        let known = watched(session);
         Self {
             seen: known.clone(),
             known,
             since: 0.0,
         }
     }
+}
+
+fn watched(session: &Session) -> Watched {
+    let steering = &session.steering;
+    let rewarding = session.images.rewarding.clone();
+    (steering.reward.clone(), steering.panels.clone(), rewarding)
 }
 
 impl State {
@@ -66,12 +76,15 @@ impl State {
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
                 all: None,
+                rewarding: self.session.images.rewarding.clone(),
             },
         }
     }
 
-    fn differs(&self, from: &(Reward, Vec<SteerPlan>)) -> bool {
-        from.0 != self.session.steering.reward || from.1 != self.session.steering.panels
+    fn differs(&self, from: &Watched) -> bool {
+        from.0 != self.session.steering.reward
+            || from.1 != self.session.steering.panels
+            || from.2 != self.session.images.rewarding
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
@@ -111,8 +124,7 @@ impl State {
             return;
         }
         if self.differs(&self.edits.seen) {
-            let edit = self.edit();
-            self.edits.seen = (edit.reward, edit.panels);
+            self.edits.seen = watched(&self.session);
             self.edits.since = self.time;
             ctx.request_repaint_after_secs(PAUSE_SECS as f32 + 0.05);
         } else if !self.dragging && self.time - self.edits.since > PAUSE_SECS {
@@ -125,13 +137,16 @@ impl State {
             return;
         }
         let now = self.edit();
-        let known = std::mem::replace(&mut self.edits.known, (now.reward, now.panels));
+        let known = std::mem::replace(&mut self.edits.known, watched(&self.session));
         self.edits.seen = self.edits.known.clone();
         self.history.record(Edit {
             world: now.world,
             reward: known.0,
             panels: known.1,
-            picture: now.picture,
+            picture: PictureEdit {
+                rewarding: known.2,
+                ..now.picture
+            },
         });
     }
 
@@ -166,13 +181,13 @@ impl State {
         images.picture = edit.picture.picture;
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
+        images.rewarding = edit.picture.rewarding;
         self.steering.typed_reward = None;
         self.forget_edits();
     }
 
     /// The comparison as it is now is where edits begin.
     pub(super) fn forget_edits(&mut self) {
-        let steering = &self.session.steering;
-        self.edits = EditWatch::new(&steering.reward, &steering.panels);
+        self.edits = EditWatch::new(&self.session);
     }
 }

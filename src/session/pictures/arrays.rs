@@ -168,12 +168,9 @@ mod tests {
         let draws = npz.by_name("draws").unwrap().unwrap();
         assert_eq!(draws.shape(), [2, 3, 2, 2]);
         assert_eq!(draws.into_vec::<f32>().unwrap()[23], 23.0 / 24.0);
-        let mean = npz.by_name("mean").unwrap().unwrap();
-        assert_eq!(mean.shape(), [3, 2, 2]);
-        assert_eq!(
-            npz.by_name("probabilities").unwrap().unwrap().shape(),
-            [2, 2]
-        );
+        let mut shape = |name: &str| npz.by_name(name).unwrap().unwrap().shape().to_vec();
+        assert_eq!(shape("mean"), [3, 2, 2]);
+        assert_eq!(shape("probabilities"), [2, 2]);
         let seed: Vec<u64> = npz.by_name("seed").unwrap().unwrap().into_vec().unwrap();
         assert_eq!(seed, [u64::MAX]);
     }

@@ -159,7 +159,7 @@ fn a_starred_draw_is_made_again_in_the_gallery_removed_and_brought_back() {
         has_text(&window, "seed of the draws"),
         "its settings are shown"
     );
-    window.get_by_label("Make again").click_accesskit();
+    window.get_by_label_contains("Make again").click_accesskit();
     wait_until(&mut window, "it was not made again", |window| {
         has_text(window, "Made again: the same, every byte")
     });
@@ -191,7 +191,9 @@ fn going_on_from_a_draw_puts_it_in_the_gallery_and_its_wall_comes_back() {
     window.get_by_label("Gallery of 1 pictures").focus();
     window.run_steps(3);
     tap(&mut window, Key::ArrowRight);
-    window.get_by_label("Restore its wall").click_accesskit();
+    window
+        .get_by_label_contains("Restore its wall")
+        .click_accesskit();
     window.run_steps(3);
     assert_eq!(images(&window).picture, Picture::Generated { seed: 1 });
     assert_eq!(

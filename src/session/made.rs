@@ -73,6 +73,20 @@ impl Made {
         }
     }
 
+    /// What makes it again as a draw of the wall, if it is one.
+    pub fn draw(&self) -> Option<&DrawRecipe> {
+        match self {
+            Self::Draw(recipe) => Some(recipe),
+        }
+    }
+
+    /// Lets the Images workspace show it as it was made; what does not decide it stays.
+    pub fn restore(&self, images: &mut Images) {
+        match self {
+            Self::Draw(recipe) => recipe.restore(images),
+        }
+    }
+
     /// SHA-256 of the map's file, hexadecimal.
     pub fn hash(&self) -> &str {
         match self {

@@ -12,8 +12,8 @@ use crate::engine::{
 };
 use crate::lookahead::Source;
 use crate::session::{
-    CheckpointRef, Images, KeptPicture, Made, Middle, PictureSettings, SheetCell, StoredPicture,
-    WallOrder, contact_sheet, encode_png, enlarged, grid_of,
+    CheckpointRef, DrawRecipe, Images, KeptPicture, Made, Middle, PictureSettings, SheetCell,
+    StoredPicture, WallOrder, contact_sheet, encode_png, enlarged, grid_of,
 };
 
 /// Draws at each time of the curves, as in the window.
@@ -129,7 +129,7 @@ pub(in crate::cli) fn draw_of(
     let likeliest = probabilities.max_by(|a, b| a.1.total_cmp(b.1));
     let scores = wall.scores();
     let made = images.map(|images| {
-        let recipe = crate::session::DrawRecipe::of(images, model.hash.clone(), item);
+        let recipe = DrawRecipe::of(images, model.hash.clone(), item);
         Made::Draw(Box::new(recipe))
     });
     Some(KeptPicture {
@@ -279,31 +279,41 @@ fn kept(
             "item": kept.item,
             "starred": kept.starred,
         });
-        match &kept.made {
-            None => row["not_made_again"] = "an older version kept no settings".into(),
-            Some(made) if made.hash() != model.hash => {
-                row["not_made_again"] =
-                    format!("made by another map, sha256 {}", made.hash()).into();
-            }
-            Some(Made::Draw(recipe)) => {
-                let request = AgainRequest {
-                    model: model.clone(),
-                    recipe: (**recipe).clone(),
-                };
-                let now = desk.ask(Command::Again(request), |event| match event {
-                    Event::Again(_, answer) => Some(answer.picture.bytes()),
-                    _ => None,
-                })?;
-                let before = kept.picture.bytes();
-                let differ = before.iter().zip(&now).map(|(a, b)| a.abs_diff(*b));
-                row["made_again"] = json!({
-                    "same": before == now,
-                    "numbers_that_differ": differ.clone().filter(|d| *d > 0).count(),
-                    "largest_difference_of_255": differ.max().unwrap_or(0),
-                });
-            }
+        let made = kept.made.as_ref();
+        let ours = made.filter(|made| made.hash() == model.hash);
+        if let Some(recipe) = ours.and_then(Made::draw) {
+            row["made_again"] = again(desk, model, recipe, kept)?;
+        } else {
+            row["not_made_again"] = match made {
+                None => "an older version kept no settings".into(),
+                Some(made) => format!("made by another map, sha256 {}", made.hash()).into(),
+            };
         }
         rows.push(row);
     }
     Ok(rows.into())
+}
+
+/// A kept draw made again, and whether it is the same.
+fn again(
+    desk: &Desk,
+    model: &Arc<LoadedImages>,
+    recipe: &DrawRecipe,
+    kept: &KeptPicture,
+) -> Result<Value, String> {
+    let request = AgainRequest {
+        model: model.clone(),
+        recipe: recipe.clone(),
+    };
+    let now = desk.ask(Command::Again(request), |event| match event {
+        Event::Again(_, answer) => Some(answer.picture.bytes()),
+        _ => None,
+    })?;
+    let before = kept.picture.bytes();
+    let differ = before.iter().zip(&now).map(|(a, b)| a.abs_diff(*b));
+    Ok(json!({
+        "same": before == now,
+        "numbers_that_differ": differ.clone().filter(|d| *d > 0).count(),
+        "largest_difference_of_255": differ.max().unwrap_or(0),
+    }))
 }

@@ -207,21 +207,18 @@ impl State {
         let Some(kept) = self.session.images.kept.get(index).cloned() else {
             return;
         };
-        let Some(Made::Draw(recipe)) = kept.made else {
+        let Some(made) = kept.made else {
             let text = "An older version kept this picture without what makes it again";
             self.notices.error(Place::Images, text);
             return;
         };
         let model = self.images.model.clone();
-        let Some(model) = model.filter(|model| model.hash == recipe.hash) else {
-            let text = other_map(&Made::Draw(recipe));
-            self.notices.error(Place::Images, text);
+        let model = model.filter(|model| model.hash == made.hash());
+        let (Some(model), Some(recipe)) = (model, made.draw().cloned()) else {
+            self.notices.error(Place::Images, other_map(&made));
             return;
         };
-        let request = AgainRequest {
-            model,
-            recipe: *recipe,
-        };
+        let request = AgainRequest { model, recipe };
         let id = self.engine.submit(Command::Again(request));
         self.asks.note(Slot::Again, id);
         self.images.again = Some(Again {
@@ -275,8 +272,7 @@ impl State {
             *path = found;
         }
         self.remember_all();
-        let Made::Draw(recipe) = &made;
-        recipe.restore(&mut self.session.images);
+        made.restore(&mut self.session.images);
         self.images.expected = Some(made.hash().to_owned());
         self.check_expected();
     }

@@ -3,6 +3,7 @@
 mod atlas;
 mod classes;
 mod curves;
+mod curves_csv;
 mod details;
 mod dropped;
 mod empty;

@@ -9,6 +9,7 @@ mod pictures;
 mod recent;
 mod rewarding;
 mod steering;
+mod studio;
 mod training;
 
 pub use document::{
@@ -26,4 +27,5 @@ pub use pictures::{
 pub use recent::RecentFiles;
 pub use rewarding::{FreePart, Rewarding, StoredReference};
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

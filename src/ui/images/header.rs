@@ -15,9 +15,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
         ui.set_min_height(size::CONTROL);
         ui.spacing_mut().item_spacing.x = 2.0;
-        tab(ui, state, Middle::Wall, "Wall");
-        tab(ui, state, Middle::Gallery, "Gallery");
-        tab(ui, state, Middle::Diversity, "Diversity");
+        tabs(ui, state);
         ui.add_space(8.0);
         who(ui, state);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -31,8 +29,35 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     });
 }
 
-/// What the middle shows.
-fn tab(ui: &mut Ui, state: &mut State, middle: Middle, name: &str) {
+/// Chooses what the middle shows.
+pub fn tabs(ui: &mut Ui, state: &mut State) {
+    for (middle, name, hover) in [
+        (
+            Middle::Wall,
+            "Wall",
+            "Everything that a half-formed picture could still become",
+        ),
+        (
+            Middle::Studio,
+            "Studio",
+            "Steer pictures toward a reward, beside the same noise unsteered",
+        ),
+        (
+            Middle::Gallery,
+            "Gallery",
+            "Everything that was made and kept, with its settings",
+        ),
+        (
+            Middle::Diversity,
+            "Diversity",
+            "How different the draws are, against t",
+        ),
+    ] {
+        tab(ui, state, middle, (name, hover));
+    }
+}
+
+fn tab(ui: &mut Ui, state: &mut State, middle: Middle, (name, hover): (&str, &str)) {
     let palette = tokens::palette(ui);
     let chosen = state.session.images.middle == middle;
     let color = if chosen {
@@ -58,6 +83,7 @@ fn tab(ui: &mut Ui, state: &mut State, middle: Middle, name: &str) {
         ui.painter().hline(rect.x_range(), y, stroke);
     }
     if response
+        .on_hover_text(hover)
         .on_hover_cursor(egui::CursorIcon::PointingHand)
         .clicked()
     {

@@ -1,6 +1,6 @@
 //! The Images workspace: a half-formed picture, and the wall of everything it could still become.
 
-mod atlas;
+pub mod atlas;
 mod classes;
 mod curves;
 mod curves_csv;
@@ -19,6 +19,7 @@ mod plates;
 mod reward;
 mod shares;
 mod side;
+mod studio;
 mod view;
 mod wall;
 
@@ -26,10 +27,13 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
 use crate::session::Middle;
 
+use crate::session::Middle;
+
 use super::state::State;
 use super::tokens::{self, size, space};
 
 pub use paint::Brush;
+pub use studio::StudioView;
 pub use view::View;
 
 /// Least and most width of the pictures at the left.
@@ -58,6 +62,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 bottom: 8,
             })
     };
+    let ctx = ui.ctx().clone();
+    dropped::show(&ctx, state);
+    if state.is_studio() && state.images.model.is_some() {
+        studio::show(ui, state, card);
+        return;
+    }
     // Three square pictures one above the other.
     let square = (ui.available_height() - 20.0) / 3.0 - PLATE_ROOM;
     Panel::left("pictures")
@@ -90,12 +100,16 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 }
                 header::show(ui, state);
                 match state.session.images.middle {
-                    Middle::Wall => wall::show(ui, state),
+                    // The Studio has panels of its own.
+                    Middle::Wall | Middle::Studio => wall::show(ui, state),
                     Middle::Gallery => gallery::show(ui, state),
                     Middle::Diversity => curves::show(ui, state),
                 }
             });
         });
-    let ctx = ui.ctx().clone();
-    dropped::show(&ctx, state);
+}
+
+/// Chooses what is in the middle.
+fn middles(ui: &mut Ui, state: &mut State) {
+    header::tabs(ui, state);
 }

@@ -48,6 +48,8 @@ pub struct ImagesState {
     pub exports: Exports,
     /// The hash of the map that a restored picture was made by.
     pub(super) expected: Option<String>,
+    /// Steered pictures.
+    pub studio: super::studio::StudioState,
     /// The map on its way.
     loading: Option<(CheckpointRef, RequestId)>,
     /// What could not be opened: not to be asked for again and again.
@@ -94,6 +96,9 @@ impl State {
 
     /// What a key stands for here; `false` where it means the same everywhere.
     pub(super) fn perform_images(&mut self, action: Action) -> bool {
+        if self.is_studio() {
+            return self.perform_in_studio(action);
+        }
         let images = &mut self.session.images;
         match action {
             Action::Redraw => images.seed = images.seed.wrapping_add(1),
@@ -170,6 +175,7 @@ impl State {
         self.images.view = View::default();
         self.images.groups = Groups::default();
         self.check_expected();
+        self.reset_studio();
     }
 
     /// Takes back what the map cannot do.

@@ -19,7 +19,11 @@ mod notices;
 mod steer_asks;
 mod steer_clock;
 mod steering;
+mod studio;
+mod studio_branch;
+mod studio_rows;
 mod training;
+mod training_pictures;
 mod undo;
 mod world;
 
@@ -47,6 +51,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use studio_rows::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -281,6 +286,8 @@ impl State {
             self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
+        } else if self.is_studio() && self.asks.is_waiting(Slot::Studio) {
+            self.cancel_studio();
         } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
             self.session.images.selected = None;
         } else {
@@ -337,6 +344,8 @@ impl State {
             | Pick::Checkpoint
             | Pick::World
             | Pick::Picture
+            | Pick::Folder
+            | Pick::Archive
             | Pick::ExportPictures(_) => String::new(),
         };
         self.errands.pick(pick, suggestion);

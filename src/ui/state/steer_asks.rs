@@ -30,7 +30,13 @@ const SLOTS: [Slot; 5] = [
     Slot::ScoreCurves,
 ];
 /// Slots of the wall of pictures and of what is shown in its place.
-const IMAGE_SLOTS: [Slot; 4] = [Slot::Wall, Slot::Again, Slot::Groups, Slot::ImageCurves];
+const IMAGE_SLOTS: [Slot; 5] = [
+    Slot::Wall,
+    Slot::Studio,
+    Slot::Again,
+    Slot::Groups,
+    Slot::ImageCurves,
+];
 /// The slots of the other workspace.
 const POSTERIOR_SLOTS: [Slot; 4] = [Slot::Scene, Slot::Draws, Slot::Overlay, Slot::Diversity];
 
@@ -443,6 +449,7 @@ impl State {
                 Slot::Trace => self.steer_asks.trace = None,
                 Slot::ScoreCurves => self.steer_asks.curves = None,
                 Slot::Wall | Slot::Again | Slot::Groups | Slot::ImageCurves => self.forget_wall(),
+                Slot::Studio => self.forget_studio(),
                 _ => self.asks.forget(),
             }
             self.engine.cancel(slot);

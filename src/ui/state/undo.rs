@@ -1,9 +1,13 @@
 //! Taking back edits of the world, the rewards, the methods and the pictures.
 
+use std::sync::Arc;
+
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::{Images, KeptPicture, Picture, Rewarding, Session, WorldRef};
+use crate::session::{
+    Images, KeptPicture, Picture, Rewarding, Session, Studio, StudioNode, StudioSettings, WorldRef,
+};
 use crate::steer::SteerPlan;
 
 use super::State;
@@ -34,10 +38,19 @@ pub struct PictureEdit {
     /// Everything else that decides the wall, where a step changed it: a scrub is no step of its own.
     all: Option<Box<Images>>,
     rewarding: Rewarding,
+    studio: StudioEdit,
 }
 
-/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures.
-type Watched = (Reward, Vec<SteerPlan>, Rewarding);
+/// What of the Studio can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+struct StudioEdit {
+    settings: StudioSettings,
+    lineage: Vec<Arc<StudioNode>>,
+    node: Option<u32>,
+}
+
+/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures, how they are steered.
+type Watched = (Reward, Vec<SteerPlan>, Rewarding, StudioSettings);
 
 /// The rewards and methods as the history knows them, and edits that are not at rest yet.
 pub struct EditWatch {
@@ -61,11 +74,18 @@ impl EditWatch {
 fn watched(session: &Session) -> Watched {
     let steering = &session.steering;
     let rewarding = session.images.rewarding.clone();
-    (steering.reward.clone(), steering.panels.clone(), rewarding)
+    let studio = session.images.studio.settings.clone();
+    (
+        steering.reward.clone(),
+        steering.panels.clone(),
+        rewarding,
+        studio,
+    )
 }
 
 impl State {
     fn edit(&self) -> Edit {
+        let studio = &self.session.images.studio;
         Edit {
             world: self.session.world.clone(),
             reward: self.session.steering.reward.clone(),
@@ -77,6 +97,11 @@ impl State {
                 kept: self.session.images.kept.clone(),
                 all: None,
                 rewarding: self.session.images.rewarding.clone(),
+                studio: StudioEdit {
+                    settings: studio.settings.clone(),
+                    lineage: studio.lineage.clone(),
+                    node: studio.node,
+                },
             },
         }
     }
@@ -85,6 +110,7 @@ impl State {
         from.0 != self.session.steering.reward
             || from.1 != self.session.steering.panels
             || from.2 != self.session.images.rewarding
+            || from.3 != self.session.images.studio.settings
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
@@ -103,6 +129,7 @@ impl State {
         let mut edit = self.edit();
         let images = Images {
             kept: Vec::new(),
+            studio: Studio::default(),
             ..self.session.images.clone()
         };
         edit.picture.all = Some(Box::new(images));
@@ -145,6 +172,10 @@ impl State {
             panels: known.1,
             picture: PictureEdit {
                 rewarding: known.2,
+                studio: StudioEdit {
+                    settings: known.3,
+                    ..now.picture.studio
+                },
                 ..now.picture
             },
         });
@@ -174,7 +205,8 @@ impl State {
         self.session.steering.reward = edit.reward;
         self.session.steering.panels = edit.panels;
         if let Some(all) = edit.picture.all {
-            self.session.images = *all;
+            let studio = std::mem::take(&mut self.session.images.studio);
+            self.session.images = Images { studio, ..*all };
         }
         let images = &mut self.session.images;
         images.class = edit.picture.class;
@@ -182,6 +214,12 @@ impl State {
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
         images.rewarding = edit.picture.rewarding;
+        let studio = edit.picture.studio;
+        let is_changed = images.studio.settings != studio.settings;
+        images.studio.settings = studio.settings;
+        images.studio.lineage = studio.lineage;
+        images.studio.node = studio.node;
+        self.studio_taken_back(is_changed);
         self.steering.typed_reward = None;
         self.forget_edits();
     }

@@ -62,7 +62,7 @@ impl Ink {
     fn squared_distances(&self) -> Vec<f64> {
         let far = (self.rows * self.rows + self.columns * self.columns) as f64;
         let mut squares: Vec<f64> = self
-            .ink
+            .is_ink
             .iter()
             .map(|ink| if *ink { far } else { 0.0 })
             .collect();

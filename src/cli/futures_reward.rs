@@ -27,7 +27,7 @@ pub struct RewardOptions {
     pub free: FreePart,
 }
 
-fn parse_free(text: &str) -> Result<FreePart, String> {
+pub(super) fn parse_free(text: &str) -> Result<FreePart, String> {
     Ok(match text {
         "lower" => FreePart::Lower,
         "upper" => FreePart::Upper,

@@ -15,6 +15,8 @@ mod compare;
 mod curve;
 pub mod eval;
 pub mod finetune;
+mod finetune_images;
+mod finetune_table;
 mod futures;
 mod futures_reward;
 mod images;
@@ -27,6 +29,8 @@ mod steer;
 mod steer_args;
 mod steer_gradient;
 mod steer_options;
+mod steer_pictures;
+mod steer_pictures_out;
 mod steer_report;
 mod steer_setup;
 pub mod train;
@@ -109,7 +113,7 @@ pub enum Command {
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
     /// Tune a model's velocity toward a reward.
-    Finetune(finetune::FinetuneArgs),
+    Finetune(Box<finetune::FinetuneArgs>),
     /// Compare a checkpoint's draws with the exact posterior, or a map of images with real ones.
     Eval(Box<eval::EvalArgs>),
     /// Say what a model file holds.

@@ -11,7 +11,7 @@ use crate::lookahead::Source;
 use crate::model::{BurnImageMap, Dit, DitConfig};
 use crate::session::{ComputeChoice, Picture, StoredPicture};
 
-fn model() -> Arc<LoadedImages> {
+pub(super) fn model() -> Arc<LoadedImages> {
     let config = DitConfig {
         input_size: 8,
         patch_size: 4,

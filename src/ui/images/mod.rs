@@ -27,8 +27,6 @@ use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
 use crate::session::Middle;
 
-use crate::session::Middle;
-
 use super::state::State;
 use super::tokens::{self, size, space};
 

@@ -289,7 +289,7 @@ fn an_alt_click_chooses_the_picture_to_compare_with() {
     let click = |window: &mut Window, at: Pos2, modifiers: Modifiers| {
         window.hover_at(at);
         window.step();
-        window.input_mut().modifiers = modifiers;
+        window.event(eframe::egui::Event::ModifiersChanged(modifiers));
         for pressed in [true, false] {
             window.event(eframe::egui::Event::PointerButton {
                 pos: at,
@@ -299,7 +299,7 @@ fn an_alt_click_chooses_the_picture_to_compare_with() {
             });
             window.step();
         }
-        window.input_mut().modifiers = Modifiers::NONE;
+        window.event(eframe::egui::Event::ModifiersChanged(Modifiers::NONE));
         window.run_steps(3);
     };
     click(&mut window, at, Modifiers::ALT);

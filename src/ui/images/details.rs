@@ -1,6 +1,6 @@
 //! Beside the gallery: the selected picture, its settings, and what can be done with it.
 
-use eframe::egui::{Button, Label, RichText, ScrollArea, Sense, Ui, vec2};
+use eframe::egui::{Button, Label, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 
 use crate::session::{KeptPicture, Made};
 use crate::ui::format;
@@ -111,9 +111,10 @@ fn acts(ui: &mut Ui, state: &mut State, index: usize, kept: &KeptPicture) {
             .unwrap_or_default();
         let keys = RichText::new(keys).size(size::TICK).color(faint);
         let button = Button::new(name).right_text(keys).min_size(wide);
-        ui.add_enabled(possible, button)
-            .on_hover_text(hover)
-            .clicked()
+        let response = ui.add_enabled(possible, button).on_hover_text(hover);
+        // The keys are no part of its name.
+        response.widget_info(|| WidgetInfo::labeled(Role::Button, possible, name));
+        response.clicked()
     };
     let known = kept.made.is_some();
     if act(

@@ -99,6 +99,8 @@ impl State {
                 steps,
                 seed: training.seed,
                 warm_up: base.warm_up.min(steps / 10),
+                // Half as many as on the command line: a person waits for them.
+                pool: base.pool / 2,
                 ..base
             },
         })))

@@ -52,6 +52,9 @@ pub struct PictureTuneArgs {
     /// Other tuned checkpoints of the same map, to stand in the table and on the sheet.
     #[arg(long, value_name = "FILE")]
     pub beside: Vec<PathBuf>,
+    /// Jumps in which each posterior draw is made: more where those of one jump are unclear to the reward.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub draw_jumps: Option<u32>,
     /// Leave the tuning out: OUT is there already, and is set beside the others.
     #[arg(long)]
     pub report_only: bool,
@@ -222,6 +225,7 @@ fn recipe(args: &FinetuneArgs, parent: &TuneParent) -> Result<ImageTuneRecipe, S
     recipe.batch = args.batch.unwrap_or(recipe.batch);
     recipe.micro_batch = recipe.micro_batch.min(recipe.batch);
     recipe.draws = args.draws.unwrap_or(recipe.draws);
+    recipe.jumps = args.pictures.draw_jumps.unwrap_or(recipe.jumps);
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.rate = args.rate.unwrap_or(recipe.rate);
     if args.maximise {
@@ -283,11 +287,15 @@ fn begin(
             tuner.recipe().steps
         );
     }
+    say!(
+        "the tilt of the map's own pictures has a mean reward of {:.3}; {:.0} of {} count under it",
+        tuner.target_reward(),
+        tuner.effective_pictures(),
+        tuner.recipe().pool
+    );
     if tuner.effective_pictures() < FEW {
         say!(
-            "note: under this reward only {:.0} of {} pictures of the map count: it is too strong for this map, and the result will be coarse. Lower its @LAMBDA",
-            tuner.effective_pictures(),
-            tuner.recipe().pool
+            "note: so few count that the reward is too strong for this map, and the result will be coarse. Lower its @LAMBDA"
         );
     }
     Ok(tuner)

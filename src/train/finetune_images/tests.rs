@@ -178,6 +178,7 @@ fn the_fixed_point_of_the_lessons_is_the_tilted_drift_in_closed_form() {
             map: &map,
             reward: &*reward,
             draws: 8,
+            jumps: 1,
             guidance: 1.0,
             seed: 3,
         };

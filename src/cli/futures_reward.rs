@@ -27,7 +27,7 @@ pub struct RewardOptions {
     pub free: FreePart,
 }
 
-fn parse_free(text: &str) -> Result<FreePart, String> {
+pub(super) fn parse_free(text: &str) -> Result<FreePart, String> {
     Ok(match text {
         "lower" => FreePart::Lower,
         "upper" => FreePart::Upper,
@@ -45,6 +45,9 @@ fn parse_free(text: &str) -> Result<FreePart, String> {
 
 impl RewardOptions {
     /// The reward with all that it refers to; `None` where none is given.
+    ///
+    /// # Errors
+    /// With a message for the person, naming the file or the term that cannot be.
     pub fn bind(
         &self,
         shape: [usize; 3],

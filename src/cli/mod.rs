@@ -29,6 +29,8 @@ mod steer;
 mod steer_args;
 mod steer_gradient;
 mod steer_options;
+mod steer_pictures;
+mod steer_pictures_out;
 mod steer_report;
 mod steer_setup;
 pub mod train;

@@ -14,6 +14,7 @@ use crate::steer::{SteerError, SteerScene, TargetSample, run};
 use super::DeviceArg;
 use super::steer_args::SteerArgs;
 use super::steer_gradient::Watcher;
+use super::steer_pictures::{is_map_of_images, refuse_for_pictures, steer_pictures};
 use super::steer_report::{Report, draws_from, print_report, write_samples};
 use super::steer_setup::{check_report, network_on, refuse_if_all_are_lost, scored_against};
 
@@ -22,6 +23,12 @@ use super::steer_setup::{check_report, network_on, refuse_if_all_are_lost, score
 /// # Errors
 /// With a message for the person: an impossible plan, a missing model, an unreadable file, a full disk.
 pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), String> {
+    if let Some(path) = &args.checkpoint
+        && is_map_of_images(path)
+    {
+        return steer_pictures(args, path, device);
+    }
+    refuse_for_pictures(args)?;
     if let Some(path) = &args.out {
         ExportFormat::check(path).map_err(|e| e.to_string())?;
     }

@@ -92,7 +92,7 @@ const TYPICAL_DIGITS: &str = include_str!("../../checkpoints/mnist-typical.json"
 
 /// A classifier, the names of its classes, and what they usually look like to it.
 pub(super) struct Judge {
-    judge: Arc<ImageJudge>,
+    network: Arc<ImageJudge>,
     names: Vec<String>,
     typical: Option<FeatureClasses>,
 }
@@ -112,7 +112,7 @@ impl Judge {
             typical.width() == card.config.features() && typical.classes() == card.classes.len()
         };
         Ok(Self {
-            judge: Arc::new(judge),
+            network: Arc::new(judge),
             typical: typical_digits().filter(fits),
             names: card.classes,
         })
@@ -120,12 +120,12 @@ impl Judge {
 
     /// Whether it knows a map's pictures.
     pub fn knows(&self, model: &LoadedImages) -> bool {
-        self.judge.config().image == model.shape() && self.names == model.card.classes
+        self.network.config().image == model.shape() && self.names == model.card.classes
     }
 
     /// The classifier itself.
     pub fn network(&self) -> &Arc<ImageJudge> {
-        &self.judge
+        &self.network
     }
 
     /// What its classes usually look like to it, where that is known.
@@ -135,6 +135,6 @@ impl Judge {
 
     /// What it says of pictures `[n][C H W]`.
     pub fn judge(&self, pictures: &[f32]) -> Judged {
-        self.judge.judge(pictures)
+        self.network.judge(pictures)
     }
 }

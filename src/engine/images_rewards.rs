@@ -192,20 +192,31 @@ pub fn wall_scores(
     typical: Option<&FeatureClasses>,
 ) -> Option<WallScores> {
     let figures = ScoreFigures::of(&scores)?;
-    let asks_judge = reward.terms().iter().any(|t| t.term.kind().needs.judge);
-    let (kind, second) = match (judged, typical) {
-        (Some(judged), Some(typical)) => (SecondKind::Typical, typicality(judged, typical)),
-        (Some(judged), None) if !asks_judge => {
-            let sure = judged.best().map(|(_, p)| p).collect();
-            (SecondKind::Confidence, sure)
-        }
-        _ => (SecondKind::Company, company(pictures, scores.len())),
-    };
+    let (kind, second) = second_scores(reward, pictures, scores.len(), judged, typical);
     Some(WallScores {
         second: SecondScore::new(kind, second, &scores),
         figures,
         scores,
     })
+}
+
+/// Scores of `count` pictures that the reward does not know: what they look at, and one a picture.
+pub fn second_scores(
+    reward: &PictureReward,
+    pictures: &[f32],
+    count: usize,
+    judged: Option<&Judged>,
+    typical: Option<&FeatureClasses>,
+) -> (SecondKind, Vec<f32>) {
+    let asks_judge = reward.terms().iter().any(|t| t.term.kind().needs.judge);
+    match (judged, typical) {
+        (Some(judged), Some(typical)) => (SecondKind::Typical, typicality(judged, typical)),
+        (Some(judged), None) if !asks_judge => {
+            let sure = judged.best().map(|(_, p)| p).collect();
+            (SecondKind::Confidence, sure)
+        }
+        _ => (SecondKind::Company, company(pictures, count)),
+    }
 }
 
 /// Minus the distance in features from the likeliest class.

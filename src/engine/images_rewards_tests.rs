@@ -116,3 +116,21 @@ fn company_is_the_nearest_other_picture() {
         assert!((score - expected).abs() < 1e-6, "{scores:?}");
     }
 }
+
+#[test]
+fn what_real_digits_look_like_is_shipped_and_a_drawn_bar_is_nearer_to_it_than_noise() {
+    let typical = crate::engine::typical_digits().unwrap();
+    let (card, judge) = crate::checkpoint::open_classifier(None).unwrap();
+    assert_eq!(typical.width(), card.config.features());
+    assert_eq!(typical.classes(), card.classes.len());
+    let bar = |at: usize| {
+        let inside = (13..16).contains(&(at % 28)) && (5..23).contains(&(at / 28));
+        if inside { 1.0 } else { -1.0 }
+    };
+    let noise = |at: usize| (at as f32 * 12.9898).sin();
+    let both: Vec<f32> = (0..784).map(bar).chain((0..784).map(noise)).collect();
+    let scores = typicality(&judge.judge(&both), &typical);
+    // Half of the real digits lie within 5.9, nearly all within 15.
+    assert!(scores[0] > -15.0, "{scores:?}");
+    assert!(scores[1] < 1.5 * scores[0], "{scores:?}");
+}

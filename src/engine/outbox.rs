@@ -43,6 +43,7 @@ impl Outbox {
             Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
             Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
             Event::Wall(..) => (Some(Slot::Wall), Kind::Answer),
+            Event::Studio(..) => (Some(Slot::Studio), Kind::Answer),
             Event::Steer(..) => (Some(Slot::Steer), Kind::Answer),
             Event::Scores(..) => (Some(Slot::Scores), Kind::Answer),
             Event::ScoreCurves(..) => (Some(Slot::ScoreCurves), Kind::Answer),

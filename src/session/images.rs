@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::document::CheckpointRef;
 use super::made::{GalleryOrder, Made, Middle};
 use super::rewarding::Rewarding;
+use super::studio::Studio;
 use crate::lookahead::Source;
 
 /// How the wall is arranged.
@@ -236,6 +237,8 @@ pub struct Images {
     pub stars_only: bool,
     /// What the selected draw is compared with, and the others on hovering.
     pub compare: Option<StoredPicture>,
+    /// Steered pictures.
+    pub studio: Studio,
     /// What is rewarded.
     pub rewarding: Rewarding,
 }
@@ -261,6 +264,7 @@ impl Default for Images {
             gallery_order: GalleryOrder::default(),
             stars_only: false,
             compare: None,
+            studio: Studio::default(),
             rewarding: Rewarding::default(),
         }
     }
@@ -327,7 +331,7 @@ impl Images {
                 return Some(("images.kept", format!("noise {}", kept.item), expected));
             }
         }
-        None
+        self.studio.fault()
     }
 }
 

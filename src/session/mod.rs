@@ -8,6 +8,7 @@ mod made;
 mod recent;
 mod rewarding;
 mod steering;
+mod studio;
 mod training;
 
 pub use document::{
@@ -21,4 +22,5 @@ pub use made::{DrawRecipe, GalleryOrder, Made, Middle};
 pub use recent::RecentFiles;
 pub use rewarding::{FreePart, Rewarding, StoredReference};
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -101,7 +101,7 @@ impl Binder<'_> {
             PictureTerm::Similar(number) => {
                 let judged = bound.judged.as_mut().ok_or_else(no_judge)?;
                 let reference = self.reference(*number)?;
-                judged.add_similar(&reference.picture, weight / 0.1);
+                judged.add_similar(&reference.picture, weight / 0.25);
             }
             PictureTerm::Masked(number) => {
                 let reference = self.reference(*number)?;

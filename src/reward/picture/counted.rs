@@ -5,7 +5,7 @@ use image::{ExtendedColorType, ImageEncoder as _};
 
 /// Ink or none, with a border of none around.
 struct Ink {
-    ink: Vec<bool>,
+    is_ink: Vec<bool>,
     rows: usize,
     columns: usize,
 }
@@ -15,15 +15,15 @@ impl Ink {
     fn new(light: &[f64], columns: usize, times: usize) -> Self {
         let rows = light.len() / columns.max(1);
         let [wide, high] = [columns * times + 2, rows * times + 2];
-        let mut ink = vec![false; wide * high];
+        let mut is_ink = vec![false; wide * high];
         for y in 0..rows * times {
             for x in 0..columns * times {
                 let here = light[y / times * columns + x / times];
-                ink[(y + 1) * wide + x + 1] = here > 0.5;
+                is_ink[(y + 1) * wide + x + 1] = here > 0.5;
             }
         }
         Self {
-            ink,
+            is_ink,
             rows: high,
             columns: wide,
         }
@@ -31,11 +31,11 @@ impl Ink {
 
     /// Parts of ink, or of none, that do not touch; corners count as touching where `corners` says so.
     fn parts(&self, of_ink: bool, corners: bool) -> usize {
-        let mut seen = vec![false; self.ink.len()];
+        let mut seen = vec![false; self.is_ink.len()];
         let mut parts = 0;
         let mut open = Vec::new();
-        for start in 0..self.ink.len() {
-            if seen[start] || self.ink[start] != of_ink {
+        for start in 0..self.is_ink.len() {
+            if seen[start] || self.is_ink[start] != of_ink {
                 continue;
             }
             parts += 1;
@@ -47,7 +47,7 @@ impl Ink {
                     for nx in x.saturating_sub(1)..(x + 2).min(self.columns) {
                         let next = ny * self.columns + nx;
                         let beside = corners || ny == y || nx == x;
-                        if beside && !seen[next] && self.ink[next] == of_ink {
+                        if beside && !seen[next] && self.is_ink[next] == of_ink {
                             seen[next] = true;
                             open.push(next);
                         }
@@ -62,7 +62,7 @@ impl Ink {
     fn squared_distances(&self) -> Vec<f64> {
         let far = (self.rows * self.rows + self.columns * self.columns) as f64;
         let mut squares: Vec<f64> = self
-            .ink
+            .is_ink
             .iter()
             .map(|ink| if *ink { far } else { 0.0 })
             .collect();
@@ -118,7 +118,7 @@ pub(super) fn thickness(light: &[f64], columns: usize) -> f64 {
     let ink = Ink::new(light, columns, 2);
     let distances = ink.squared_distances();
     let (mut sum, mut count) = (0.0, 0.0);
-    for (square, ink) in distances.iter().zip(&ink.ink) {
+    for (square, ink) in distances.iter().zip(&ink.is_ink) {
         if *ink {
             sum += square.sqrt();
             count += 1.0;

@@ -52,11 +52,8 @@ impl JudgedTerms {
 
     /// Adds to `scores`, `[n]`, and writes `gradients`, `[n][C H W]`.
     pub fn gradient(&self, pictures: &[f32], scores: &mut [f64], gradients: &mut [f32]) {
-        let mut cotangent = |seen: &Seen, first: usize, slopes: &mut Seen| {
-            let items = seen.features.len() / seen.width.max(1);
-            for item in 0..items {
-                scores[first + item] += self.value(seen, item, Some(&mut *slopes));
-            }
+        let mut cotangent = |seen: &Seen, item: usize, slopes: &mut Seen| {
+            scores[item] += self.value(seen, 0, Some(slopes));
         };
         self.judge.pullback(pictures, &mut cotangent, gradients);
     }

@@ -34,7 +34,7 @@ pub(super) struct BoundReward {
 pub(super) fn to_unit(picture: &[f32]) -> Vec<f64> {
     picture
         .iter()
-        .map(|v| (f64::from(*v) + 1.0) / 2.0)
+        .map(|v| f64::midpoint(f64::from(*v), 1.0))
         .collect()
 }
 

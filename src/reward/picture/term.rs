@@ -140,7 +140,7 @@ const KINDS: [PictureKind; 20] = [
     smooth(
         ["similar", ":REFERENCE", "Similar to a picture"],
         "How alike it is to a reference picture in the classifier's features, by their cosine.",
-        "1 is a cosine of 0.1",
+        "1 is a cosine of 0.25",
         Needs {
             judge: true,
             ..REFERENCE

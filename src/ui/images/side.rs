@@ -113,7 +113,7 @@ fn origin(ui: &mut Ui, state: &State) {
     ui.add(Label::new(text).truncate());
 }
 
-fn map(ui: &mut Ui, state: &mut State) {
+pub(super) fn map(ui: &mut Ui, state: &mut State) {
     section_with(
         ui,
         "Map",

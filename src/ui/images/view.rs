@@ -73,7 +73,7 @@ pub struct View {
 const KEPT_TEXTURES: usize = 2 * Images::MAX_KEPT;
 
 /// Numbers in [-1, 1] as 0 to 255.
-fn to_bytes(values: &[f32]) -> Vec<u8> {
+pub(super) fn to_bytes(values: &[f32]) -> Vec<u8> {
     values
         .iter()
         .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)

@@ -43,6 +43,8 @@ fn header(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
         ui.set_min_height(size::CONTROL);
+        super::middles(ui, state);
+        ui.add_space(8.0);
         ui.label(
             RichText::new("What it could still become")
                 .font(tokens::heading_font())

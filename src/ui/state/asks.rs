@@ -232,6 +232,10 @@ impl State {
             self.submit_steering(ctx);
             return;
         }
+        if self.is_studio() {
+            self.submit_studio();
+            return;
+        }
         if self.is_images() {
             self.submit_images();
             return;
@@ -357,6 +361,9 @@ impl State {
     pub(super) fn asks_are_answered(&self) -> bool {
         if self.is_steering() {
             return self.asks.open.is_empty() && self.steering_is_asked();
+        }
+        if self.is_studio() {
+            return self.asks.open.is_empty() && self.studio_is_asked();
         }
         if self.is_images() {
             return self.asks.open.is_empty() && self.images_are_asked();

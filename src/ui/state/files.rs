@@ -133,6 +133,7 @@ impl State {
         }
         self.steering.typed_reward = None;
         self.steering.played = false;
+        self.close_studio();
         self.forget_edits();
         self.fit_if_untouched();
         self.session_path = path;

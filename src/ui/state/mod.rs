@@ -17,6 +17,9 @@ mod notices;
 mod steer_asks;
 mod steer_clock;
 mod steering;
+mod studio;
+mod studio_branch;
+mod studio_rows;
 mod training;
 mod training_pictures;
 mod undo;
@@ -44,6 +47,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use studio_rows::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -276,6 +280,8 @@ impl State {
             self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
+        } else if self.is_studio() && self.asks.is_waiting(Slot::Studio) {
+            self.cancel_studio();
         } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
             self.session.images.selected = None;
         } else {

@@ -1,9 +1,13 @@
 //! Taking back edits of the world, the rewards, the methods and the pictures.
 
+use std::sync::Arc;
+
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::{KeptPicture, Picture, Rewarding, Session, WorldRef};
+use crate::session::{
+    KeptPicture, Picture, Rewarding, Session, StudioNode, StudioSettings, WorldRef,
+};
 use crate::steer::SteerPlan;
 
 use super::State;
@@ -32,10 +36,19 @@ pub struct PictureEdit {
     noise: u64,
     kept: Vec<KeptPicture>,
     rewarding: Rewarding,
+    studio: StudioEdit,
 }
 
-/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures.
-type Watched = (Reward, Vec<SteerPlan>, Rewarding);
+/// What of the Studio can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+struct StudioEdit {
+    settings: StudioSettings,
+    lineage: Vec<Arc<StudioNode>>,
+    node: Option<u32>,
+}
+
+/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures, how they are steered.
+type Watched = (Reward, Vec<SteerPlan>, Rewarding, StudioSettings);
 
 /// The rewards and methods as the history knows them, and edits that are not at rest yet.
 pub struct EditWatch {
@@ -59,11 +72,18 @@ impl EditWatch {
 fn watched(session: &Session) -> Watched {
     let steering = &session.steering;
     let rewarding = session.images.rewarding.clone();
-    (steering.reward.clone(), steering.panels.clone(), rewarding)
+    let studio = session.images.studio.settings.clone();
+    (
+        steering.reward.clone(),
+        steering.panels.clone(),
+        rewarding,
+        studio,
+    )
 }
 
 impl State {
     fn edit(&self) -> Edit {
+        let studio = &self.session.images.studio;
         Edit {
             world: self.session.world.clone(),
             reward: self.session.steering.reward.clone(),
@@ -74,6 +94,11 @@ impl State {
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
                 rewarding: self.session.images.rewarding.clone(),
+                studio: StudioEdit {
+                    settings: studio.settings.clone(),
+                    lineage: studio.lineage.clone(),
+                    node: studio.node,
+                },
             },
         }
     }
@@ -82,6 +107,7 @@ impl State {
         from.0 != self.session.steering.reward
             || from.1 != self.session.steering.panels
             || from.2 != self.session.images.rewarding
+            || from.3 != self.session.images.studio.settings
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
@@ -117,6 +143,10 @@ impl State {
             panels: known.1,
             picture: PictureEdit {
                 rewarding: known.2,
+                studio: StudioEdit {
+                    settings: known.3,
+                    ..now.picture.studio
+                },
                 ..now.picture
             },
         });
@@ -149,6 +179,12 @@ impl State {
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
         images.rewarding = edit.picture.rewarding;
+        let studio = edit.picture.studio;
+        let is_changed = images.studio.settings != studio.settings;
+        images.studio.settings = studio.settings;
+        images.studio.lineage = studio.lineage;
+        images.studio.node = studio.node;
+        self.studio_taken_back(is_changed);
         self.steering.typed_reward = None;
         self.forget_edits();
     }

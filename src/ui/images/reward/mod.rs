@@ -12,6 +12,13 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::{copy_link, section_with};
 
+/// The terms, and what can be added: without what they say of the wall.
+pub fn choose(ui: &mut Ui, state: &mut State) {
+    ui.spacing_mut().item_spacing.y = 3.0;
+    terms::show(ui, state);
+    add::show(ui, state);
+}
+
 /// Shows the section.
 pub fn section(ui: &mut Ui, state: &mut State) {
     let reward = &state.session.images.rewarding.reward;
@@ -22,9 +29,7 @@ pub fn section(ui: &mut Ui, state: &mut State) {
         }
     };
     section_with(ui, "Reward", right, |ui| {
-        ui.spacing_mut().item_spacing.y = 3.0;
-        terms::show(ui, state);
-        add::show(ui, state);
+        choose(ui, state);
         let Some(drawn) = state.images.view.drawn.clone() else {
             return;
         };

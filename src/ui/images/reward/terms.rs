@@ -45,8 +45,7 @@ fn one(ui: &mut Ui, state: &mut State, index: usize, before: &WeightedTerm) {
     });
     let name = format!("Strength of {}", kind.title);
     let taken = &mut state.arrows_taken;
-    let (response, wanted) = strength_row(ui, &name, before.strength, STRENGTHS, taken);
-    state.dragging |= response.dragged();
+    let (_, wanted) = strength_row(ui, &name, before.strength, STRENGTHS, taken);
     if let Some(strength) = wanted {
         after.strength = strength;
     }

@@ -217,7 +217,7 @@ impl Runner {
             TrainCommand::Start(request) => self.begin(Run::new(id, *request)),
             TrainCommand::TakeUp { path, share } => self.begin(Run::take_up(id, &path, share)),
             TrainCommand::StartPictures(request) => {
-                self.begin_pictures(PictureRun::new(id, *request))
+                self.begin_pictures(PictureRun::new(id, *request));
             }
             TrainCommand::TakeUpPictures { path, share } => {
                 self.begin_pictures(PictureRun::take_up(id, path, share));

@@ -229,6 +229,17 @@ pub fn as_tuned(card: &ImageCard, map: Arc<dyn ImageMap>) -> Arc<dyn ImageMap> {
     }
 }
 
+/// [`read_image_map`] of the shipped map, for the processor; `None` where none is shipped.
+///
+/// # Errors
+/// As [`read_image_map`].
+pub fn read_shipped_image_map() -> Option<Result<(ImageCard, Dit), CheckpointError>> {
+    const NAME: &str = "mnist.safetensors";
+    let bytes = shipped_image_map()?;
+    let file = TensorFile::from_bytes(bytes, NAME);
+    Some(file.and_then(|file| read(file, NAME, &Device::flex())))
+}
+
 /// The same of the bytes of a file that is part of the program; `name` is for messages.
 ///
 /// # Errors

@@ -1,4 +1,5 @@
-//! `foresight finetune`: tunes the velocity of a Meta Flow Map toward a reward and writes a checkpoint.
+//! `foresight finetune`: tunes the velocity of a Meta Flow Map toward a reward and writes a checkpoint; maps of images
+//! are in `finetune_images`.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::finetune_images::{self, PictureTuneArgs, map_of_images};
 use super::train::{clock, part_path};
 use crate::checkpoint::Checkpoint;
 use crate::mixture::Preset;
@@ -23,13 +25,14 @@ const LOOK: (u32, u32) = (2048, 50);
 /// `foresight finetune`
 #[derive(Debug, Clone, Args)]
 pub struct FinetuneArgs {
-    /// The Meta Flow Map to start from, a file or the name of a preset that ships with one (two, three, ring8, moons).
-    /// It stays as it is and draws; a copy of its velocity is tuned.
+    /// The Meta Flow Map to start from, a file or the name of one that ships (two, three, ring8, moons; digits where a
+    /// map of images is shipped). It stays as it is and draws; a copy of its velocity is tuned.
     #[arg(long, value_name = "FILE|NAME")]
     pub checkpoint: String,
-    /// What to tune toward, as in `foresight steer --reward`.
+    /// What to tune toward, as in `foresight steer --reward`; for maps of images a reward of pictures, such as
+    /// class:0@4 or thickness@3.
     #[arg(long, value_name = "SPEC")]
-    pub reward: Reward,
+    pub reward: String,
     /// Where to write the tuned checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
@@ -67,6 +70,9 @@ pub struct FinetuneArgs {
     /// Take up the unfinished run beside the output file, if there is one.
     #[arg(long)]
     pub resume: bool,
+    /// What only maps of images ask for.
+    #[command(flatten)]
+    pub pictures: PictureTuneArgs,
 }
 
 /// How the pull of the reward is estimated.
@@ -85,16 +91,20 @@ pub enum PullArg {
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &FinetuneArgs) -> Result<(), String> {
+    if let Some(path) = map_of_images(&args.checkpoint) {
+        return finetune_images::run(args, path);
+    }
     let checkpoint = open(&args.checkpoint)?;
+    let reward: Reward = args.reward.parse().map_err(|e| format!("--reward: {e}"))?;
     let part = part_path(&args.out);
-    let mut tuner = begin(args, &checkpoint, &part)?;
+    let mut tuner = begin(args, &reward, &checkpoint, &part)?;
     if tuner.effective_samples() < 200.0 {
         say!(
             "note: under this reward only {:.0} of 65,536 world samples count: it is too strong for this world, and the result will be coarse. Lower its @LAMBDA",
             tuner.effective_samples()
         );
     }
-    let mut curve = Curve::new(args.curve.as_deref(), tuner.steps_done())?;
+    let mut curve = Curve::new(args.curve.as_deref(), HEAD, tuner.steps_done())?;
     let judge = Judge::new(&tuner);
     let bar = ProgressBar::new(tuner.recipe().steps);
     bar.set_style(
@@ -112,7 +122,7 @@ pub fn run(args: &FinetuneArgs) -> Result<(), String> {
         if looked {
             score = judge.look(&tuner)?;
         }
-        curve.row(step, &loss, score.as_ref().filter(|_| looked));
+        curve.push(&row(step, &loss, score.as_ref().filter(|_| looked)));
         let rate = (step - from) as f64 / begun.elapsed().as_secs_f64().max(1e-9);
         let left = Duration::from_secs_f64((tuner.recipe().steps - step) as f64 / rate);
         bar.set_position(step);
@@ -158,7 +168,12 @@ fn open(given: &str) -> Result<Checkpoint, String> {
     }
 }
 
-fn begin(args: &FinetuneArgs, checkpoint: &Checkpoint, part: &Path) -> Result<Finetuner, String> {
+fn begin(
+    args: &FinetuneArgs,
+    reward: &Reward,
+    checkpoint: &Checkpoint,
+    part: &Path,
+) -> Result<Finetuner, String> {
     if !(args.resume && part.exists()) {
         if part.exists() {
             say!(
@@ -166,15 +181,15 @@ fn begin(args: &FinetuneArgs, checkpoint: &Checkpoint, part: &Path) -> Result<Fi
                 part.display()
             );
         }
-        return Finetuner::new(checkpoint, &args.reward, recipe(args)?).map_err(|e| e.to_string());
+        return Finetuner::new(checkpoint, reward, recipe(args)?).map_err(|e| e.to_string());
     }
     let tuner = Finetuner::resume(part, checkpoint).map_err(|e| e.to_string())?;
-    if tuner.reward() != &args.reward {
+    if tuner.reward() != reward {
         return Err(format!(
             "{} tunes toward '{}', not toward '{}': give that reward, or start again without --resume",
             part.display(),
             tuner.reward(),
-            args.reward
+            reward
         ));
     }
     say!(
@@ -308,18 +323,30 @@ impl Judge {
 }
 
 /// The losses as CSV: the file is written anew each time it is kept, so that a reader never sees half a row.
-struct Curve<'a> {
+pub(super) struct Curve<'a> {
     path: Option<&'a Path>,
     text: String,
 }
 
-impl<'a> Curve<'a> {
-    const HEAD: &'static str =
-        "step,error,hold,effective,norm,clipped,without_reward,sliced_w2,mode_tv,mean_reward\n";
+const HEAD: &str =
+    "step,error,hold,effective,norm,clipped,without_reward,sliced_w2,mode_tv,mean_reward\n";
 
-    /// A run that is taken up keeps the rows up to its step.
-    fn new(path: Option<&'a Path>, step: u64) -> Result<Self, String> {
-        let mut text = Self::HEAD.to_owned();
+/// The line of a step.
+fn row(step: u64, loss: &FinetuneLoss, score: Option<&SteerScore>) -> String {
+    let looked = match score {
+        Some(s) => format!("{},{},{}", s.sliced_w2, s.tv, s.mean_reward),
+        None => ",,".to_owned(),
+    };
+    format!(
+        "{step},{},{},{},{},{},{},{looked}",
+        loss.error, loss.hold, loss.effective, loss.norm, loss.clipped, loss.without_reward
+    )
+}
+
+impl<'a> Curve<'a> {
+    /// A run that is taken up keeps the rows up to its step. `head` names the columns, step first.
+    pub(super) fn new(path: Option<&'a Path>, head: &str, step: u64) -> Result<Self, String> {
+        let mut text = head.to_owned();
         if let Some(path) = path.filter(|path| step > 0 && path.exists()) {
             let old =
                 std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
@@ -340,20 +367,14 @@ impl<'a> Curve<'a> {
         Ok(curve)
     }
 
-    fn row(&mut self, step: u64, loss: &FinetuneLoss, score: Option<&SteerScore>) {
-        // Writing to a string cannot fail.
-        let _ = write!(
-            self.text,
-            "{step},{},{},{},{},{},{}",
-            loss.error, loss.hold, loss.effective, loss.norm, loss.clipped, loss.without_reward
-        );
-        let _ = match score {
-            Some(s) => writeln!(self.text, ",{},{},{}", s.sliced_w2, s.tv, s.mean_reward),
-            None => writeln!(self.text, ",,,"),
-        };
+    /// Adds a line.
+    pub(super) fn push(&mut self, row: &str) {
+        self.text.push_str(row);
+        self.text.push('\n');
     }
 
-    fn keep(&self) -> Result<(), String> {
+    /// Writes the file.
+    pub(super) fn keep(&self) -> Result<(), String> {
         match self.path {
             None => Ok(()),
             Some(path) => std::fs::write(path, &self.text).map_err(|e| {

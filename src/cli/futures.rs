@@ -1,11 +1,13 @@
 //! `foresight futures`: what a half-formed picture could still become, as a contact sheet.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
 
+use super::futures_reward::{RewardOptions, RewardReport};
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
 use super::{DeviceArg, parse_time};
 use crate::lookahead::{ImageQuestion, NoiseKey, Source, draw_images, mean_image, noised_image};
@@ -50,6 +52,9 @@ pub struct FuturesArgs {
     /// A classifier that labels the draws; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
+    /// A reward of the draws.
+    #[command(flatten)]
+    pub reward: RewardOptions,
     /// Print JSON instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -72,6 +77,7 @@ struct Said<'a> {
     /// Root mean square distance of two draws, a pixel; black to white is 2.
     diversity: f64,
     labels: Option<Labels>,
+    reward: Option<RewardReport>,
     counters: Counters,
     milliseconds: f64,
 }
@@ -98,7 +104,10 @@ struct Labels {
 pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), String> {
     check_sheet(&args.out)?;
     let open = OpenMap::open(&args.checkpoint, device)?;
-    let judge = judge_for(args.classifier.as_deref(), open.shape())?;
+    let judge = judge_for(args.classifier.as_deref(), open.shape())?
+        .map(|(card, judge)| (card, Arc::new(judge)));
+    let network = judge.as_ref().map(|(_, judge)| judge.clone());
+    let reward = args.reward.bind(open.shape(), network.as_ref())?;
     let label = open.class(&args.class)?;
     let (picture, clean) = clean_picture(args, open.shape())?;
     let noise = NoiseKey {
@@ -173,6 +182,7 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
         draws: args.count,
         diversity: diversity(&draws, clean.len()),
         labels,
+        reward: reward.and_then(|score| args.reward.report(&*score, network.as_ref(), &draws)),
         counters,
         milliseconds,
     };
@@ -216,6 +226,9 @@ fn tell(said: &Said<'_>) {
             labels.confidence,
             labels.picture
         );
+    }
+    if let Some(reward) = &said.reward {
+        reward.tell();
     }
 }
 

@@ -16,16 +16,22 @@ mod compare;
 mod curve;
 pub mod eval;
 pub mod finetune;
+mod finetune_images;
+mod finetune_table;
 mod futures;
+mod futures_reward;
 mod images;
 mod parity;
 mod pictures;
 mod posterior;
+mod rewards;
 mod sample;
 mod steer;
 mod steer_args;
 mod steer_gradient;
 mod steer_options;
+mod steer_pictures;
+mod steer_pictures_out;
 mod steer_report;
 mod steer_setup;
 pub mod train;
@@ -42,8 +48,10 @@ pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
 pub use futures::{FuturesArgs, run_futures};
+pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
+pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
@@ -96,6 +104,8 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
+    /// List what there is to reward in pictures.
+    Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),
     /// Sample toward a reward and score the samples against the tilted target.
@@ -105,7 +115,7 @@ pub enum Command {
     /// Train a Meta Flow Map on a 2D world.
     Train(train::TrainArgs),
     /// Tune a model's velocity toward a reward.
-    Finetune(finetune::FinetuneArgs),
+    Finetune(Box<finetune::FinetuneArgs>),
     /// Compare a checkpoint's draws with the exact posterior, or a map of images with real ones.
     Eval(Box<eval::EvalArgs>),
     /// Say what a model file holds.
@@ -224,6 +234,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
+        Command::Rewards(args) => run_rewards(&args),
         Command::Sample(args) => run_sample(&args, device),
         Command::Parity(args) => parity::run(&args),
         Command::Aesthetic(args) => aesthetic::run(&args),

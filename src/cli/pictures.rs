@@ -173,6 +173,12 @@ impl Sheet {
             .extend(images.chunks_exact(numbers).map(|i| Some(i.to_vec())));
     }
 
+    /// Leaves places empty.
+    pub fn leave(&mut self, places: usize) {
+        let count = self.cells.len() + places;
+        self.cells.resize_with(count, || None);
+    }
+
     /// Leaves the rest of the row empty.
     pub fn end_row(&mut self) {
         let whole = self.cells.len().next_multiple_of(self.columns);

@@ -14,14 +14,21 @@ use crate::steer::{SteerError, SteerScene, TargetSample, run};
 use super::DeviceArg;
 use super::steer_args::SteerArgs;
 use super::steer_gradient::Watcher;
+use super::steer_pictures::{is_map_of_images, refuse_for_pictures, steer_pictures};
 use super::steer_report::{Report, draws_from, print_report, write_samples};
-use super::steer_setup::{check_report, network_on, refuse_if_all_are_lost};
+use super::steer_setup::{check_report, network_on, refuse_if_all_are_lost, scored_against};
 
 /// Runs the command; prints what was done.
 ///
 /// # Errors
 /// With a message for the person: an impossible plan, a missing model, an unreadable file, a full disk.
 pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), String> {
+    if let Some(path) = &args.checkpoint
+        && is_map_of_images(path)
+    {
+        return steer_pictures(args, path, device);
+    }
+    refuse_for_pictures(args)?;
     if let Some(path) = &args.out {
         ExportFormat::check(path).map_err(|e| e.to_string())?;
     }
@@ -30,6 +37,9 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
     }
     let (plan, reward) = (args.plan()?, args.reward.get()?);
     let (world, model) = world_and_model(args)?;
+    let against = scored_against(model.as_ref(), &reward.to_string());
+    // Another world is a choice of one's own.
+    let against = against.filter(|_| args.world.is_none());
     let (network, place) = network_on(model.as_ref(), device)?;
     let scene = SteerScene {
         world: &world.mixture,
@@ -74,6 +84,7 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
         velocity: if model.is_some() { "learned" } else { "exact" },
         draws_from: draws_from(&plan, model.is_some()),
         warning: plan.warning(),
+        scored_against: against.as_deref(),
         plan: &plan,
         score: &score,
         floor,

@@ -11,19 +11,26 @@ use super::steer_options::refuse_idle;
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
 use crate::reward::{Expression, Reward};
+use crate::session::FreePart;
 use crate::steer::{
     ControlForm, DiamondWeights, Flow, METHODS, Method, Preset, Renormalise, Resampling, SteerPlan,
 };
 
 /// A value whose fault the command tells, shortened; the reader of arguments would repeat all of it.
 #[derive(Debug, Clone)]
-pub struct Told<T>(Result<T, String>);
+pub struct Told<T> {
+    text: String,
+    value: Result<T, String>,
+}
 
 impl<T: FromStr<Err: std::fmt::Display>> FromStr for Told<T> {
     type Err = Infallible;
 
     fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(text.parse().map_err(|e: T::Err| e.to_string())))
+        Ok(Self {
+            text: text.to_owned(),
+            value: text.parse().map_err(|e: T::Err| e.to_string()),
+        })
     }
 }
 
@@ -33,7 +40,12 @@ impl<T> Told<T> {
     /// # Errors
     /// What was wrong with its text.
     pub fn get(&self) -> Result<&T, String> {
-        self.0.as_ref().map_err(Clone::clone)
+        self.value.as_ref().map_err(Clone::clone)
+    }
+
+    /// What was given.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 }
 
@@ -45,12 +57,13 @@ pub struct SteerArgs {
     /// move and draw, unless --source asks for a network.
     #[arg(long, value_name = "NAME|FILE.ron")]
     pub world: Option<String>,
-    /// A checkpoint: its network moves and draws. Its own world is scored against unless --world is given too.
+    /// A checkpoint: its network moves and draws. Its own world is scored against unless --world is given too. With a
+    /// map of images pictures are steered.
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// linear:AX,AY, bowl:CX,CY,VARIANCE, measurement:AX,AY,Y,SD, bumps:W,X,Y,VARIANCE/..., half-plane:AX,AY,C,SOFTNESS,
     /// ring:CX,CY,RADIUS,SD or expr:TEXT, a function of x and y such as "expr:-(x^2 + y^2 - 4)^2": each with an optional
-    /// @LAMBDA. See below for what TEXT may hold.
+    /// @LAMBDA. See below for what TEXT may hold. For pictures a sum of terms such as "class:3@5 + thickness@2".
     #[arg(long, value_name = "SPEC")]
     pub reward: Told<Reward>,
     /// How to steer: a name of the table below.
@@ -59,15 +72,15 @@ pub struct SteerArgs {
     /// Base dynamics; the method's usual one if not given.
     #[arg(long, value_enum)]
     pub dynamics: Option<FlowArg>,
-    /// Steps from noise to data.
-    #[arg(long, default_value_t = 150)]
-    pub steps: u32,
-    /// Draws per state; for best-of-n the finished samples each one is chosen from. 64 if not given.
+    /// Steps from noise to data. 150 if not given, 30 for pictures.
+    #[arg(long)]
+    pub steps: Option<u32>,
+    /// Draws per state; for best-of-n the finished samples each one is chosen from. 64 if not given, 16 for pictures.
     #[arg(long)]
     pub n: Option<u32>,
-    /// Samples.
-    #[arg(long, default_value_t = 2048)]
-    pub particles: u32,
+    /// Samples. 2048 if not given, 16 for pictures.
+    #[arg(long)]
+    pub particles: Option<u32>,
     /// Root of the noise.
     #[arg(long, default_value_t = 11)]
     pub seed: u64,
@@ -137,8 +150,25 @@ pub struct SteerArgs {
     /// Also measure how far the estimated gradient of the value is from the exact one, at five times of the run.
     #[arg(long)]
     pub gradient_error: bool,
-    /// Where to write the samples; the ending decides the format.
-    #[arg(long, value_name = "FILE.{csv,npz,safetensors}")]
+    /// Pictures: tell the velocity and the draws a class, by number or name; any if not given.
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
+    /// Pictures: guidance scale of the class, 1 or one that the map was trained with. 1 if not given.
+    #[arg(long, value_name = "SCALE")]
+    pub class_guidance: Option<f32>,
+    /// Pictures: a reference picture for rewards that need one, PNG or JPEG; the first is number 1.
+    #[arg(long, value_name = "PICTURE")]
+    pub reference: Vec<PathBuf>,
+    /// Pictures: what 'masked' leaves free of every reference picture: lower, upper, left, right, middle or around.
+    /// The lower half if not given.
+    #[arg(long, value_name = "PART", value_parser = super::futures_reward::parse_free)]
+    pub free: Option<FreePart>,
+    /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
+    #[arg(long, value_name = "FILE")]
+    pub classifier: Option<PathBuf>,
+    /// Where to write the samples; the ending decides the format. Of pictures a sheet with the base beside them (.png)
+    /// or arrays (.npz).
+    #[arg(long, value_name = "FILE.{csv,npz,safetensors,png}")]
     pub out: Option<PathBuf>,
     /// Where to write the report.
     #[arg(long, value_name = "FILE.json")]
@@ -213,9 +243,9 @@ impl SteerArgs {
             plan.control = ControlForm::Euclidean;
         }
         let plan = SteerPlan {
-            steps: self.steps,
+            steps: self.steps.unwrap_or(plan.steps),
             draws: self.n.unwrap_or(plan.draws),
-            particles: self.particles,
+            particles: self.particles.unwrap_or(plan.particles),
             seed: self.seed,
             source: self.asked_source()?,
             rollout_steps: self.rollout_steps.unwrap_or(plan.rollout_steps),

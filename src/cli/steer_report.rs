@@ -30,6 +30,8 @@ pub(super) struct Report<'a> {
     /// Where posterior draws truly came from, in the order of their use; empty where none were drawn.
     pub draws_from: Vec<String>,
     pub warning: Option<&'static str>,
+    /// For a tuned checkpoint whose own target has no closed form, what takes its place.
+    pub scored_against: Option<&'a str>,
     pub plan: &'a SteerPlan,
     pub score: &'a SteerScore,
     /// What two independent samples of the target of that size differ by.
@@ -89,6 +91,9 @@ pub(super) fn write_samples(
 pub(super) fn print_report(report: &Report<'_>, elapsed: Duration, args: &SteerArgs) {
     if let Some(warning) = report.warning {
         say!("note: {warning}");
+    }
+    if let Some(against) = report.scored_against {
+        say!("note: {against}");
     }
     let (score, floor) = (report.score, report.floor);
     let draws = match Knob::of(report.plan.method) {

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::DeviceArg;
 use crate::engine::{LoadedModel, guided_network};
 use crate::gpu::SharedDevice;
+use crate::mixture::shortened;
 use crate::model::GuidedMlp;
 use crate::steer::{Scheme, SteerPlan, SteerRun};
 
@@ -44,6 +45,20 @@ pub(super) fn network_on(
     let network = guided_network(model, shared.as_ref())?;
     let place = if shared.is_some() { "shared" } else { "cpu" };
     Ok((Some(network), place))
+}
+
+/// What a tuned checkpoint is scored against where its own target has no closed form: said, because it is not what it was
+/// tuned to.
+pub(super) fn scored_against(model: Option<&LoadedModel>, reward: &str) -> Option<String> {
+    let card = &model?.checkpoint.card;
+    let tuned = card.tuned.as_ref().filter(|t| !t.world_is_target)?;
+    Some(format!(
+        "the checkpoint is a velocity tuned toward {}, whose target has no closed form: its samples are scored against \
+         '{}', the world of the model that it came from, tilted by {} alone. Figures of 0 are not to be expected",
+        shortened(&tuned.reward, 80),
+        shortened(&card.world.name, 60),
+        shortened(reward, 80)
+    ))
 }
 
 /// Refuses a run that kept no particle: there is nothing to score, and its figures would not be numbers.

@@ -8,7 +8,9 @@ use crate::checkpoint::ImageCard;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
-use crate::session::Picture;
+use crate::session::{Picture, Rewarding};
+
+use super::images_rewards::WallScores;
 
 /// A map of pictures that is ready to draw.
 #[derive(Clone)]
@@ -82,6 +84,8 @@ pub struct WallRequest {
     pub seed: u64,
     /// How many.
     pub draws: u32,
+    /// What is rewarded: the draws are the same whatever it is.
+    pub rewarding: Rewarding,
 }
 
 impl WallRequest {
@@ -105,7 +109,7 @@ impl WallRequest {
 
     /// Whether both ask for the same.
     pub fn same(&self, other: &Self) -> bool {
-        self.draws == other.draws && self.same_question(other)
+        self.draws == other.draws && self.rewarding == other.rewarding && self.same_question(other)
     }
 }
 
@@ -202,6 +206,8 @@ pub struct WallAnswer {
     pub pictures: Arc<Vec<f32>>,
     /// What they say together.
     pub figures: WallFigures,
+    /// What the reward says of them, or why it cannot; `None` where nothing is rewarded or nothing is there.
+    pub rewarded: Option<Result<WallScores, String>>,
     /// Whether all draws are there.
     pub complete: bool,
     /// From the start of the work to these draws.
@@ -221,6 +227,13 @@ impl WallAnswer {
     /// Whether no draw is there yet.
     pub fn is_empty(&self) -> bool {
         self.pictures.is_empty()
+    }
+
+    /// What the reward says of the draws, where it says something.
+    pub fn scores(&self) -> Option<&WallScores> {
+        self.rewarded
+            .as_ref()
+            .and_then(|scores| scores.as_ref().ok())
     }
 
     /// The classifier's probabilities of draw `item`; empty where there are none.

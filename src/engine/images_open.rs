@@ -7,6 +7,7 @@ use crate::checkpoint::{
     CheckpointError, ImageCard, TensorEntry, TensorFile, image_map_from_bytes, inspect,
     open_classifier, open_image_map, sha256_hex, shipped_image_map,
 };
+use crate::metrics::FeatureClasses;
 use crate::model::{ImageJudge, Judged};
 use crate::session::StoredPicture;
 
@@ -86,29 +87,54 @@ fn check(card: &ImageCard, name: &str) -> Result<(), JobError> {
     )))
 }
 
-/// A classifier, and the names of its classes.
+/// How real digits look to the shipped classifier, from 'foresight rewards --typical': see checkpoints/README.md.
+const TYPICAL_DIGITS: &str = include_str!("../../checkpoints/mnist-typical.json");
+
+/// A classifier, the names of its classes, and what they usually look like to it.
 pub(super) struct Judge {
-    judge: ImageJudge,
+    network: Arc<ImageJudge>,
     names: Vec<String>,
+    typical: Option<FeatureClasses>,
+}
+
+/// What real digits usually look like to the shipped classifier; `None`, and a line in the log, where that cannot be read.
+pub fn typical_digits() -> Option<FeatureClasses> {
+    serde_json::from_str(TYPICAL_DIGITS)
+        .inspect_err(|e| tracing::error!("what digits usually look like: {e}"))
+        .ok()
 }
 
 impl Judge {
     /// The shipped one of digits.
     pub fn digits() -> Result<Self, CheckpointError> {
         let (card, judge) = open_classifier(None)?;
+        let fits = |typical: &FeatureClasses| {
+            typical.width() == card.config.features() && typical.classes() == card.classes.len()
+        };
         Ok(Self {
-            judge,
+            network: Arc::new(judge),
+            typical: typical_digits().filter(fits),
             names: card.classes,
         })
     }
 
     /// Whether it knows a map's pictures.
     pub fn knows(&self, model: &LoadedImages) -> bool {
-        self.judge.config().image == model.shape() && self.names == model.card.classes
+        self.network.config().image == model.shape() && self.names == model.card.classes
+    }
+
+    /// The classifier itself.
+    pub fn network(&self) -> &Arc<ImageJudge> {
+        &self.network
+    }
+
+    /// What its classes usually look like to it, where that is known.
+    pub fn typical(&self) -> Option<&FeatureClasses> {
+        self.typical.as_ref()
     }
 
     /// What it says of pictures `[n][C H W]`.
     pub fn judge(&self, pictures: &[f32]) -> Judged {
-        self.judge.judge(pictures)
+        self.network.judge(pictures)
     }
 }

@@ -11,7 +11,7 @@ use crate::lookahead::Source;
 use crate::model::{BurnImageMap, Dit, DitConfig};
 use crate::session::{ComputeChoice, Picture, StoredPicture};
 
-fn model() -> Arc<LoadedImages> {
+pub(super) fn model() -> Arc<LoadedImages> {
     let config = DitConfig {
         input_size: 8,
         patch_size: 4,
@@ -60,6 +60,7 @@ fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
         source: Source::OneStep,
         seed: 9,
         draws,
+        rewarding: crate::session::Rewarding::default(),
     }
 }
 
@@ -236,4 +237,49 @@ fn the_shipped_classifier_judges_maps_of_digits_alone() {
     let clothes = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
     let answer = last(&engine(), request(&digits(&clothes), 16));
     assert!(answer.figures.judged.is_none());
+}
+
+#[test]
+fn another_reward_of_the_same_wall_draws_nothing_and_scores_every_picture() {
+    let model = model();
+    let engine = engine();
+    let asked = |reward: &str, draws| WallRequest {
+        rewarding: crate::session::Rewarding {
+            reward: reward.parse().unwrap(),
+            ..crate::session::Rewarding::default()
+        },
+        ..request(&model, draws)
+    };
+    let last = |request| last(&engine, request);
+    let plain = last(request(&model, 24));
+    assert!(plain.rewarded.is_none() && plain.drawn == 24);
+    let bright = last(asked("brightness", 24));
+    assert_eq!((bright.drawn, &bright.pictures), (0, &plain.pictures));
+    let of = |answer: &WallAnswer| answer.scores().unwrap().scores.clone();
+    for (item, score) in of(&bright).iter().enumerate() {
+        let picture = bright.picture(item).unwrap();
+        let light = picture.iter().map(|v| (v + 1.0) / 2.0).sum::<f32>() / 64.0;
+        assert!((score - light / 0.05).abs() < 1e-3, "{score} {light}");
+    }
+    let darker = last(asked("-brightness@2", 24));
+    for (a, b) in of(&bright).iter().zip(of(&darker)) {
+        assert!((2.0 * a + b).abs() < 1e-4);
+    }
+    let scores = bright.scores().unwrap();
+    assert!(scores.figures.value >= scores.figures.mean);
+    assert!(scores.second.is_some());
+    // More draws: the first keep their scores.
+    let more = last(asked("brightness", 32));
+    assert_eq!((more.drawn, &of(&more)[..24]), (8, &of(&bright)[..]));
+    // No classifier knows these pictures: the wall is there all the same.
+    let judged = last(asked("class:1", 24));
+    assert_eq!(judged.len(), 24);
+    assert!(
+        judged
+            .rewarded
+            .clone()
+            .unwrap()
+            .unwrap_err()
+            .contains("classifier")
+    );
 }

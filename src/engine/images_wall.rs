@@ -9,6 +9,7 @@ use crate::model::Judged;
 
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 use super::images_open::Judge;
+use super::images_rewards::{RewardMemo, WallScores, wall_scores};
 use super::images_state::{StateMemo, WallState};
 use super::message::{Event, RequestId, Slot};
 use super::worker::{Job, JobResult, Worker};
@@ -40,6 +41,7 @@ struct Drawn {
     request: Arc<WallRequest>,
     pictures: Vec<f32>,
     judged: Option<Judged>,
+    rewards: RewardMemo,
 }
 
 impl WallMemo {
@@ -92,6 +94,7 @@ impl Worker {
                 request: request.clone(),
                 pictures: Vec::new(),
                 judged: None,
+                rewards: RewardMemo::default(),
             },
         };
         let key = NoiseKey {
@@ -100,7 +103,7 @@ impl Worker {
         };
         let numbers = request.model.numbers();
         let before = ((drawn.pictures.len() / numbers) as u32).min(request.draws);
-        let answer = |drawn: &Drawn, counters| {
+        let answer = |drawn: &Drawn, rewarded, counters| {
             let have = (drawn.pictures.len() / numbers).min(request.draws as usize);
             let pictures = drawn.pictures[..have * numbers].to_vec();
             let judged = drawn.judged.as_ref().map(|judged| first(judged, have));
@@ -109,6 +112,7 @@ impl Worker {
                 clean: clean.clone(),
                 x_t: question.x_t.clone(),
                 figures: WallFigures::new(&pictures, numbers, judged),
+                rewarded,
                 pictures: Arc::new(pictures),
                 complete: have == request.draws as usize,
                 elapsed: job.started.elapsed(),
@@ -117,7 +121,11 @@ impl Worker {
             }
         };
         // What is there already, and the state itself, need not wait for the first draws.
-        self.post(Event::Wall(id, Arc::new(answer(&drawn, counters))));
+        let rewarded = self.rewarded(&request, &mut drawn);
+        self.post(Event::Wall(
+            id,
+            Arc::new(answer(&drawn, rewarded, counters)),
+        ));
         let (mut have, mut told) = (before, None::<Instant>);
         let total = request.draws;
         let mut result = Ok(());
@@ -153,12 +161,42 @@ impl Worker {
             self.wall_memo.learn(request.source, next - have, begun);
             have = next;
             if have == total || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
-                self.post(Event::Wall(id, Arc::new(answer(&drawn, counters))));
+                let rewarded = self.rewarded(&request, &mut drawn);
+                self.post(Event::Wall(
+                    id,
+                    Arc::new(answer(&drawn, rewarded, counters)),
+                ));
                 told = Some(Instant::now());
             }
         }
         self.wall_memo.wall = Some(drawn);
         result
+    }
+
+    /// What the reward says of the draws that are there and wanted.
+    fn rewarded(
+        &mut self,
+        request: &WallRequest,
+        drawn: &mut Drawn,
+    ) -> Option<Result<WallScores, String>> {
+        if request.rewarding.reward.is_empty() {
+            return None;
+        }
+        let numbers = request.model.numbers();
+        let have = (drawn.pictures.len() / numbers).min(request.draws as usize);
+        let pictures = &drawn.pictures[..have * numbers];
+        let judge = self.judge(&request.model);
+        let shape = request.model.shape();
+        let network = judge.map(Judge::network);
+        let rewards = &mut drawn.rewards;
+        let scores = match rewards.scores(&request.rewarding, shape, network, pictures) {
+            Ok(scores) => scores?,
+            Err(message) => return Some(Err(message)),
+        };
+        let judged = drawn.judged.as_ref().map(|judged| first(judged, have));
+        let typical = judge.and_then(Judge::typical);
+        let reward = &request.rewarding.reward;
+        wall_scores(scores, reward, pictures, judged.as_ref(), typical).map(Ok)
     }
 
     /// The classifier for a map's pictures, read when it is first needed.

@@ -16,7 +16,9 @@ use super::steer_message::{
     BudgetAnswer, BudgetRequest, LensAnswer, LensRequest, ScoreCurvesAnswer, ScoresAnswer,
     ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
 };
+use super::studio_message::{StudioAnswer, StudioRequest};
 use super::training_message::{RunId, TrainReport, TrainSaved};
+use super::training_pictures::PictureReport;
 
 /// A number that names one request; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +43,8 @@ pub enum Slot {
     Steer,
     /// The wall of pictures.
     Wall,
+    /// Steered pictures.
+    Studio,
     /// Opening a checkpoint.
     Open,
     /// Opening the map of pictures that a session names.
@@ -57,13 +61,14 @@ pub enum Slot {
 
 impl Slot {
     /// All slots, the most urgent first.
-    pub const ALL: [Slot; 14] = [
+    pub const ALL: [Slot; 15] = [
         Slot::Scene,
         Slot::Draws,
         Slot::Overlay,
         Slot::Lens,
         Slot::Scores,
         Slot::Wall,
+        Slot::Studio,
         Slot::Steer,
         Slot::Open,
         Slot::OpenImages,
@@ -187,6 +192,8 @@ pub enum Command {
     OpenImages(Option<PathBuf>),
     /// See [`WallRequest`].
     Wall(WallRequest),
+    /// See [`StudioRequest`].
+    Studio(StudioRequest),
     /// See [`ExportRequest`].
     Export(ExportRequest),
     /// See [`SteerRequest`].
@@ -214,6 +221,7 @@ impl Command {
             Self::Open(_) => Slot::Open,
             Self::OpenImages(_) => Slot::OpenImages,
             Self::Wall(_) => Slot::Wall,
+            Self::Studio(_) => Slot::Studio,
             Self::Export(_) => Slot::Export,
             Self::Steer(_) => Slot::Steer,
             Self::Scores(_) => Slot::Scores,
@@ -364,6 +372,8 @@ pub enum Event {
     OpenedImages(RequestId, Slot, Arc<LoadedImages>),
     /// Pictures of the wall, growing.
     Wall(RequestId, Arc<WallAnswer>),
+    /// Steered pictures, growing.
+    Studio(RequestId, Arc<StudioAnswer>),
     /// Draws were written; how many.
     Exported(RequestId, PathBuf, usize),
     /// Runs side by side, growing.
@@ -388,6 +398,8 @@ pub enum Event {
     Compute(ComputeReport),
     /// A training run, about ten times a second while it learns.
     Training(Arc<TrainReport>),
+    /// The run of pictures as it is now.
+    TrainingPictures(Arc<PictureReport>),
     /// A checkpoint of a training run was written, or was not.
     TrainSaved(Arc<TrainSaved>),
     /// A run could not begin; the message says what to do.

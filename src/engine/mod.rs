@@ -12,6 +12,7 @@ mod diversity;
 mod draws;
 mod images;
 mod images_open;
+mod images_rewards;
 mod images_state;
 #[cfg(test)]
 mod images_tests;
@@ -26,10 +27,20 @@ mod scores;
 mod stats;
 mod steer_message;
 mod steering;
+mod studio;
+mod studio_message;
+#[cfg(test)]
+mod studio_tests;
 mod trace;
 mod training;
+mod training_curve;
 mod training_learner;
 mod training_message;
+mod training_picture_learner;
+mod training_picture_run;
+#[cfg(test)]
+mod training_picture_tests;
+mod training_pictures;
 mod training_run;
 #[cfg(test)]
 mod training_tests;
@@ -45,12 +56,17 @@ use crate::session::ComputeChoice;
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
 pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
+pub use images_open::typical_digits;
+pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wall_scores};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
+pub use studio_message::*;
+pub use training_curve::kept_curve;
 pub use training_message::*;
+pub use training_pictures::*;
 
 use mailbox::Mailbox;
 use outbox::Outbox;

@@ -13,6 +13,7 @@ enum Kind {
     End,
     Compute,
     Training,
+    TrainingPictures,
     TrainSaved,
 }
 
@@ -42,6 +43,7 @@ impl Outbox {
             Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
             Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
             Event::Wall(..) => (Some(Slot::Wall), Kind::Answer),
+            Event::Studio(..) => (Some(Slot::Studio), Kind::Answer),
             Event::Steer(..) => (Some(Slot::Steer), Kind::Answer),
             Event::Scores(..) => (Some(Slot::Scores), Kind::Answer),
             Event::ScoreCurves(..) => (Some(Slot::ScoreCurves), Kind::Answer),
@@ -53,6 +55,7 @@ impl Outbox {
             Event::Failed(_, slot, _) | Event::Cancelled(_, slot) => (Some(*slot), Kind::End),
             Event::Compute(_) => (None, Kind::Compute),
             Event::Training(_) => (None, Kind::Training),
+            Event::TrainingPictures(_) => (None, Kind::TrainingPictures),
             Event::TrainSaved(_) => (None, Kind::TrainSaved),
             Event::TrainRefused(..) => (None, Kind::End),
         };

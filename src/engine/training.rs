@@ -10,12 +10,19 @@ use super::Wake;
 use super::message::Event;
 use super::outbox::Outbox;
 use super::training_message::{RunId, TrainCommand, TrainPhase};
+use super::training_picture_run::PictureRun;
 use super::training_run::Run;
 
 /// Work between two looks at what is wanted: short, so that a pause or a rest is never far.
 const SLICE: Duration = Duration::from_millis(15);
 /// Between reports.
 const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
+
+/// Whether an order begins a run.
+fn begins(command: &TrainCommand) -> bool {
+    use TrainCommand::{Start, StartPictures, TakeUp};
+    matches!(command, Start(_) | StartPictures(_) | TakeUp { .. })
+}
 
 #[derive(Default)]
 struct Orders {
@@ -27,8 +34,7 @@ struct Orders {
 impl Orders {
     /// Puts an order at the end; what it makes pointless goes.
     fn push(&mut self, command: TrainCommand) -> RunId {
-        use TrainCommand::{Pause, Resume, Save, Share, Start, Stop, TakeUp};
-        let begins = |c: &TrainCommand| matches!(c, Start(_) | TakeUp { .. });
+        use TrainCommand::{Pause, Resume, Save, Share, Stop};
         let goes = |c: &TrainCommand| matches!(c, Pause | Resume | Stop);
         if begins(&command) {
             self.newest += 1;
@@ -62,6 +68,13 @@ impl Desk {
     fn is_called(&self) -> bool {
         let orders = self.lock();
         orders.quit || !orders.waiting.is_empty()
+    }
+
+    /// Whether the run under way is not wanted any more.
+    fn ends_run(&self) -> bool {
+        let orders = self.lock();
+        let ends = |c: &TrainCommand| begins(c) || matches!(c, TrainCommand::Stop);
+        orders.quit || orders.waiting.iter().any(|(_, c)| ends(c))
     }
 
     /// Sleeps until there is an order, or for so long.
@@ -99,6 +112,7 @@ impl TrainingDesk {
             outbox,
             wake,
             run: None,
+            pictures: None,
         };
         let thread = std::thread::Builder::new()
             .name("foresight-training".into())
@@ -133,6 +147,8 @@ struct Runner {
     outbox: Arc<Outbox>,
     wake: Wake,
     run: Option<Run>,
+    /// At most one of both is open.
+    pictures: Option<PictureRun>,
 }
 
 impl Runner {
@@ -161,9 +177,14 @@ impl Runner {
     }
 
     fn is_running(&self) -> bool {
-        self.run
-            .as_ref()
-            .is_some_and(|run| run.phase == TrainPhase::Running)
+        let runs = |phase: Option<&TrainPhase>| phase == Some(&TrainPhase::Running);
+        runs(self.run.as_ref().map(|run| &run.phase))
+            || runs(self.pictures.as_ref().map(|run| &run.phase))
+    }
+
+    /// Whether orders are for the run that learns pictures: for the newer of both.
+    fn is_pictures(&self) -> bool {
+        self.pictures.as_ref().map(|run| run.id) > self.run.as_ref().map(|run| run.id)
     }
 
     fn post(&self, event: Event) {
@@ -172,6 +193,13 @@ impl Runner {
     }
 
     fn report(&mut self) {
+        if self.is_pictures() {
+            if let Some(run) = &mut self.pictures {
+                let report = run.report();
+                self.post(Event::TrainingPictures(Arc::new(report)));
+            }
+            return;
+        }
         if let Some(run) = &mut self.run {
             let report = run.report();
             self.post(Event::Training(Arc::new(report)));
@@ -182,8 +210,16 @@ impl Runner {
         match command {
             TrainCommand::Start(request) => self.begin(Run::new(id, *request)),
             TrainCommand::TakeUp { path, share } => self.begin(Run::take_up(id, &path, share)),
+            TrainCommand::StartPictures(request) => {
+                self.begin_pictures(PictureRun::new(id, *request))
+            }
             TrainCommand::Pause => self.close(TrainPhase::Paused),
             TrainCommand::Stop => self.close(TrainPhase::Stopped),
+            TrainCommand::Resume if self.is_pictures() => {
+                if let Some(run) = &mut self.pictures {
+                    run.resume();
+                }
+            }
             TrainCommand::Resume => {
                 if let Some(run) = &mut self.run {
                     run.resume();
@@ -193,9 +229,16 @@ impl Runner {
                 if let Some(run) = &mut self.run {
                     run.set_share(share);
                 }
+                if let Some(run) = &mut self.pictures {
+                    run.set_share(share);
+                }
             }
             TrainCommand::Save(path) => {
-                if let Some(run) = &self.run {
+                if self.is_pictures() {
+                    if let Some(run) = &self.pictures {
+                        self.post(Event::TrainSaved(Arc::new(run.save(path))));
+                    }
+                } else if let Some(run) = &self.run {
                     self.post(Event::TrainSaved(Arc::new(run.save(path))));
                 }
                 return;
@@ -206,14 +249,41 @@ impl Runner {
 
     fn begin(&mut self, run: Result<Run, (RunId, String)>) {
         match run {
-            Ok(run) => self.run = Some(run),
+            Ok(run) => {
+                self.end_other(self.is_pictures());
+                self.run = Some(run);
+            }
             // The run before it stays as it was.
+            Err((id, message)) => self.post(Event::TrainRefused(id, message)),
+        }
+    }
+
+    /// A run of the other kind ends, and says so: nothing takes its place in the window.
+    fn end_other(&mut self, is_other: bool) {
+        if is_other {
+            self.close(TrainPhase::Stopped);
+            self.report();
+        }
+    }
+
+    fn begin_pictures(&mut self, run: Result<PictureRun, (RunId, String)>) {
+        match run {
+            Ok(run) => {
+                self.end_other(!self.is_pictures());
+                self.pictures = Some(run);
+            }
             Err((id, message)) => self.post(Event::TrainRefused(id, message)),
         }
     }
 
     /// Rests or ends; what was learned is looked at once more and kept.
     fn close(&mut self, phase: TrainPhase) {
+        if self.is_pictures() {
+            if let Some(run) = &mut self.pictures {
+                run.close(phase);
+            }
+            return;
+        }
         if let Some(run) = &mut self.run
             && run.phase.is_open()
         {
@@ -223,6 +293,10 @@ impl Runner {
 
     /// A slice of steps, and the rest that goes with it.
     fn work(&mut self) {
+        if self.is_pictures() {
+            self.work_on_pictures();
+            return;
+        }
         let Some(run) = &mut self.run else { return };
         if run.phase != TrainPhase::Running {
             return;
@@ -236,6 +310,42 @@ impl Runner {
             run.phase = TrainPhase::Failed(
                 "Training failed inside the program. The session is kept; start again with other settings.".into(),
             );
+        }
+        let rest = run.rest_after(begun.elapsed());
+        if run.told.elapsed() >= BETWEEN_REPORTS || run.phase != TrainPhase::Running {
+            self.report();
+        }
+        if !rest.is_zero() {
+            self.desk.rest(Some(rest));
+        }
+    }
+}
+
+impl Runner {
+    fn work_on_pictures(&mut self) {
+        let (desk, outbox, wake) = (self.desk.clone(), self.outbox.clone(), self.wake.clone());
+        let Some(run) = &mut self.pictures else {
+            return;
+        };
+        if run.phase != TrainPhase::Running {
+            return;
+        }
+        let begun = Instant::now();
+        if run.is_bare() {
+            run.prepare(&mut |report| {
+                outbox.post(Event::TrainingPictures(Arc::new(report.clone())));
+                wake();
+                !desk.ends_run()
+            });
+        } else {
+            let wanted = move || !desk.is_called();
+            let worked = catch_unwind(AssertUnwindSafe(|| run.work(SLICE, &wanted)));
+            if worked.is_err() {
+                tracing::error!("training on pictures panicked");
+                run.phase = TrainPhase::Failed(
+                    "Training failed inside the program. The session is kept; start again with other settings.".into(),
+                );
+            }
         }
         let rest = run.rest_after(begun.elapsed());
         if run.told.elapsed() >= BETWEEN_REPORTS || run.phase != TrainPhase::Running {

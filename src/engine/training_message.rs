@@ -11,6 +11,7 @@ use crate::train::finetune::{FinetuneLoss, FinetuneRecipe};
 use crate::train::{Consistency, Recipe, StepLoss, Teacher};
 
 use super::message::LoadedModel;
+use super::training_pictures::PictureRequest;
 
 /// A number that names one run; larger is newer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +90,8 @@ pub struct TrainRequest {
 pub enum TrainCommand {
     /// Begins a run; the one before it ends.
     Start(Box<TrainRequest>),
+    /// Begins a run that learns pictures; the one before it ends.
+    StartPictures(Box<PictureRequest>),
     /// Takes up the run that is kept in a file, and goes on with it.
     TakeUp {
         /// The file, in which it is kept from then on.
@@ -204,7 +207,7 @@ pub struct TrainBeside {
 pub struct TrainPoint {
     /// Steps done.
     pub step: u64,
-    /// Time spent on the run in this sitting, seconds.
+    /// Time spent on the run, over all sittings, seconds.
     pub secs: f64,
     /// Losses.
     pub loss: TrainLosses,
@@ -293,12 +296,14 @@ pub fn finetune_recipe_of(training: &Training) -> FinetuneRecipe {
 /// The recipe that a session asks for.
 pub fn recipe_of(training: &Training) -> Recipe {
     let base = match training.loss {
-        TrainLoss::Eulerian => Recipe::default(),
-        TrainLoss::Semigroup => Recipe::semigroup(),
+        TrainLoss::Eulerian => Recipe::of(Consistency::Eulerian),
+        TrainLoss::Lagrangian => Recipe::of(Consistency::Lagrangian),
+        TrainLoss::Semigroup => Recipe::of(Consistency::Semigroup),
     };
     Recipe {
         consistency: match training.loss {
             TrainLoss::Eulerian => Consistency::Eulerian,
+            TrainLoss::Lagrangian => Consistency::Lagrangian,
             TrainLoss::Semigroup => Consistency::Semigroup,
         },
         teacher: match training.teacher {

@@ -12,6 +12,7 @@ use crate::mixture::World;
 use crate::train::{TrainError, Trainer};
 
 use super::message::LoadedModel;
+use super::training_curve;
 use super::training_learner::Learner;
 use super::training_message::{
     RunId, TrainBeside, TrainCheck, TrainGoal, TrainPhase, TrainPoint, TrainReport, TrainRequest,
@@ -30,10 +31,15 @@ const MOST_POINTS: usize = 2048;
 const PACE_MARKS: usize = 40;
 
 /// Threads and the share of the time in which they work, for a share of `cores` processors.
-fn pace(share: f64, cores: usize) -> (usize, f64) {
+pub(super) fn pace(share: f64, cores: usize) -> (usize, f64) {
     let wanted = share.clamp(0.01, 1.0) * cores as f64;
     let threads = (wanted.round() as usize).clamp(1, cores);
     (threads, (wanted / threads as f64).min(1.0))
+}
+
+/// Processors.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 /// Leaves out every other point between looks, then every other point, so that so many are left.
@@ -82,7 +88,8 @@ pub(super) struct Run {
     marks: VecDeque<(Instant, u64)>,
 }
 
-fn pool(threads: usize) -> Result<Arc<ThreadPool>, String> {
+/// Threads of a run.
+pub(super) fn pool(threads: usize) -> Result<Arc<ThreadPool>, String> {
     ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|k| format!("foresight-train-{k}"))
@@ -107,6 +114,9 @@ impl Run {
         let goal = (Learner::Map(Box::new(trainer)), goal);
         let mut run =
             Self::with(id, goal, world, share, Some(path.to_owned())).map_err(|e| (id, e))?;
+        run.curve = training_curve::read(path, run.learner.steps_done());
+        let spent = run.curve.last().map_or(0.0, |point| point.secs);
+        run.spent = Duration::try_from_secs_f64(spent).unwrap_or_default();
         run.look(true, &|| true);
         Ok(run)
     }
@@ -118,8 +128,7 @@ impl Run {
         share: f64,
         keep: Option<PathBuf>,
     ) -> Result<Self, String> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pace = pace(share, cores);
+        let pace = pace(share, cores());
         let now = Instant::now();
         Ok(Self {
             id,
@@ -152,8 +161,7 @@ impl Run {
 
     /// Another share of the processor's time.
     pub fn set_share(&mut self, share: f64) {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pace = pace(share, cores);
+        let pace = pace(share, cores());
         if pace.0 != self.pace.0 {
             match pool(pace.0) {
                 Ok(pool) => self.pool = pool,
@@ -243,6 +251,12 @@ impl Run {
         {
             // Training goes on without.
             self.not_kept = self.learner.keep(path).err();
+            if self.not_kept.is_none()
+                && let Err(e) = training_curve::write(path, &self.curve)
+            {
+                // Only the curves begin anew when it is taken up.
+                tracing::warn!("the curves are not kept: {e}");
+            }
         }
     }
 

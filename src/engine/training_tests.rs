@@ -188,6 +188,8 @@ fn a_run_is_kept_when_the_engine_goes_and_goes_on_where_it_was() {
     assert!(after.step >= before.step, "{} {}", after.step, before.step);
     assert_eq!(after.world.mixture, before.world.mixture);
     assert!(after.snapshot.is_some());
+    // The curves go on, too.
+    assert_eq!(after.curve.first(), before.curve.first());
     report(&second, |r| r.step > after.step);
     second.train(TrainCommand::TakeUp {
         path: folder.path().join("nothing"),

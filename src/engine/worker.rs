@@ -17,6 +17,7 @@ use super::outbox::Outbox;
 use super::scene::PathMemo;
 use super::scores::SampleMemo;
 use super::steering::TargetMemo;
+use super::studio::StudioMemo;
 
 /// Jobs shorter than this do not report progress: it would only flicker.
 const QUIET: Duration = Duration::from_millis(250);
@@ -51,6 +52,7 @@ pub(super) struct Worker {
     pub target_memo: Option<TargetMemo>,
     pub sample_memo: Option<SampleMemo>,
     pub wall_memo: WallMemo,
+    pub studio_memo: StudioMemo,
     pub calibrated: bool,
     /// When progress was last told.
     told: Instant,
@@ -88,6 +90,7 @@ impl Worker {
             target_memo: None,
             sample_memo: None,
             wall_memo: WallMemo::default(),
+            studio_memo: StudioMemo::default(),
             calibrated: false,
             told: Instant::now(),
         }
@@ -149,6 +152,7 @@ impl Worker {
             Command::Open(path) => self.open(id, &path),
             Command::OpenImages(path) => self.open_images(id, Slot::OpenImages, path.as_deref()),
             Command::Wall(request) => self.wall(id, request),
+            Command::Studio(request) => self.studio(id, request),
             Command::Export(request) => self.export(id, request),
             Command::Steer(request) => self.steer(id, request),
             Command::Scores(request) => self.scores(id, request),

@@ -8,6 +8,7 @@ mod distance;
 mod diversity;
 mod frechet;
 mod timings;
+mod value;
 
 pub use counters::Counters;
 pub use distance::{
@@ -18,3 +19,4 @@ pub use diversity::{
 };
 pub use frechet::{FeatureClasses, FeatureMoments, frechet_distance};
 pub use timings::WindowTimings;
+pub use value::ScoreFigures;

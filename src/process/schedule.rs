@@ -86,7 +86,7 @@ impl SigmaSchedule {
     }
 
     /// Drift `b + sigma_t^2 / 2 * s_t` that goes with *this* diffusion, capped alike; finite at `t = 1`.
-    pub fn sde_drift(&self, x: [f64; 2], b: [f64; 2], t: f64) -> [f64; 2] {
+    pub fn sde_drift<const D: usize>(&self, x: [f64; D], b: [f64; D], t: f64) -> [f64; D] {
         // score * (1 - t), so that the ratio below stays finite at both ends.
         let ratio = self.cap.map_or(1.0 / t, |cap| {
             if (1.0 / t - 1.0) <= cap {

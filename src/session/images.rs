@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
 use super::made::{GalleryOrder, Made, Middle};
+use super::rewarding::Rewarding;
+use super::studio::Studio;
 use crate::lookahead::Source;
 
 /// How the wall is arranged.
@@ -16,6 +18,8 @@ pub enum WallOrder {
     Label,
     /// Where the classifier is surest first.
     Confidence,
+    /// Where the reward is largest first.
+    Reward,
     /// By similarity: clusters of pictures, the largest first.
     Groups,
 }
@@ -233,6 +237,10 @@ pub struct Images {
     pub stars_only: bool,
     /// What the selected draw is compared with, and the others on hovering.
     pub compare: Option<StoredPicture>,
+    /// Steered pictures.
+    pub studio: Studio,
+    /// What is rewarded.
+    pub rewarding: Rewarding,
 }
 
 impl Default for Images {
@@ -256,6 +264,8 @@ impl Default for Images {
             gallery_order: GalleryOrder::default(),
             stars_only: false,
             compare: None,
+            studio: Studio::default(),
+            rewarding: Rewarding::default(),
         }
     }
 }
@@ -301,6 +311,9 @@ impl Images {
         if let Some(expected) = self.compare.as_ref().and_then(StoredPicture::fault) {
             return Some(("images.compare", "a picture".to_owned(), expected));
         }
+        if let Some((value, expected)) = self.rewarding.fault() {
+            return Some(("images.rewarding", value, expected));
+        }
         let text: usize = self.kept.iter().map(KeptPicture::text).sum();
         if self.kept.len() > Self::MAX_KEPT || text > Self::MAX_KEPT_TEXT {
             let count = format!("{} pictures", self.kept.len());
@@ -318,7 +331,7 @@ impl Images {
                 return Some(("images.kept", format!("noise {}", kept.item), expected));
             }
         }
-        None
+        self.studio.fault()
     }
 }
 

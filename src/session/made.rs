@@ -16,6 +16,8 @@ pub enum Middle {
     Gallery,
     /// How different the draws are, against `t`.
     Diversity,
+    /// Steered pictures beside unsteered ones.
+    Studio,
 }
 
 /// How the gallery is arranged.

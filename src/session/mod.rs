@@ -6,7 +6,9 @@ mod history;
 mod images;
 mod made;
 mod recent;
+mod rewarding;
 mod steering;
+mod studio;
 mod training;
 
 pub use document::{
@@ -18,5 +20,7 @@ pub use history::History;
 pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
 pub use made::{DrawRecipe, GalleryOrder, Made, Middle};
 pub use recent::RecentFiles;
+pub use rewarding::{FreePart, Rewarding, StoredReference};
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -1,5 +1,7 @@
 //! What the Train workspace trains, and how: the world and the draws' seed are the session's.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// What a run is for.
@@ -10,6 +12,10 @@ pub enum TrainFor {
     World,
     /// A velocity whose samples follow the Steering workspace's reward.
     Reward,
+    /// A map of the pictures of a folder.
+    Folder,
+    /// A velocity of the Images workspace's map, whose pictures follow a reward.
+    PictureReward,
 }
 
 /// What the samples of a tuned velocity stand beside.
@@ -30,6 +36,8 @@ pub enum TrainLoss {
     /// The jump's derivative along the velocity: ESD with the exact velocity, MeanFlow with samples alone.
     #[default]
     Eulerian,
+    /// The end of the jump moves with the velocity there: LSD.
+    Lagrangian,
     /// Two jumps made one after the other: PSD.
     Semigroup,
 }
@@ -68,6 +76,20 @@ pub struct Training {
     pub tune_steps: u32,
     /// What stands beside its samples.
     pub beside: TunedBeside,
+    /// The pictures that a map learns: a folder of class folders, an archive of one, or MNIST's files.
+    pub folder: Option<PathBuf>,
+    /// Whether they are taken in colour.
+    pub folder_colour: bool,
+    /// Steps of a run on a folder.
+    pub folder_steps: u32,
+    /// Pictures of a step of it.
+    pub folder_batch: u32,
+    /// What pictures are rewarded for, as on the command line.
+    pub picture_reward: String,
+    /// Steps of a run toward it.
+    pub picture_steps: u32,
+    /// Whether it is maximised instead, which collapses.
+    pub picture_maximise: bool,
 }
 
 impl Default for Training {
@@ -84,6 +106,13 @@ impl Default for Training {
             calls: 1,
             tune_steps: 1_500,
             beside: TunedBeside::default(),
+            folder: None,
+            folder_colour: false,
+            folder_steps: 3_000,
+            folder_batch: 64,
+            picture_reward: "class:0@4".to_owned(),
+            picture_steps: 300,
+            picture_maximise: false,
         }
     }
 }
@@ -93,6 +122,10 @@ impl Training {
     pub const MAX_STEPS: u32 = 1_000_000;
     /// Fewest and most items of a step in the window.
     pub const BATCHES: std::ops::RangeInclusive<u32> = 32..=8_192;
+    /// Fewest and most pictures of a step in the window.
+    pub const FOLDER_BATCHES: std::ops::RangeInclusive<u32> = 8..=512;
+    /// Longest reward of pictures.
+    pub const MAX_REWARD: usize = 2_000;
     /// Smallest share of the processor's time.
     pub const LEAST_SHARE: f64 = 0.05;
     /// Most network calls behind a draw.
@@ -118,6 +151,30 @@ impl Training {
                 Self::BATCHES.contains(&self.batch),
                 self.batch.to_string(),
                 "32 to 8,192 are possible in the window",
+            ),
+            (
+                "training.folder_steps",
+                (1..=Self::MAX_STEPS).contains(&self.folder_steps),
+                self.folder_steps.to_string(),
+                "1 to 1,000,000 are possible in the window",
+            ),
+            (
+                "training.folder_batch",
+                Self::FOLDER_BATCHES.contains(&self.folder_batch),
+                self.folder_batch.to_string(),
+                "8 to 512 are possible in the window",
+            ),
+            (
+                "training.picture_steps",
+                (1..=Self::MAX_STEPS).contains(&self.picture_steps),
+                self.picture_steps.to_string(),
+                "1 to 1,000,000 are possible in the window",
+            ),
+            (
+                "training.picture_reward",
+                self.picture_reward.len() <= Self::MAX_REWARD,
+                format!("{} letters", self.picture_reward.len()),
+                "at most 2,000 are possible",
             ),
             (
                 "training.share",

@@ -12,6 +12,7 @@ mod draws;
 mod estimate;
 mod flow;
 mod frame;
+pub mod images;
 mod log_mean;
 mod particles;
 mod plan;

@@ -51,6 +51,18 @@ pub enum Renormalise {
     Clip(f64),
 }
 
+impl Renormalise {
+    /// The factor on a steering part of this size beside a base drift of that size.
+    pub(super) fn factor(self, size: f64, of_base: f64) -> f64 {
+        let wanted = match self {
+            Self::Off => return 1.0,
+            Self::Rescale(scale) => scale * of_base,
+            Self::Clip(scale) => (scale * of_base).min(size),
+        };
+        if size > 0.0 { wanted / size } else { 1.0 }
+    }
+}
+
 /// How particles are drawn anew from their weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,6 +1,6 @@
 //! A run from noise to samples: the loop over time, its counters, progress and cancelling.
 
-use crate::lookahead::Source;
+use crate::lookahead::{LookaheadError, Source};
 use crate::metrics::Counters;
 use crate::mixture::{Mixture, Point};
 use crate::model::GuidedMlp;
@@ -41,6 +41,11 @@ pub enum SteerError {
         "the draws '{0}' need a flow map, and this checkpoint is a fine-tuned velocity: choose glass or sde, which follow it"
     )]
     VelocityOnly(Source),
+    /// The same of a map of pictures, whose draws are one-step alone.
+    #[error(
+        "this method looks at draws of a flow map, and this map of pictures is a tuned velocity, which has none: choose dps, lgd or best-of-n"
+    )]
+    NoPictureDraws,
     /// A fine-tuned velocity asked for a method that jumps.
     #[error(
         "this method jumps with a flow map, and this checkpoint is a fine-tuned velocity: choose one that does not, such as mfm-gf"
@@ -49,12 +54,44 @@ pub enum SteerError {
     /// The draws cannot be differentiated.
     #[error("MFM-G needs draws it can differentiate: one-step, k-step or glass")]
     NoGradient,
+    /// A reward of pictures with a part that cannot be differentiated, and a method that follows gradients.
+    #[error(
+        "{method} follows the gradient of the reward, and '{part}' has none: choose mfm-gf, search or best-of-n, which need none, or leave that part out"
+    )]
+    NoRewardGradient {
+        /// The part, by name.
+        part: String,
+        /// The method's title.
+        method: &'static str,
+    },
+    /// A reward for pictures of another size.
+    #[error(
+        "the map makes pictures of {of_map:?} numbers and the reward scores {of_reward:?}: bind the reward to this map"
+    )]
+    PictureSize {
+        /// `[C, H, W]` of the map.
+        of_map: [usize; 3],
+        /// `[C, H, W]` of the reward.
+        of_reward: [usize; 3],
+    },
+    /// A class or a guidance scale that the map does not know.
+    #[error(transparent)]
+    Question(LookaheadError),
     /// A fault of the program.
     #[error("this run failed inside the program; the others go on. Change an option to try again")]
     Panicked,
     /// The reward's target cannot be normalised, or not be computed.
     #[error(transparent)]
     Reward(#[from] RewardError),
+}
+
+impl From<LookaheadError> for SteerError {
+    fn from(error: LookaheadError) -> Self {
+        match error {
+            LookaheadError::Cancelled => Self::Cancelled,
+            error => Self::Question(error),
+        }
+    }
 }
 
 /// What is steered.
@@ -351,17 +388,12 @@ fn guided_step(
 pub(super) fn steering(plan: &SteerPlan, factor: f64, estimate: &Estimate, base: Point) -> Point {
     let factor = factor * plan.guidance;
     let steering = estimate.gradient.map(|g| factor * g);
-    let (size, of_base) = (steering[0].hypot(steering[1]), base[0].hypot(base[1]));
-    let wanted = match plan.renormalise {
-        Renormalise::Off => return steering,
-        Renormalise::Rescale(scale) => scale * of_base,
-        Renormalise::Clip(scale) => (scale * of_base).min(size),
-    };
-    if size > 0.0 {
-        steering.map(|v| v * wanted / size)
-    } else {
-        steering
+    if plan.renormalise == Renormalise::Off {
+        return steering;
     }
+    let size = |v: Point| v[0].hypot(v[1]);
+    let factor = plan.renormalise.factor(size(steering), size(base));
+    steering.map(|v| v * factor)
 }
 
 /// One unguided jump of the flow map: the end of an early stop.

@@ -9,6 +9,7 @@ mod classifier;
 mod data;
 mod eval;
 pub mod finetune;
+pub mod finetune_images;
 pub mod image;
 pub mod image_eval;
 mod images;

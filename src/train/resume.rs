@@ -34,19 +34,34 @@ struct TrainNote {
 pub(super) trait Note: Serialize + DeserializeOwned {
     /// The key of the file's metadata that holds it.
     const KEY: &'static str;
-    /// The network; its recipe was found to be sound.
+    /// Where the numbers of the network lie; its recipe was found to be sound.
+    type Layout;
+    /// The layout and its length in numbers.
     ///
     /// # Errors
     /// When the recipe cannot be run.
-    fn checked_model(&self) -> Result<&MlpConfig, TrainError>;
+    fn checked_layout(&self) -> Result<(Self::Layout, usize), TrainError>;
+}
+
+/// The layout of a network of a 2D world, and its length.
+///
+/// # Errors
+/// When there is no such network.
+pub(super) fn world_layout(model: &MlpConfig) -> Result<(Layout, usize), TrainError> {
+    model.validate()?;
+    let layout = Layout::new(model);
+    let len = layout.len;
+    Ok((layout, len))
 }
 
 impl Note for TrainNote {
     const KEY: &'static str = "foresight-run";
 
-    fn checked_model(&self) -> Result<&MlpConfig, TrainError> {
+    type Layout = Layout;
+
+    fn checked_layout(&self) -> Result<(Layout, usize), TrainError> {
         self.recipe.validate()?;
-        Ok(&self.recipe.model)
+        world_layout(&self.recipe.model)
     }
 }
 
@@ -100,7 +115,7 @@ pub(super) fn write_run<N: Note>(
 ///
 /// # Errors
 /// [`TrainError::State`] when the file is damaged or not such a run.
-pub(super) fn read_run<N: Note>(path: &Path) -> Result<(N, Layout, OptimizerState), TrainError> {
+pub(super) fn read_run<N: Note>(path: &Path) -> Result<(N, N::Layout, OptimizerState), TrainError> {
     let fail = |reason: String| TrainError::State {
         path: path.to_owned(),
         reason,
@@ -124,16 +139,15 @@ pub(super) fn read_run<N: Note>(path: &Path) -> Result<(N, Layout, OptimizerStat
         .and_then(|m| m.get(N::KEY))
         .ok_or_else(|| damaged(&"no note"))?;
     let note: N = serde_json::from_str(text).map_err(|e| damaged(&e))?;
-    let model = note.checked_model()?;
+    let (layout, len) = note.checked_layout()?;
     let tensors = SafeTensors::deserialize(&bytes).map_err(|e| damaged(&e))?;
     // The file holds four buffers of this length, so a recipe that asks for more is not believed.
-    if model.parameters() as u64 > size {
+    if len as u64 > size {
         return Err(damaged(&"the network is larger than the file"));
     }
-    let layout = Layout::new(model);
     let read = |name: &str| {
         let view = tensors.tensor(name).map_err(|e| damaged(&e))?;
-        let mut buffer = Buffer::zeroed(layout.len);
+        let mut buffer = Buffer::zeroed(len);
         let values = view.data().as_chunks::<4>().0;
         if view.dtype() != Dtype::F32 || values.len() != buffer.as_slice().len() {
             return Err(damaged(&format!("{name} has the wrong size or type")));

@@ -48,6 +48,9 @@ pub enum TrainError {
         /// Highest learning rate of the recipe.
         rate: f64,
     },
+    /// The work was no longer wanted.
+    #[error("cancelled")]
+    Cancelled,
     /// The state to take up again cannot be read or written.
     #[error("{}: {reason}", path.display())]
     State {

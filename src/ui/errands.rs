@@ -29,6 +29,10 @@ pub enum Pick {
     World,
     /// A picture.
     Picture,
+    /// A folder of pictures to learn.
+    Folder,
+    /// An archive of one.
+    Archive,
     /// Where to save the world.
     SaveWorld,
     /// Where to save the session.
@@ -129,6 +133,10 @@ impl Errands {
                     .pick_file(),
                 Pick::Picture => dialog
                     .add_filter("Pictures", &["png", "jpg", "jpeg"])
+                    .pick_file(),
+                Pick::Folder => dialog.pick_folder(),
+                Pick::Archive => dialog
+                    .add_filter("Archives of pictures", &["zip", "tar", "xz"])
                     .pick_file(),
                 Pick::SaveWorld | Pick::SaveSession => dialog
                     .add_filter("RON", &["ron"])

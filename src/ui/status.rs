@@ -21,7 +21,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             activity(ui, state, palette);
             learning(ui, state, palette);
-            let seed = if state.is_images() {
+            let seed = if state.is_studio() {
+                state.session.images.studio.settings.plan.seed
+            } else if state.is_images() {
                 state.session.images.seed
             } else {
                 state.session.seed

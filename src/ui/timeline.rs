@@ -126,9 +126,9 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     ticks(painter, state, (x0, x1), y, palette);
     let rail = |from: f32, to: f32| Rect::from_min_max(pos2(from, y - 2.5), pos2(to, y + 2.5));
     painter.rect_filled(rail(x0 - 2.0, x1 + 2.0), 2.5, palette.control_active);
-    if state.is_steering() {
+    if state.is_steering() || state.is_studio() {
         // What all panels have reached, like the loaded part of a video.
-        let reached = egui::lerp(x0..=x1, state.steering_reached() as f32);
+        let reached = egui::lerp(x0..=x1, reached(state) as f32);
         let loaded = tokens::faded(palette.text_faint, 0.75);
         painter.rect_filled(rail(x0 - 2.0, reached), 2.5, loaded);
     }
@@ -146,6 +146,15 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
         painter.circle_stroke(pos2(x, y), radius + 4.0, Stroke::new(1.5, palette.focus));
     }
     labels(painter, state, (x0, x1), x, y - 25.0, palette);
+}
+
+/// How far what is computed has got.
+fn reached(state: &State) -> f64 {
+    if state.is_studio() {
+        state.studio_reached()
+    } else {
+        state.steering_reached()
+    }
 }
 
 /// The time that is on screen: panels that are still computed show less than the clock says.
@@ -209,7 +218,7 @@ fn ticks(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), y: f32, p
             Stroke::new(1.0, palette.text_faint),
         );
     }
-    if state.is_steering() {
+    if state.is_steering() || state.is_studio() {
         return;
     }
     let source = if state.is_images() {
@@ -245,7 +254,7 @@ fn scrub(ui: &Ui, state: &mut State, response: &Response, (x0, x1): (f32, f32)) 
     {
         state.playing = false;
         // Scrubbing a finished comparison changes nothing that is computed.
-        state.dragging |= response.dragged() && !state.is_steering();
+        state.dragging |= response.dragged() && !state.is_steering() && !state.is_studio();
         let t = f64::from((pointer.x - x0) / (x1 - x0).max(1.0));
         state.set_time((t * 1000.0).round() / 1000.0);
         ui.ctx().set_cursor_icon(CursorIcon::Grabbing);

@@ -5,7 +5,7 @@ use crate::metrics::Counters;
 use crate::model::{ImageMap, ImageRows};
 
 /// Rows under conditions that stay while `s`, `u` and `x` move.
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     map: &'a dyn ImageMap,
     t: Vec<f32>,
     x_t: Vec<f32>,
@@ -50,17 +50,36 @@ impl<'a> Asked<'a> {
         counters: &mut Counters,
     ) {
         let (s, u) = (vec![s as f32; self.rows()], vec![u as f32; self.rows()]);
-        let rows = ImageRows {
-            s: &s,
-            u: &u,
+        self.map.average_velocity(&self.question(&s, &u, x), out);
+        counters.network_forward += self.rows() as u64;
+    }
+
+    /// Gradients of `sum(cotangent * v(s, u, x; t, x_t, label, guidance))` by `x` and by `x_t`, all `[rows][C H W]`. The
+    /// network runs forward once more for it, and is counted so.
+    pub fn pullback(
+        &self,
+        (s, u): (f64, f64),
+        (x, cotangent): (&[f32], &[f32]),
+        (by_x, by_state): (&mut [f32], &mut [f32]),
+        counters: &mut Counters,
+    ) {
+        let (s, u) = (vec![s as f32; self.rows()], vec![u as f32; self.rows()]);
+        let rows = self.question(&s, &u, x);
+        self.map.pullback(&rows, cotangent, by_x, by_state);
+        counters.network_forward += self.rows() as u64;
+        counters.network_backward += self.rows() as u64;
+    }
+
+    fn question<'b>(&'b self, s: &'b [f32], u: &'b [f32], x: &'b [f32]) -> ImageRows<'b> {
+        ImageRows {
+            s,
+            u,
             x,
             t: &self.t,
             x_t: &self.x_t,
             label: &self.label,
             guidance: &self.guidance,
-        };
-        self.map.average_velocity(&rows, out);
-        counters.network_forward += self.rows() as u64;
+        }
     }
 
     /// `k` jumps of `x`, in place, over `linspace(0, 1, k + 1)` under the rows' conditions.
@@ -86,7 +105,7 @@ impl<'a> Asked<'a> {
 }
 
 /// Numbers of one image of a map.
-pub(super) fn numbers(map: &dyn ImageMap) -> usize {
+pub(crate) fn numbers(map: &dyn ImageMap) -> usize {
     map.config().state().iter().product()
 }
 
@@ -104,7 +123,7 @@ pub(super) fn go_on(
 }
 
 /// Refuses a class or a scale that the map does not know.
-pub(super) fn check_class(
+pub(crate) fn check_class(
     map: &dyn ImageMap,
     label: u32,
     guidance: f32,

@@ -12,10 +12,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use asked::{Asked, check_class, numbers};
 pub use draw::{ImageQuestion, draw_images};
 pub use generate::{ImageSampler, ParseSamplerError, generate_images};
+pub(crate) use noise::image_noise;
 pub use running::RunningImage;
 pub use state::{mean_image, noised_image};
 
 /// Rows of one network call: few, because whether the work is still wanted is asked between two calls.
-const CHUNK: usize = 32;
+pub(crate) const CHUNK: usize = 32;

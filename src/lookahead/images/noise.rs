@@ -7,7 +7,7 @@ use crate::process::{Address, normal_pairs};
 /// Standard normals of images `first..` of `address` into `out`, `[items][numbers]`.
 ///
 /// Image `i` has pairs `i * ceil(numbers / 2)` and on of its address, whatever the range.
-pub(super) fn image_noise(address: Address, first: usize, numbers: usize, out: &mut [f32]) {
+pub(crate) fn image_noise(address: Address, first: usize, numbers: usize, out: &mut [f32]) {
     let pairs = numbers.div_ceil(2);
     out.par_chunks_mut(numbers)
         .enumerate()

@@ -1,11 +1,14 @@
 //! How far a feature vector is from what its class usually looks like.
 
+use serde::{Deserialize, Serialize};
+
 use super::FeatureMoments;
 use super::eigen::inverse_root;
 
 /// Classes as Gaussians that share a covariance (Lee et al., 2018): a classifier alone is sure of much that is like
 /// nothing it has seen, of noise for one.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Written", into = "Written")]
 pub struct FeatureClasses {
     /// `[classes][F]`; NaN for a class without vectors.
     means: Vec<f64>,
@@ -14,7 +17,58 @@ pub struct FeatureClasses {
     width: usize,
 }
 
+/// As it is written: in single precision, which is more than it is known to.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    width: usize,
+    means: Vec<f32>,
+    whitening: Vec<f32>,
+}
+
+impl From<FeatureClasses> for Written {
+    fn from(classes: FeatureClasses) -> Self {
+        let single = |values: &[f64]| values.iter().map(|v| *v as f32).collect();
+        Self {
+            width: classes.width,
+            means: single(&classes.means),
+            whitening: single(&classes.whitening),
+        }
+    }
+}
+
+impl TryFrom<Written> for FeatureClasses {
+    type Error = String;
+
+    fn try_from(written: Written) -> Result<Self, String> {
+        let width = written.width;
+        let fits = (1..=1024).contains(&width)
+            && written.whitening.len() == width * width
+            && !written.means.is_empty()
+            && written.means.len().is_multiple_of(width);
+        if !fits {
+            return Err(format!("no classes of features of {width} numbers"));
+        }
+        let double = |values: Vec<f32>| values.into_iter().map(f64::from).collect();
+        Ok(Self {
+            means: double(written.means),
+            whitening: double(written.whitening),
+            width,
+        })
+    }
+}
+
 impl FeatureClasses {
+    /// Length of a vector.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// How many classes.
+    pub fn classes(&self) -> usize {
+        self.means.len() / self.width.max(1)
+    }
+
     /// Of `features`, `[count][width]`, with a class each.
     ///
     /// # Panics
@@ -100,5 +154,13 @@ mod tests {
             assert!((got - expected).abs() < 0.04 * expected, "{got} {expected}");
         }
         assert!(classes.distance_squared(&[0.0, 0.0], 2).is_nan());
+        let known = FeatureClasses::of(&features, 2, &labels, 2);
+        let text = serde_json::to_string(&known).unwrap();
+        let back: FeatureClasses = serde_json::from_str(&text).unwrap();
+        assert_eq!((back.width(), back.classes()), (2, 2));
+        let far = |classes: &FeatureClasses| classes.distance_squared(&[2.0, 3.0], 0);
+        assert!((far(&back) - far(&known)).abs() < 1e-5);
+        let wrong = r#"{"width": 2, "means": [0.0], "whitening": [1.0]}"#;
+        assert!(serde_json::from_str::<FeatureClasses>(wrong).is_err());
     }
 }

@@ -44,9 +44,6 @@ fn numbers_of<const D: usize>(tensor: Tensor<D>, expected: usize) -> Vec<f32> {
 }
 
 impl ImageJudge {
-    /// Images whose graph is in memory at once.
-    const TRACKED: usize = 32;
-
     /// What is seen in `images`, `[n][C H W]`, -1 black and 1 white.
     ///
     /// # Panics
@@ -61,14 +58,16 @@ impl ImageJudge {
             let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
             let features = self.net.features(Tensor::from_data(data, &self.device));
             let logits = self.net.classified(features.clone());
-            self.append(&mut seen, features, logits, n);
+            append(&mut seen, features, logits, n);
         }
         seen
     }
 
     /// What is seen in `images`, and the gradient with respect to their pixels of any function of it: `cotangent` is
-    /// given what is seen in some images at a time, the number of the first of them, and zeros of the same sizes, in
-    /// which it leaves the function's derivatives. `gradients`: `[n][C H W]`.
+    /// given what is seen in one image, the image's number, and zeros of the same sizes, in which it leaves the
+    /// function's derivatives. `gradients`: `[n][C H W]`.
+    ///
+    /// Each image has a graph of its own: together, the order of sums would depend on how many there are.
     ///
     /// # Panics
     /// When `images` are no whole number of images, or `gradients` has another size.
@@ -84,27 +83,27 @@ impl ImageJudge {
         assert_eq!(images.len(), gradients.len(), "a gradient a number");
         let learning = self.device.clone().autodiff();
         let mut all = self.nothing();
-        let chunks = images.chunks(Self::TRACKED * numbers);
-        let spans = gradients.chunks_mut(Self::TRACKED * numbers);
-        for (index, (chunk, to)) in chunks.zip(spans).enumerate() {
-            let n = chunk.len() / numbers;
-            let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
+        let images = images.chunks_exact(numbers);
+        let rows = images.zip(gradients.chunks_exact_mut(numbers));
+        for (item, (image, to)) in rows.enumerate() {
+            let data = TensorData::new(image.to_vec(), [1, c, h, w]);
             let x = Tensor::<4>::from_data(data, &learning).require_grad();
             let features = self.tracked.features(x.clone());
             let logits = self.tracked.classified(features.clone());
             let mut seen = self.nothing();
             let (seen_features, seen_logits) = (features.clone().inner(), logits.clone().inner());
-            self.append(&mut seen, seen_features, seen_logits, n);
+            append(&mut seen, seen_features, seen_logits, 1);
             let mut weights = seen.zeros_like();
-            cotangent(&seen, index * Self::TRACKED, &mut weights);
-            let column = |values: Vec<f32>, width: usize| {
-                Tensor::<2>::from_data(TensorData::new(values, [n, width]), &learning)
+            cotangent(&seen, item, &mut weights);
+            let row = |values: Vec<f32>| {
+                let width = values.len();
+                Tensor::<2>::from_data(TensorData::new(values, [1, width]), &learning)
             };
-            let of_features = features * column(weights.features, seen.width);
-            let of_logs = log_softmax(logits, 1) * column(weights.log_probabilities, seen.classes);
+            let of_features = features * row(weights.features);
+            let of_logs = log_softmax(logits, 1) * row(weights.log_probabilities);
             let slopes = (of_features.sum() + of_logs.sum()).backward();
             match x.grad(&slopes) {
-                Some(gradient) => to.copy_from_slice(&numbers_of(gradient, to.len())),
+                Some(gradient) => to.copy_from_slice(&numbers_of(gradient, numbers)),
                 None => to.fill(0.0),
             }
             all.log_probabilities.extend(seen.log_probabilities);
@@ -120,13 +119,13 @@ impl ImageJudge {
             ..Seen::default()
         }
     }
+}
 
-    fn append(&self, seen: &mut Seen, features: Tensor<2>, logits: Tensor<2>, n: usize) {
-        let (width, classes) = (seen.width, seen.classes);
-        seen.features.extend(numbers_of(features, n * width));
-        let logs = numbers_of(log_softmax(logits, 1), n * classes);
-        seen.log_probabilities.extend(logs);
-    }
+fn append(seen: &mut Seen, features: Tensor<2>, logits: Tensor<2>, n: usize) {
+    let (width, classes) = (seen.width, seen.classes);
+    seen.features.extend(numbers_of(features, n * width));
+    let logs = numbers_of(log_softmax(logits, 1), n * classes);
+    seen.log_probabilities.extend(logs);
 }
 
 #[cfg(test)]
@@ -162,9 +161,8 @@ mod tests {
         let all = judge.see(&images);
         let mut gradients = vec![0.0; images.len()];
         let mut both = |seen: &Seen, _: usize, weights: &mut Seen| {
-            for row in weights.log_probabilities.chunks_exact_mut(seen.classes) {
-                row[1] = 1.0;
-            }
+            assert_eq!(seen.features.len(), seen.width);
+            weights.log_probabilities[1] = 1.0;
         };
         let pulled = judge.pullback(&images, &mut both, &mut gradients);
         for item in [0, 5, 31, 32, 36] {
@@ -196,14 +194,9 @@ mod tests {
             f64::from(logs[item + 1]) + 3.0 * f64::from(features[4] - features[9])
         };
         let mut gradients = vec![0.0; images.len()];
-        let mut weights = |seen: &Seen, first: usize, weights: &mut Seen| {
-            let rows = weights.log_probabilities.chunks_exact_mut(seen.classes);
-            for (item, row) in rows.enumerate() {
-                row[first + item + 1] = 1.0;
-            }
-            for row in weights.features.chunks_exact_mut(seen.width) {
-                (row[4], row[9]) = (3.0, -3.0);
-            }
+        let mut weights = |_: &Seen, item: usize, weights: &mut Seen| {
+            weights.log_probabilities[item + 1] = 1.0;
+            (weights.features[4], weights.features[9]) = (3.0, -3.0);
         };
         let seen = judge.pullback(&images, &mut weights, &mut gradients);
         assert_eq!(seen, judge.see(&images));

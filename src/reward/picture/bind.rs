@@ -1,11 +1,15 @@
-//! A reward with everything that it refers to: scores and gradients of pictures.
+//! A reward is given what it refers to.
 
 use std::sync::Arc;
 
 use crate::model::ImageJudge;
 
 use super::judged::JudgedTerms;
-use super::{PictureReward, PictureRewardError, PictureScore, PictureTerm, light};
+use super::light::{self, Slope};
+use super::measure::{Bands, Measured};
+use super::score::{BoundReward, Count, Look, light_of, to_unit};
+use super::stroke::Plane;
+use super::{PictureReward, PictureRewardError, PictureScore, PictureTerm, colour, counted};
 
 /// A picture that others are compared with.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,25 +27,6 @@ pub struct PictureParts {
     pub judge: Option<Arc<ImageJudge>>,
     /// Reference pictures; terms count them from 1.
     pub references: Vec<ReferencePicture>,
-}
-
-/// Where a function leaves its derivatives: `weight` times them is added.
-pub(super) struct Slope<'a> {
-    pub weight: f64,
-    /// As many as there are numbers.
-    pub into: &'a mut [f64],
-}
-
-/// A smooth function of numbers from 0 to 1.
-type Look = Box<dyn Fn(&[f64], Option<Slope<'_>>) -> f64 + Send + Sync>;
-
-/// A reward of pictures of one shape, with everything that it refers to.
-struct BoundReward {
-    shape: [usize; 3],
-    judged: Option<JudgedTerms>,
-    /// Of the light alone, `[H][W]`, with their weights.
-    of_light: Vec<(f64, Look)>,
-    without_gradient: Option<String>,
 }
 
 impl PictureReward {
@@ -66,137 +51,179 @@ impl PictureReward {
         let judge = judge.filter(|judge| judge.config().image == shape);
         let mut bound = BoundReward {
             shape,
-            judged: None,
+            judged: judge.map(|judge| JudgedTerms::new(judge.clone())),
             of_light: Vec::new(),
+            of_all: Vec::new(),
+            counted: Vec::new(),
             without_gradient: self.without_gradient().map(ToString::to_string),
         };
         for weighted in self.terms() {
-            let (term, weight) = (&weighted.term, weighted.weight());
-            let kind = term.kind();
-            if kind.needs.colour && channels == 1 {
-                let term = term.to_string();
-                return Err(PictureRewardError::Grey { term });
-            }
-            if kind.needs.judge && judge.is_none() {
-                let term = term.to_string();
-                return Err(PictureRewardError::NoJudge { term });
-            }
-            let plane = [rows, columns];
-            let mut light = |unit: f64, look: Look| bound.of_light.push((weight / unit, look));
-            match term {
-                PictureTerm::Class(class) => {
-                    if let Some(judge) = judge {
-                        let (class, classes) = (*class as usize, judge.config().classes);
-                        if class >= classes {
-                            let term = term.to_string();
-                            return Err(PictureRewardError::Class { term, classes });
-                        }
-                        let judged = bound.judged.take();
-                        let mut judged = judged.unwrap_or_else(|| JudgedTerms::new(judge.clone()));
-                        judged.add_class(class, weight);
-                        bound.judged = Some(judged);
-                    }
-                }
-                PictureTerm::Brightness => light(0.05, Box::new(light::mean)),
-                PictureTerm::Thickness => light(
-                    0.5,
-                    Box::new(move |x, slope| light::thickness(x, plane, slope)),
-                ),
-            }
+            let binder = Binder {
+                shape,
+                term: &weighted.term,
+                parts,
+            };
+            binder.add(weighted.weight(), &mut bound)?;
         }
+        bound.judged = bound.judged.filter(|judged| !judged.is_empty());
         Ok(Arc::new(bound))
     }
 }
 
-/// How much each channel counts for the light: as eyes see it (ITU-R BT.601).
-fn shares(channels: usize) -> &'static [f64] {
-    if channels == 3 {
-        &[0.299, 0.587, 0.114]
-    } else {
-        &[1.0]
-    }
+/// One term and what it may refer to.
+struct Binder<'a> {
+    shape: [usize; 3],
+    term: &'a PictureTerm,
+    parts: &'a PictureParts,
 }
 
-impl BoundReward {
-    /// Score of one picture, and its gradient added to `into`.
-    fn one(&self, picture: &[f32], mut into: Option<&mut [f32]>) -> f64 {
+impl Binder<'_> {
+    fn add(&self, weight: f64, bound: &mut BoundReward) -> Result<(), PictureRewardError> {
         let [channels, rows, columns] = self.shape;
-        let area = rows * columns;
-        let unit: Vec<f64> = picture
-            .iter()
-            .map(|v| (f64::from(*v) + 1.0) / 2.0)
-            .collect();
-        let shares = shares(channels);
-        let light: Vec<f64> = (0..area)
-            .map(|at| (0..channels).map(|c| shares[c] * unit[c * area + at]).sum())
-            .collect();
-        let mut slopes = vec![0.0; if into.is_some() { area } else { 0 }];
-        let mut score = 0.0;
-        for (weight, look) in &self.of_light {
-            let slope = into.is_some().then_some(Slope {
-                weight: *weight,
-                into: &mut slopes,
-            });
-            score += weight * look(&light, slope);
+        let term = || self.term.to_string();
+        if self.term.kind().needs.colour && channels == 1 {
+            return Err(PictureRewardError::Grey { term: term() });
         }
-        if let Some(into) = &mut into {
-            for (channel, into) in into.chunks_exact_mut(area).enumerate() {
-                for (to, slope) in into.iter_mut().zip(&slopes) {
-                    // From 0..1 to -1..1.
-                    *to += (0.5 * shares[channel] * slope) as f32;
+        let no_judge = || PictureRewardError::NoJudge { term: term() };
+        let mut light = |unit: f64, look: Look| bound.of_light.push((weight / unit, look));
+        let mut all = |unit: f64, look: Look| bound.of_all.push((weight / unit, look));
+        let mut count = |unit: f64, count: Count| bound.counted.push((weight / unit, count));
+        match self.term {
+            PictureTerm::Class(class) => {
+                let judged = bound.judged.as_mut().ok_or_else(no_judge)?;
+                let (class, classes) = (*class as usize, judged.known());
+                if class >= classes {
+                    let term = term();
+                    return Err(PictureRewardError::Class { term, classes });
                 }
+                judged.add_class(class, weight);
+            }
+            PictureTerm::Similar(number) => {
+                let judged = bound.judged.as_mut().ok_or_else(no_judge)?;
+                let reference = self.reference(*number)?;
+                judged.add_similar(&reference.picture, weight / 0.25);
+            }
+            PictureTerm::Masked(number) => {
+                let reference = self.reference(*number)?;
+                let kept = self.kept(*number, reference)?;
+                let [down, across] = [rows, columns].map(Bands::identity);
+                let target = to_unit(&reference.picture);
+                let measured = Measured::new(down, across, Some(kept), &target);
+                all(0.02, Box::new(move |x, slope| measured.match_of(x, slope)));
+            }
+            PictureTerm::Blurred(number) => {
+                let sd = |side: usize| side as f64 / 14.0;
+                let [down, across] = [rows, columns].map(|n| Bands::gaussian(n, sd(n)));
+                let target = to_unit(&self.reference(*number)?.picture);
+                let measured = Measured::new(down, across, None, &target);
+                all(0.01, Box::new(move |x, slope| measured.match_of(x, slope)));
+            }
+            PictureTerm::Downsampled(number) => {
+                let [down, across] = [rows, columns].map(|n| Bands::averages(n, 4));
+                let target = to_unit(&self.reference(*number)?.picture);
+                let measured = Measured::new(down, across, None, &target);
+                all(0.01, Box::new(move |x, slope| measured.match_of(x, slope)));
+            }
+            PictureTerm::Grey(number) => {
+                let [down, across] = [rows, columns].map(Bands::identity);
+                let target = light_of(&to_unit(&self.reference(*number)?.picture), self.shape);
+                let measured = Measured::new(down, across, None, &target);
+                light(0.02, Box::new(move |x, slope| measured.match_of(x, slope)));
+            }
+            PictureTerm::Brightness => light(0.05, Box::new(light::mean)),
+            PictureTerm::Contrast => light(0.05, Box::new(light::contrast)),
+            PictureTerm::Saturation => all(0.05, Box::new(colour::saturation)),
+            PictureTerm::Colourfulness => all(15.0, Box::new(colour::colourfulness)),
+            PictureTerm::Warmth => all(0.1, Box::new(colour::warmth)),
+            PictureTerm::Palette(colours) => {
+                let unit = |colour: &[u8; 3]| colour.map(|v| f64::from(v) / 255.0);
+                let colours: Vec<[f64; 3]> = colours.iter().map(unit).collect();
+                let look =
+                    move |x: &[f64], slope: Option<Slope<'_>>| colour::palette(x, &colours, slope);
+                all(0.04, Box::new(look));
+            }
+            PictureTerm::Sharpness => light(
+                0.05,
+                Box::new(move |x, slope| Plane::new(x, columns).sharpness(slope)),
+            ),
+            PictureTerm::Symmetry => light(
+                0.2,
+                Box::new(move |x, slope| light::symmetry(x, columns, slope)),
+            ),
+            PictureTerm::Edges => light(
+                0.05,
+                Box::new(move |x, slope| Plane::new(x, columns).edges(slope)),
+            ),
+            PictureTerm::Thickness => light(
+                0.5,
+                Box::new(move |x, slope| Plane::new(x, columns).thickness(slope)),
+            ),
+            PictureTerm::HardThickness => count(
+                0.5,
+                Count::Light(Box::new(move |x| counted::thickness(x, columns))),
+            ),
+            PictureTerm::Parts => count(
+                1.0,
+                Count::Light(Box::new(move |x| counted::parts(x, columns))),
+            ),
+            PictureTerm::Holes => count(
+                1.0,
+                Count::Light(Box::new(move |x| counted::holes(x, columns))),
+            ),
+            PictureTerm::Bytes => {
+                let shape = self.shape;
+                let look = move |x: &[f64]| counted::bits_a_pixel(x, shape);
+                count(0.25, Count::All(Box::new(look)));
             }
         }
-        score
-    }
-}
-
-impl PictureScore for BoundReward {
-    fn shape(&self) -> [usize; 3] {
-        self.shape
+        Ok(())
     }
 
-    fn score(&self, pictures: &[f32], scores: &mut [f32]) {
-        let numbers: usize = self.shape.iter().product();
-        let mut sums: Vec<f64> = pictures
-            .chunks_exact(numbers)
-            .map(|picture| self.one(picture, None))
-            .collect();
-        assert_eq!(sums.len(), scores.len(), "a score a picture");
-        if let Some(judged) = &self.judged {
-            judged.score(pictures, &mut sums);
+    fn reference(&self, number: u32) -> Result<&ReferencePicture, PictureRewardError> {
+        let term = || self.term.to_string();
+        let have = self.parts.references.len();
+        let index = (number as usize).checked_sub(1);
+        let found = index.and_then(|index| self.parts.references.get(index));
+        let reference = found.ok_or_else(|| PictureRewardError::NoReference {
+            term: term(),
+            number,
+            have,
+        })?;
+        let expected = self.shape.iter().product();
+        let have = reference.picture.len();
+        if have != expected {
+            return Err(PictureRewardError::ReferenceShape {
+                term: term(),
+                number,
+                have,
+                expected,
+            });
         }
-        for (score, sum) in scores.iter_mut().zip(sums) {
-            *score = sum as f32;
-        }
+        Ok(reference)
     }
 
-    fn gradient(&self, pictures: &[f32], scores: &mut [f32], gradients: &mut [f32]) {
-        let part = self.without_gradient.as_deref();
-        assert!(
-            part.is_none(),
-            "{} has no gradient",
-            part.unwrap_or_default()
-        );
-        assert_eq!(pictures.len(), gradients.len(), "a gradient a number");
-        let numbers: usize = self.shape.iter().product();
-        let mut sums = vec![0.0; pictures.len() / numbers];
-        assert_eq!(sums.len(), scores.len(), "a score a picture");
-        match &self.judged {
-            Some(judged) => judged.gradient(pictures, &mut sums, gradients),
-            None => gradients.fill(0.0),
+    /// How much each pixel is to be kept, `[H][W]`.
+    fn kept(
+        &self,
+        number: u32,
+        reference: &ReferencePicture,
+    ) -> Result<Vec<f64>, PictureRewardError> {
+        let term = || self.term.to_string();
+        let mask = reference.mask.as_ref();
+        let mask = mask.ok_or_else(|| PictureRewardError::NoMask {
+            term: term(),
+            number,
+        })?;
+        let expected = self.shape[1] * self.shape[2];
+        if mask.len() != expected {
+            return Err(PictureRewardError::ReferenceShape {
+                term: term(),
+                number,
+                have: mask.len(),
+                expected,
+            });
         }
-        let pictures = pictures.chunks_exact(numbers);
-        let rows = pictures.zip(gradients.chunks_exact_mut(numbers));
-        for ((picture, gradient), sum) in rows.zip(&mut sums) {
-            *sum += self.one(picture, Some(gradient));
-        }
-        for (score, sum) in scores.iter_mut().zip(sums) {
-            *score = sum as f32;
-        }
-    }
-
-    fn without_gradient(&self) -> Option<&str> {
-        self.without_gradient.as_deref()
+        let kept = mask.iter().map(|free| 1.0 - f64::from(*free));
+        Ok(kept.map(|v| v.clamp(0.0, 1.0)).collect())
     }
 }

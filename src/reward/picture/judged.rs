@@ -9,6 +9,8 @@ pub(super) struct JudgedTerms {
     judge: Arc<ImageJudge>,
     /// Classes and their weights.
     classes: Vec<(usize, f64)>,
+    /// Features of unit length, and how much the cosine with them weighs.
+    similar: Vec<(Vec<f64>, f64)>,
 }
 
 impl JudgedTerms {
@@ -16,12 +18,28 @@ impl JudgedTerms {
         Self {
             judge,
             classes: Vec::new(),
+            similar: Vec::new(),
         }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.classes.is_empty() && self.similar.is_empty()
+    }
+
+    /// How many classes the classifier knows.
+    pub fn known(&self) -> usize {
+        self.judge.config().classes
     }
 
     /// `weight ln p(class | x)`.
     pub fn add_class(&mut self, class: usize, weight: f64) {
         self.classes.push((class, weight));
+    }
+
+    /// `weight cos(features of x, features of the reference)`.
+    pub fn add_similar(&mut self, reference: &[f32], weight: f64) {
+        let seen = self.judge.see(reference);
+        self.similar.push((direction(&seen.features).0, weight));
     }
 
     /// Adds to `scores`, `[n]`.
@@ -34,11 +52,8 @@ impl JudgedTerms {
 
     /// Adds to `scores`, `[n]`, and writes `gradients`, `[n][C H W]`.
     pub fn gradient(&self, pictures: &[f32], scores: &mut [f64], gradients: &mut [f32]) {
-        let mut cotangent = |seen: &Seen, first: usize, slopes: &mut Seen| {
-            let items = seen.features.len() / seen.width.max(1);
-            for item in 0..items {
-                scores[first + item] += self.value(seen, item, Some(&mut *slopes));
-            }
+        let mut cotangent = |seen: &Seen, item: usize, slopes: &mut Seen| {
+            scores[item] += self.value(seen, 0, Some(slopes));
         };
         self.judge.pullback(pictures, &mut cotangent, gradients);
     }
@@ -53,6 +68,31 @@ impl JudgedTerms {
                 slopes.log_probabilities[at] += *weight as f32;
             }
         }
+        let span = item * seen.width..(item + 1) * seen.width;
+        if self.similar.is_empty() {
+            return sum;
+        }
+        let (own, length) = direction(&seen.features[span.clone()]);
+        for (reference, weight) in &self.similar {
+            let cosine: f64 = own.iter().zip(reference).map(|(a, b)| a * b).sum();
+            sum += weight * cosine;
+            if let Some(slopes) = &mut slopes {
+                let to = slopes.features[span.clone()].iter_mut();
+                for (to, (a, b)) in to.zip(own.iter().zip(reference)) {
+                    *to += (weight * (b - cosine * a) / length) as f32;
+                }
+            }
+        }
         sum
     }
+}
+
+/// A vector of unit length, and how long it was.
+fn direction(vector: &[f32]) -> (Vec<f64>, f64) {
+    /// Added to the squared length: a vector of zeros has no direction.
+    const LEAST: f64 = 1e-12;
+    let squares: f64 = vector.iter().map(|v| f64::from(*v).powi(2)).sum();
+    let length = (squares + LEAST).sqrt();
+    let unit = vector.iter().map(|v| f64::from(*v) / length);
+    (unit.collect(), length)
 }

@@ -1,6 +1,18 @@
-//! Looks at how light a picture is, as functions of its light: a plane of numbers, 0 black to 1 white.
+//! Looks at how light a picture is, as functions of its light: a plane of numbers, 0 black to 1 white, and where
+//! derivatives of them go.
 
-use super::bind::Slope;
+/// Where a function leaves its derivatives: `weight` times them is added.
+pub(super) struct Slope<'a> {
+    pub weight: f64,
+    /// As many as there are numbers.
+    pub into: &'a mut [f64],
+}
+
+/// `sqrt(square + soft^2) - soft`: a root that is smooth at 0, and its derivative by `square`.
+pub(super) fn soft_root(square: f64, soft: f64) -> (f64, f64) {
+    let root = (square + soft * soft).sqrt();
+    (root - soft, 0.5 / root)
+}
 
 /// Mean of all numbers.
 pub(super) fn mean(plane: &[f64], slope: Option<Slope<'_>>) -> f64 {
@@ -13,56 +25,41 @@ pub(super) fn mean(plane: &[f64], slope: Option<Slope<'_>>) -> f64 {
     plane.iter().sum::<f64>() / n
 }
 
-/// Thickness of light strokes on dark, in pixels: twice the area of the light over the length of its outline, which is
-/// the total variation `sum sqrt(dx^2 + dy^2 + e^2) - e`. A stroke of width `w` and length `l` has the area `w l` and an
-/// outline of about `2 l`; how soft its edge is does not matter.
-pub(super) fn thickness(
-    plane: &[f64],
-    [rows, columns]: [usize; 2],
-    slope: Option<Slope<'_>>,
-) -> f64 {
-    /// Where the root of a difference turns smooth.
-    const EDGE: f64 = 0.02;
-    /// Outline of a picture that has none, in pixels: a black one has no thickness.
-    const LEAST: f64 = 1.0;
-    let across = |y: usize, x: usize| {
-        let here = plane[y * columns + x];
-        let dx = if x + 1 < columns {
-            plane[y * columns + x + 1] - here
-        } else {
-            0.0
-        };
-        let dy = if y + 1 < rows {
-            plane[(y + 1) * columns + x] - here
-        } else {
-            0.0
-        };
-        (dx, dy, (dx * dx + dy * dy + EDGE * EDGE).sqrt())
-    };
-    let area: f64 = plane.iter().sum();
-    let mut outline = LEAST;
-    for y in 0..rows {
-        for x in 0..columns {
-            outline += across(y, x).2 - EDGE;
-        }
-    }
-    let thickness = 2.0 * area / outline;
+/// Standard deviation of all numbers.
+pub(super) fn contrast(plane: &[f64], slope: Option<Slope<'_>>) -> f64 {
+    /// Where the root turns smooth: far below what is seen.
+    const SOFT: f64 = 0.01;
+    let n = plane.len().max(1) as f64;
+    let middle = mean(plane, None);
+    let variance = plane.iter().map(|v| (v - middle).powi(2)).sum::<f64>() / n;
+    let (deviation, by_square) = soft_root(variance, SOFT);
     if let Some(slope) = slope {
-        let of_area = slope.weight * 2.0 / outline;
-        let of_outline = -slope.weight * thickness / outline;
-        for y in 0..rows {
-            for x in 0..columns {
-                let at = y * columns + x;
-                let (dx, dy, length) = across(y, x);
-                slope.into[at] += of_area - of_outline * (dx + dy) / length;
-                if x + 1 < columns {
-                    slope.into[at + 1] += of_outline * dx / length;
-                }
-                if y + 1 < rows {
-                    slope.into[at + columns] += of_outline * dy / length;
-                }
-            }
+        for (to, v) in slope.into.iter_mut().zip(plane) {
+            *to += slope.weight * by_square * 2.0 * (v - middle) / n;
         }
     }
-    thickness
+    deviation
+}
+
+/// Correlation of a plane with its mirror image, left for right: 1 where both are the same, about 0 where they have
+/// nothing to do with each other, and 0 for an even plane.
+pub(super) fn symmetry(plane: &[f64], columns: usize, slope: Option<Slope<'_>>) -> f64 {
+    /// Added to the variance: an even plane is neither.
+    const LEAST: f64 = 1e-3;
+    let n = plane.len().max(1) as f64;
+    let middle = mean(plane, None);
+    let mirrored = |at: usize| plane[at - at % columns + columns - 1 - at % columns] - middle;
+    let (mut both, mut own) = (0.0, LEAST);
+    for (at, v) in plane.iter().enumerate() {
+        both += (v - middle) * mirrored(at) / n;
+        own += (v - middle).powi(2) / n;
+    }
+    let correlation = both / own;
+    if let Some(slope) = slope {
+        for (at, v) in plane.iter().enumerate() {
+            let along = mirrored(at) - correlation * (v - middle);
+            slope.into[at] += slope.weight * 2.0 * along / (n * own);
+        }
+    }
+    correlation
 }

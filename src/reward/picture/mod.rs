@@ -4,11 +4,18 @@
 //! gives it what it refers to, a classifier and reference pictures, and makes the [`PictureScore`] of it.
 
 mod bind;
+mod colour;
+mod counted;
 mod error;
 mod judged;
 mod light;
+mod measure;
+mod score;
 mod spec;
+mod stroke;
 mod term;
+#[cfg(test)]
+mod tests;
 
 pub use bind::{PictureParts, ReferencePicture};
 pub use error::PictureRewardError;

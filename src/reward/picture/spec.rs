@@ -239,6 +239,7 @@ mod tests {
             "-brightness@0.5",
             "class:3@5 + thickness@2 - brightness@0.5",
             "class:0 - class:9@0.001 + thickness@0",
+            "similar:2@3 - hard-thickness + palette:ff8800,00102a@0.5",
         ] {
             let reward: PictureReward = text.parse().unwrap();
             assert_eq!(reward.to_string(), text);
@@ -259,6 +260,10 @@ mod tests {
             ("class:x", "'x' is no class"),
             ("class:-1", "'-1' is no class"),
             ("brightness:3", "takes nothing"),
+            ("similar:0", "'0' is no reference picture"),
+            ("palette:ff88", "'ff88' is no colour"),
+            ("palette:ff88gg", "is no colour"),
+            ("palette:", "'' is no colour"),
             ("brightness@x", "'x' is no finite strength"),
             ("brightness@-1", "is -1: give a number between 0"),
             ("brightness@nan", "no finite strength"),

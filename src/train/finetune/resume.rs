@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::super::resume::{Note, read_run, write_run};
+use super::super::layout::Layout;
+use super::super::resume::{Note, read_run, world_layout, write_run};
 use super::super::trainer::TrainError;
 use super::recipe::FinetuneRecipe;
 use super::tuner::{FinetuneLoss, Finetuner};
@@ -28,10 +29,11 @@ struct TuneNote {
 impl Note for TuneNote {
     const KEY: &'static str = "foresight-finetune-run";
 
-    fn checked_model(&self) -> Result<&MlpConfig, TrainError> {
+    type Layout = Layout;
+
+    fn checked_layout(&self) -> Result<(Layout, usize), TrainError> {
         self.recipe.validate()?;
-        self.model.validate()?;
-        Ok(&self.model)
+        world_layout(&self.model)
     }
 }
 

@@ -1,8 +1,5 @@
 //! A run on the processor's own kernel.
 
-use std::collections::BTreeMap;
-
-use burn::tensor::{DType, Device};
 use rayon::prelude::*;
 
 use super::batch::PlainBatch;
@@ -298,18 +295,7 @@ impl NativeRun {
     }
 
     fn as_dit(&self, config: &DitConfig, flat: &[f32]) -> Dit {
-        let mut named: BTreeMap<String, Vec<f32>> = self
-            .layout
-            .scatter(flat)
-            .into_iter()
-            .map(|w| (w.name, w.values))
-            .collect();
-        let mut read = |name: &str, _: &[usize]| {
-            let own = named.remove(name);
-            Ok::<_, std::convert::Infallible>(own.unwrap_or_else(|| config.positions()))
-        };
-        let Ok(dit) = Dit::read(config, &Device::flex(), DType::F32, &mut read);
-        dit
+        self.layout.network(config, flat)
     }
 
     pub(super) fn state(&self, config: &DitConfig) -> State {

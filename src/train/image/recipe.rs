@@ -94,7 +94,7 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 24_000,
+            steps: 22_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,
@@ -119,7 +119,7 @@ impl ImageRecipe {
             consistency_power: 1.0,
             rate: 6e-4,
             warm_up: 500,
-            decay_share: 0.25,
+            decay_share: 0.18,
             rate_floor: 0.02,
             weight_decay: 0.0,
             clip: 1.5,
@@ -136,6 +136,7 @@ impl ImageRecipe {
             micro_batch: 256,
             jumps_from: 60_000,
             late: None,
+            decay_share: 0.25,
             rate: 3e-4,
             warm_up: 1000,
             mirror: true,

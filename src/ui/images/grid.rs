@@ -31,6 +31,10 @@ pub fn groups(tiles: &[Tile], order: WallOrder) -> Vec<Group> {
             let sure = |item: &usize| tiles[*item].likeliest().map_or(-1.0, |(_, p)| p);
             items.sort_by(|a, b| sure(b).total_cmp(&sure(a)));
         }
+        WallOrder::Reward => {
+            let reward = |item: &usize| tiles[*item].reward.unwrap_or(f32::NEG_INFINITY);
+            items.sort_by(|a, b| reward(b).total_cmp(&reward(a)));
+        }
         WallOrder::Label if judged => return by_label(tiles),
         _ => {}
     }
@@ -219,6 +223,12 @@ mod tests {
         );
         let sure = groups(&tiles, WallOrder::Confidence);
         assert_eq!(sure[0].items, [0, 1, 2, 3]);
+        let rewarded = [Some(1.0), None, Some(3.0), Some(-2.0)].map(|reward| Tile {
+            reward,
+            ..Tile::default()
+        });
+        let most = groups(&rewarded, WallOrder::Reward);
+        assert_eq!(most[0].items, [2, 0, 3, 1]);
         let unjudged = [tile(&[]), tile(&[])];
         assert_eq!(groups(&unjudged, WallOrder::Label)[0].items, [0, 1]);
     }

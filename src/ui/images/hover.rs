@@ -8,6 +8,7 @@ use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
+use crate::ui::widgets::value_row;
 
 use super::grid::Arranged;
 use super::shares;
@@ -76,6 +77,11 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
     let mut listed: Vec<(usize, f32)> = tile.probabilities.iter().copied().enumerate().collect();
     listed.sort_by(|a, b| b.1.total_cmp(&a.1));
     listed.truncate(LISTED);
+    let (rewarded, second) = (tile.reward, tile.second);
+    let drawn = state.images.view.drawn.as_ref();
+    let scores = drawn.and_then(|drawn| drawn.scores());
+    let second_name = scores.and_then(|scores| scores.second.as_ref());
+    let second_name = second_name.map(|second| second.kind.name());
     let place = state.images.view.place(item);
     let keep = keys_of(ui.ctx(), Action::Keep);
     Tooltip::always_open(
@@ -98,6 +104,12 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
                 .font(tokens::strong_font())
                 .color(palette.text_strong),
         );
+        if let Some(reward) = rewarded {
+            value_row(ui, "reward", format::fixed(reward.into(), 2));
+        }
+        if let (Some(second), Some(name)) = (second, second_name) {
+            value_row(ui, name, format::fixed(second.into(), 2));
+        }
         for (class, probability) in listed {
             let name = shares::word(&state.images.class_name(class));
             bar(ui, &name, probability);

@@ -1,6 +1,6 @@
 //! The Images workspace: a half-formed picture, and the wall of everything it could still become.
 
-mod atlas;
+pub mod atlas;
 mod classes;
 mod empty;
 mod futures;
@@ -9,17 +9,22 @@ mod hover;
 mod kept;
 mod paint;
 mod plates;
+mod reward;
 mod shares;
 mod side;
+mod studio;
 mod view;
 mod wall;
 
-use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
+use eframe::egui::{CentralPanel, Frame, Margin, Panel, RichText, Ui};
+
+use crate::session::Middle;
 
 use super::state::State;
 use super::tokens::{self, size, space};
 
 pub use paint::Brush;
+pub use studio::StudioView;
 pub use view::View;
 
 /// Least and most width of the pictures at the left.
@@ -48,6 +53,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 bottom: 8,
             })
     };
+    if state.is_studio() && state.images.model.is_some() {
+        studio::show(ui, state, card);
+        return;
+    }
     // Three square pictures one above the other.
     let square = (ui.available_height() - 20.0) / 3.0 - PLATE_ROOM;
     Panel::left("pictures")
@@ -81,4 +90,29 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 }
             });
         });
+}
+
+/// Chooses what is in the middle.
+fn middles(ui: &mut Ui, state: &mut State) {
+    let middle = &mut state.session.images.middle;
+    for (which, name, hover) in [
+        (
+            Middle::Wall,
+            "Wall",
+            "Everything that a half-formed picture could still become",
+        ),
+        (
+            Middle::Studio,
+            "Studio",
+            "Steer pictures toward a reward, beside the same noise unsteered",
+        ),
+    ] {
+        let text = RichText::new(name).font(tokens::strong_font());
+        let response = ui
+            .selectable_label(*middle == which, text)
+            .on_hover_text(hover);
+        if response.clicked() {
+            *middle = which;
+        }
+    }
 }

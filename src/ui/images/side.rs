@@ -15,7 +15,7 @@ use crate::ui::widgets::{link, notice, section, section_with};
 
 use super::paint::{self, Brush};
 use super::view::Plate;
-use super::{classes, futures, plates, shares};
+use super::{classes, futures, plates, reward, shares};
 
 /// Shows the panel.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -25,6 +25,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             ui.set_max_width(ui.available_width() - space::SCROLL);
             if state.images.model.is_some() {
                 picture(ui, state);
+                reward::section(ui, state);
                 shares::section(ui, state);
                 futures::show(ui, state);
             }
@@ -112,7 +113,7 @@ fn origin(ui: &mut Ui, state: &State) {
     ui.add(Label::new(text).truncate());
 }
 
-fn map(ui: &mut Ui, state: &mut State) {
+pub(super) fn map(ui: &mut Ui, state: &mut State) {
     section_with(
         ui,
         "Map",

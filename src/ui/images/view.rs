@@ -16,6 +16,10 @@ pub struct Tile {
     pub pixels: Vec<u8>,
     /// What the classifier says; empty where there is none.
     pub probabilities: Vec<f32>,
+    /// What the reward says; `None` where nothing is rewarded.
+    pub reward: Option<f32>,
+    /// A second score that the reward does not know.
+    pub second: Option<f32>,
     /// Of which wall it is.
     pub(super) of: Option<Arc<WallRequest>>,
     /// Whether it is of the state that is shown.
@@ -69,7 +73,7 @@ pub struct View {
 const KEPT_TEXTURES: usize = 2 * Images::MAX_KEPT;
 
 /// Numbers in [-1, 1] as 0 to 255.
-fn to_bytes(values: &[f32]) -> Vec<u8> {
+pub(super) fn to_bytes(values: &[f32]) -> Vec<u8> {
     values
         .iter()
         .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
@@ -91,7 +95,9 @@ impl View {
         if answer.is_empty() {
             return;
         }
-        self.revision += 1;
+        let mut changed = false;
+        let scores = answer.scores();
+        let second = scores.and_then(|scores| scores.second.as_ref());
         let request = &answer.request;
         for (item, tile) in self.tiles.iter_mut().enumerate() {
             let Some(picture) = answer.picture(item) else {
@@ -99,13 +105,19 @@ impl View {
                 tile.fresh = tile.of.as_ref().is_some_and(same);
                 continue;
             };
+            let pixels = to_bytes(picture);
+            changed |= tile.pixels != pixels;
             *tile = Tile {
-                pixels: to_bytes(picture),
+                pixels,
+                reward: scores.and_then(|scores| scores.scores.get(item).copied()),
+                second: second.and_then(|second| second.scores.get(item).copied()),
                 probabilities: answer.probabilities(item).to_vec(),
                 of: Some(request.clone()),
                 fresh: true,
             };
         }
+        // Another reward of the same pictures needs no new texture.
+        self.revision += u64::from(changed);
         self.drawn = Some(answer.clone());
     }
 

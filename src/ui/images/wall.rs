@@ -43,6 +43,8 @@ fn header(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
         ui.set_min_height(size::CONTROL);
+        super::middles(ui, state);
+        ui.add_space(8.0);
         ui.label(
             RichText::new("What it could still become")
                 .font(tokens::heading_font())
@@ -69,7 +71,9 @@ fn header(ui: &mut Ui, state: &mut State) {
             ui.add_space(8.0);
             let judged = state.images.view.drawn.as_ref();
             let judged = judged.is_some_and(|drawn| drawn.figures.judged.is_some());
+            let rewarded = !state.session.images.rewarding.reward.is_empty();
             for (order, name, hover) in [
+                (WallOrder::Reward, "by reward", "The most reward first"),
                 (
                     WallOrder::Confidence,
                     "by confidence",
@@ -86,14 +90,18 @@ fn header(ui: &mut Ui, state: &mut State) {
                     "Each draw stays in its place",
                 ),
             ] {
-                let possible = judged || order == WallOrder::Slots;
+                let (possible, missing) = match order {
+                    WallOrder::Slots => (true, ""),
+                    WallOrder::Reward => (rewarded, "Nothing is rewarded yet."),
+                    _ => (judged, "There is no classifier for these pictures."),
+                };
                 let chosen = state.session.images.order == order;
                 let button =
                     eframe::egui::Button::selectable(chosen, RichText::new(name).size(size::SMALL));
                 let response = ui
                     .add_enabled(possible, button)
                     .on_hover_text(hover)
-                    .on_disabled_hover_text("There is no classifier for these pictures.");
+                    .on_disabled_hover_text(missing);
                 if response.clicked() {
                     state.session.images.order = order;
                 }
@@ -169,13 +177,17 @@ fn waiting(ui: &mut Ui, area: Rect, palette: &Palette) {
 /// A draw in words: `noise 17, nine 92 %`.
 pub fn describe(state: &State, item: u32) -> String {
     let tile = state.images.view.tiles.get(item as usize);
-    match tile.and_then(super::view::Tile::likeliest) {
+    let text = match tile.and_then(super::view::Tile::likeliest) {
         Some((class, p)) => format!(
             "noise {item}, {} {}",
             shares::word(&state.images.class_name(class)),
             format::percent(p.into())
         ),
         None => format!("noise {item}"),
+    };
+    match tile.and_then(|tile| tile.reward) {
+        Some(reward) => format!("{text}, reward {}", format::fixed(reward.into(), 2)),
+        None => text,
     }
 }
 

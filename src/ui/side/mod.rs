@@ -16,7 +16,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .auto_shrink([false, false])
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
-            world::show(ui, state);
+            if !(state.is_train() && state.learns_pictures()) {
+                world::show(ui, state);
+            }
             if state.is_steering() {
                 super::steering::side::show(ui, state);
                 model::show(ui, state);

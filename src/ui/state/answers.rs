@@ -109,6 +109,7 @@ impl State {
             }
             Event::OpenedImages(id, slot, model) => self.images_opened(id, slot, model),
             Event::Wall(id, answer) => self.take_wall(id, &answer),
+            Event::Studio(id, answer) => self.take_studio(id, answer),
             Event::Exported(_, path, n) => {
                 self.answers.progress.remove(&Slot::Export);
                 let n = crate::ui::format::count(n as u64);
@@ -130,6 +131,7 @@ impl State {
                     Slot::Open => self.open_failed(id, message),
                     Slot::OpenImages => self.images_refused(id, message),
                     Slot::Wall => self.notices.error(Place::Images, message),
+                    Slot::Studio => self.studio_ended(Some(message)),
                     Slot::Export => self.notices.error(Place::Program, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
                     Slot::Steer => {
@@ -152,6 +154,7 @@ impl State {
                     _ if !awaited => {}
                     Slot::Open => self.open_cancelled(id),
                     Slot::OpenImages => self.images_refused(id, "Opening was cancelled".into()),
+                    Slot::Studio => self.studio_ended(None),
                     Slot::Wall => {
                         let text = "Cancelled. Change a setting or press R to draw again.";
                         self.notices.done(Place::Images, text);
@@ -200,6 +203,7 @@ impl State {
             }
             Event::Compute(report) => self.answers.compute = Some(report),
             Event::Training(report) => self.take_training(report),
+            Event::TrainingPictures(report) => self.take_picture_training(report),
             Event::TrainSaved(saved) => self.take_saved(&saved),
             Event::TrainRefused(run, message) => self.training_refused(run, message),
         }

@@ -232,8 +232,19 @@ impl State {
             self.submit_steering(ctx);
             return;
         }
+        if self.is_studio() {
+            self.submit_studio();
+            return;
+        }
         if self.is_images() {
             self.submit_images();
+            return;
+        }
+        if self.is_train() && self.learns_pictures() {
+            // Nothing of the world is shown; the map that is tuned is that of the Images workspace.
+            if !self.seeks_folder() {
+                self.load_wanted_images();
+            }
             return;
         }
         let scene = self.wanted_scene();
@@ -351,8 +362,14 @@ impl State {
         if self.is_steering() {
             return self.asks.open.is_empty() && self.steering_is_asked();
         }
+        if self.is_studio() {
+            return self.asks.open.is_empty() && self.studio_is_asked();
+        }
         if self.is_images() {
             return self.asks.open.is_empty() && self.images_are_asked();
+        }
+        if self.is_train() && self.learns_pictures() {
+            return self.asks.open.is_empty() && !self.images.is_loading();
         }
         let same = |asked: Option<&DrawRequest>, wanted: Option<&DrawRequest>| match (asked, wanted)
         {

@@ -40,6 +40,10 @@ impl State {
             self.session.steering.t = t.clamp(0.0, 1.0);
             return;
         }
+        if self.is_studio() {
+            self.session.images.studio.t = t.clamp(0.0, 1.0);
+            return;
+        }
         if self.is_images() {
             self.session.images.t = t.clamp(0.0, 1.0);
             return;

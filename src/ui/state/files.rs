@@ -13,6 +13,10 @@ use super::{Place, State, world};
 impl State {
     /// Opens a file by what its name ends in.
     pub fn open_file(&mut self, path: PathBuf) {
+        if path.is_dir() {
+            self.choose_folder(path);
+            return;
+        }
         let ending = path
             .extension()
             .map(|e| e.to_string_lossy().to_ascii_lowercase())
@@ -22,10 +26,11 @@ impl State {
             "ron" => self.errands.read_ron(path),
             "csv" => self.errands.read_cloud(path),
             "png" | "jpg" | "jpeg" => self.open_picture(path),
+            "zip" | "tar" | "xz" => self.choose_folder(path),
             _ => self.notices.error(
                 Place::Program,
                 format!(
-                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv, a picture in .png or .jpg",
+                    "{}: this ending is not known. A checkpoint ends in .safetensors, a world or session in .ron, points in .csv, a picture in .png or .jpg, an archive of pictures in .zip, .tar or .tar.xz",
                     path.display()
                 ),
             ),
@@ -98,6 +103,7 @@ impl State {
     fn picked(&mut self, pick: Pick, path: PathBuf) {
         match pick {
             Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => self.open_file(path),
+            Pick::Folder | Pick::Archive => self.choose_folder(path),
             Pick::SaveWorld => {
                 let text = self.world.to_ron();
                 self.errands
@@ -127,6 +133,7 @@ impl State {
         }
         self.steering.typed_reward = None;
         self.steering.played = false;
+        self.close_studio();
         self.forget_edits();
         self.fit_if_untouched();
         self.session_path = path;

@@ -32,6 +32,8 @@ pub struct ImagesState {
     pub view: View,
     /// The brush, while the clean picture is painted on.
     pub brush: Option<Brush>,
+    /// Steered pictures.
+    pub studio: super::studio::StudioState,
     /// The map on its way.
     loading: Option<(CheckpointRef, RequestId)>,
     /// What could not be opened: not to be asked for again and again.
@@ -78,6 +80,9 @@ impl State {
 
     /// What a key stands for here; `false` where it means the same everywhere.
     pub(super) fn perform_images(&mut self, action: Action) -> bool {
+        if self.is_studio() {
+            return self.perform_in_studio(action);
+        }
         let images = &mut self.session.images;
         match action {
             Action::Redraw => images.seed = images.seed.wrapping_add(1),
@@ -155,6 +160,7 @@ impl State {
         self.fit_images_to(&model);
         self.images.model = Some(model);
         self.images.view = View::default();
+        self.reset_studio();
     }
 
     /// Takes back what the map cannot do.

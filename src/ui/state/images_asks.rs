@@ -33,6 +33,7 @@ impl State {
             source: images.source,
             seed: images.seed,
             draws,
+            rewarding: images.rewarding.clone(),
         })
     }
 

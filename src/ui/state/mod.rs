@@ -17,7 +17,11 @@ mod notices;
 mod steer_asks;
 mod steer_clock;
 mod steering;
+mod studio;
+mod studio_branch;
+mod studio_rows;
 mod training;
+mod training_pictures;
 mod undo;
 mod world;
 
@@ -43,6 +47,7 @@ pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
+pub use studio_rows::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -143,7 +148,7 @@ impl State {
         let mut state = Self {
             fingerprint: world.fingerprint(),
             last_x_t: session.anchor.x,
-            edits: EditWatch::new(&session.steering.reward, &session.steering.panels),
+            edits: EditWatch::new(&session),
             session,
             session_path,
             world,
@@ -275,6 +280,8 @@ impl State {
             self.session.steering.selected = None;
         } else if self.playing {
             self.playing = false;
+        } else if self.is_studio() && self.asks.is_waiting(Slot::Studio) {
+            self.cancel_studio();
         } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
             self.session.images.selected = None;
         } else {
@@ -327,7 +334,12 @@ impl State {
             Pick::ExportDraws => format!("{}-draws.npz", self.world.name),
             Pick::SaveModel => format!("{}.safetensors", self.run_name()),
             Pick::SaveCurves => format!("{}-training.csv", self.run_name()),
-            Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => String::new(),
+            Pick::Open
+            | Pick::Checkpoint
+            | Pick::World
+            | Pick::Picture
+            | Pick::Folder
+            | Pick::Archive => String::new(),
         };
         self.errands.pick(pick, suggestion);
     }

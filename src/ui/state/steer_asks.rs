@@ -427,9 +427,12 @@ impl State {
                 &POSTERIOR_SLOTS
             }
             crate::session::Workspace::Steering => &SLOTS,
-            crate::session::Workspace::Images => &[Slot::Wall],
+            crate::session::Workspace::Images => &[Slot::Wall, Slot::Studio],
         };
-        let all = SLOTS.iter().chain(&POSTERIOR_SLOTS).chain(&[Slot::Wall]);
+        let all = SLOTS
+            .iter()
+            .chain(&POSTERIOR_SLOTS)
+            .chain(&[Slot::Wall, Slot::Studio]);
         for slot in all.copied() {
             if kept.contains(&slot) || !self.asks.is_waiting(slot) {
                 continue;
@@ -441,6 +444,7 @@ impl State {
                 Slot::Trace => self.steer_asks.trace = None,
                 Slot::ScoreCurves => self.steer_asks.curves = None,
                 Slot::Wall => self.forget_wall(),
+                Slot::Studio => self.forget_studio(),
                 _ => self.asks.forget(),
             }
             self.engine.cancel(slot);

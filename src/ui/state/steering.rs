@@ -50,6 +50,8 @@ impl State {
     pub fn clock(&self) -> f64 {
         if self.is_steering() {
             self.session.steering.t
+        } else if self.is_studio() {
+            self.session.images.studio.t
         } else if self.is_images() {
             self.session.images.t
         } else {

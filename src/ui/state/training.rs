@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use crate::engine::{
     LoadedModel, RunId, TrainCommand, TrainGoal, TrainPhase, TrainReport, TrainRequest, TrainSaved,
-    TrainSnapshot, Tuning, finetune_recipe_of, recipe_of,
+    TrainSnapshot, Tuning, finetune_recipe_of, kept_curve, recipe_of,
 };
 use crate::lookahead::Source;
 use crate::session::{TrainFor, Workspace, WorldRef};
 use crate::ui::training::csv;
 
+use super::training_pictures::PictureTraining;
 use super::{Place, State};
 
 /// The unfinished run, in the folder of the window's own files.
@@ -23,6 +24,8 @@ const TRAINED: &str = "trained";
 pub struct TrainingState {
     /// The run as it is now.
     pub report: Option<Arc<TrainReport>>,
+    /// Runs that learn pictures.
+    pub pictures: PictureTraining,
     /// The run that was kept when the window was last closed, until it is taken up or put away.
     pub kept: Option<PathBuf>,
     /// What is kept between frames of the painted canvases.
@@ -36,7 +39,7 @@ pub struct TrainingState {
     /// What was last written of the run: after which step, and where.
     saved: Option<(RunId, u64, PathBuf)>,
     /// Share of the processor that the training thread knows of.
-    told_share: Option<f64>,
+    pub(super) told_share: Option<f64>,
     /// Where the window keeps its own files.
     data_dir: Option<PathBuf>,
 }
@@ -49,17 +52,20 @@ impl State {
 
     /// Whether a run is under way and does not rest.
     pub fn is_learning(&self) -> bool {
-        self.training.starting.is_some()
+        let learns = |phase: &TrainPhase| *phase == TrainPhase::Running;
+        let pictures = &self.training.pictures;
+        self.is_training_awaited()
             || self
                 .training
                 .report
                 .as_ref()
-                .is_some_and(|report| report.phase == TrainPhase::Running)
+                .is_some_and(|r| learns(&r.phase))
+            || pictures.report.as_ref().is_some_and(|r| learns(&r.phase))
     }
 
     /// Whether a run was asked for of which nothing is known yet.
     pub fn is_training_awaited(&self) -> bool {
-        self.training.starting.is_some()
+        self.training.starting.is_some() || self.training.pictures.starting.is_some()
     }
 
     /// Whether the canvases show samples of a velocity that is tuned toward a reward.
@@ -69,13 +75,15 @@ impl State {
 
     /// Whether the canvases have samples and no `x_t`.
     pub fn shows_samples(&self) -> bool {
-        self.is_train() && self.seeks_reward()
+        self.is_train() && (self.seeks_reward() || self.learns_pictures())
     }
 
     /// The run, if it is of the kind that the canvases show.
     pub fn shown_run(&self) -> Option<&Arc<TrainReport>> {
         let report = self.training.report.as_ref()?;
-        (report.goal.tuning().is_some() == self.seeks_reward()).then_some(report)
+        let is_shown =
+            !self.learns_pictures() && report.goal.tuning().is_some() == self.seeks_reward();
+        is_shown.then_some(report)
     }
 
     /// The newest look at the network, if it is of the kind that the canvases show.
@@ -122,14 +130,19 @@ impl State {
 
     /// Whether the run learns another world than the one on the canvas.
     pub fn runs_elsewhere(&self) -> bool {
-        self.training
-            .report
-            .as_ref()
-            .is_some_and(|report| report.world.mixture != self.world.mixture)
+        !self.learns_pictures()
+            && self
+                .training
+                .report
+                .as_ref()
+                .is_some_and(|report| report.world.mixture != self.world.mixture)
     }
 
     /// Whether a run would begin with other settings now.
     pub fn settings_changed(&self) -> bool {
+        if self.learns_pictures() {
+            return self.picture_settings_changed();
+        }
         self.training
             .report
             .as_ref()
@@ -139,6 +152,7 @@ impl State {
     /// A name for files of the run.
     pub(super) fn run_name(&self) -> String {
         let name = match &self.training.report {
+            _ if self.learns_pictures() => self.picture_run_name(),
             Some(report) if report.goal.tuning().is_some() => {
                 format!("{}-tuned-{}", report.world.name, report.step)
             }
@@ -165,6 +179,10 @@ impl State {
 
     /// Begins to learn the world on the canvas; a run under way ends.
     pub fn start_training(&mut self) {
+        if self.learns_pictures() {
+            self.start_picture_training();
+            return;
+        }
         let goal = match self.wanted_goal() {
             Ok(goal) => goal,
             Err(why) => {
@@ -204,6 +222,10 @@ impl State {
 
     /// Deletes the run that was kept.
     pub fn forget_kept_run(&mut self) {
+        if let Some(path) = &self.training.kept {
+            // Nothing is lost with the curves alone.
+            let _ = std::fs::remove_file(kept_curve(path));
+        }
         if let Some(path) = self.training.kept.take()
             && let Err(e) = std::fs::remove_file(&path)
         {
@@ -237,7 +259,7 @@ impl State {
 
     /// What the key does.
     pub(super) fn start_pause_or_resume(&mut self) {
-        let phase = self.training.report.as_ref().map(|r| r.phase.clone());
+        let phase = self.run_phase();
         if self.is_learning() {
             self.pause_training();
         } else if phase == Some(TrainPhase::Paused) {
@@ -245,6 +267,14 @@ impl State {
         } else if self.is_train() {
             self.start_training();
         }
+    }
+
+    /// Where the run is that the workspace shows.
+    pub fn run_phase(&self) -> Option<TrainPhase> {
+        if self.learns_pictures() {
+            return self.picture_run().map(|r| r.phase.clone());
+        }
+        self.training.report.as_ref().map(|r| r.phase.clone())
     }
 
     /// Shows the world that the run learns.
@@ -279,13 +309,18 @@ impl State {
             self.open_in_posterior(path);
             return;
         }
+        let path = self.free_trained_name();
+        self.training.opening = Some(path.clone());
+        self.save_trained(path);
+    }
+
+    /// Where a network is written that is opened before a person named a file for it.
+    pub(super) fn free_trained_name(&self) -> PathBuf {
         let folder = match &self.training.data_dir {
             Some(folder) => folder.join(TRAINED),
             None => std::env::temp_dir().join("foresight"),
         };
-        let path = free_name(&folder, &self.run_name());
-        self.training.opening = Some(path.clone());
-        self.save_trained(path);
+        free_name(&folder, &self.run_name())
     }
 
     fn open_in_posterior(&mut self, path: PathBuf) {
@@ -330,6 +365,9 @@ impl State {
     }
 
     pub(super) fn take_saved(&mut self, saved: &TrainSaved) {
+        if self.take_saved_pictures(saved) {
+            return;
+        }
         let opened = self.training.opening.take_if(|path| *path == saved.path);
         match &saved.result {
             Ok(()) => {
@@ -347,9 +385,8 @@ impl State {
     }
 
     pub(super) fn training_refused(&mut self, run: RunId, message: String) {
-        if self.training.starting == Some(run) {
-            self.training.starting = None;
-        }
+        self.training.starting.take_if(|id| *id == run);
+        self.training.pictures.starting.take_if(|id| *id == run);
         self.notices.error(Place::Training, message);
     }
 }

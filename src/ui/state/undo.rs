@@ -1,14 +1,18 @@
-//! Taking back edits of the world, the reward and the methods.
+//! Taking back edits of the world, the rewards, the methods and the pictures.
+
+use std::sync::Arc;
 
 use eframe::egui;
 
 use crate::reward::Reward;
-use crate::session::{KeptPicture, Picture, WorldRef};
+use crate::session::{
+    KeptPicture, Picture, Rewarding, Session, StudioNode, StudioSettings, WorldRef,
+};
 use crate::steer::SteerPlan;
 
 use super::State;
 
-/// An edit of the reward or of a method is one step of undo once it has rested for this long.
+/// An edit of a reward or of a method is one step of undo once it has rested for this long.
 const PAUSE_SECS: f64 = 0.8;
 
 /// What can be taken back.
@@ -31,19 +35,32 @@ pub struct PictureEdit {
     picture: Picture,
     noise: u64,
     kept: Vec<KeptPicture>,
+    rewarding: Rewarding,
+    studio: StudioEdit,
 }
 
-/// The comparison as the history knows it, and edits that are not at rest yet.
+/// What of the Studio can be taken back.
+#[derive(Clone, Debug, PartialEq)]
+struct StudioEdit {
+    settings: StudioSettings,
+    lineage: Vec<Arc<StudioNode>>,
+    node: Option<u32>,
+}
+
+/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures, how they are steered.
+type Watched = (Reward, Vec<SteerPlan>, Rewarding, StudioSettings);
+
+/// The rewards and methods as the history knows them, and edits that are not at rest yet.
 pub struct EditWatch {
-    known: (Reward, Vec<SteerPlan>),
-    seen: (Reward, Vec<SteerPlan>),
+    known: Watched,
+    seen: Watched,
     since: f64,
 }
 
 impl EditWatch {
-    /// Begins with a comparison.
-    pub fn new(reward: &Reward, panels: &[SteerPlan]) -> Self {
-        let known = (reward.clone(), panels.to_vec());
+    /// Begins with a session.
+    pub fn new(session: &Session) -> Self {
+        let known = watched(session);
         Self {
             seen: known.clone(),
             known,
@@ -52,8 +69,21 @@ impl EditWatch {
     }
 }
 
+fn watched(session: &Session) -> Watched {
+    let steering = &session.steering;
+    let rewarding = session.images.rewarding.clone();
+    let studio = session.images.studio.settings.clone();
+    (
+        steering.reward.clone(),
+        steering.panels.clone(),
+        rewarding,
+        studio,
+    )
+}
+
 impl State {
     fn edit(&self) -> Edit {
+        let studio = &self.session.images.studio;
         Edit {
             world: self.session.world.clone(),
             reward: self.session.steering.reward.clone(),
@@ -63,12 +93,21 @@ impl State {
                 picture: self.session.images.picture.clone(),
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
+                rewarding: self.session.images.rewarding.clone(),
+                studio: StudioEdit {
+                    settings: studio.settings.clone(),
+                    lineage: studio.lineage.clone(),
+                    node: studio.node,
+                },
             },
         }
     }
 
-    fn differs(&self, from: &(Reward, Vec<SteerPlan>)) -> bool {
-        from.0 != self.session.steering.reward || from.1 != self.session.steering.panels
+    fn differs(&self, from: &Watched) -> bool {
+        from.0 != self.session.steering.reward
+            || from.1 != self.session.steering.panels
+            || from.2 != self.session.images.rewarding
+            || from.3 != self.session.images.studio.settings
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
@@ -83,8 +122,7 @@ impl State {
             return;
         }
         if self.differs(&self.edits.seen) {
-            let edit = self.edit();
-            self.edits.seen = (edit.reward, edit.panels);
+            self.edits.seen = watched(&self.session);
             self.edits.since = self.time;
             ctx.request_repaint_after_secs(PAUSE_SECS as f32 + 0.05);
         } else if !self.dragging && self.time - self.edits.since > PAUSE_SECS {
@@ -97,13 +135,20 @@ impl State {
             return;
         }
         let now = self.edit();
-        let known = std::mem::replace(&mut self.edits.known, (now.reward, now.panels));
+        let known = std::mem::replace(&mut self.edits.known, watched(&self.session));
         self.edits.seen = self.edits.known.clone();
         self.history.record(Edit {
             world: now.world,
             reward: known.0,
             panels: known.1,
-            picture: now.picture,
+            picture: PictureEdit {
+                rewarding: known.2,
+                studio: StudioEdit {
+                    settings: known.3,
+                    ..now.picture.studio
+                },
+                ..now.picture
+            },
         });
     }
 
@@ -133,13 +178,19 @@ impl State {
         images.picture = edit.picture.picture;
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
+        images.rewarding = edit.picture.rewarding;
+        let studio = edit.picture.studio;
+        let is_changed = images.studio.settings != studio.settings;
+        images.studio.settings = studio.settings;
+        images.studio.lineage = studio.lineage;
+        images.studio.node = studio.node;
+        self.studio_taken_back(is_changed);
         self.steering.typed_reward = None;
         self.forget_edits();
     }
 
     /// The comparison as it is now is where edits begin.
     pub(super) fn forget_edits(&mut self) {
-        let steering = &self.session.steering;
-        self.edits = EditWatch::new(&steering.reward, &steering.panels);
+        self.edits = EditWatch::new(&self.session);
     }
 }

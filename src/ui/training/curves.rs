@@ -10,7 +10,7 @@ use crate::ui::steering::scores::chart::{Axis, Chart, Level, Scale, Series, lege
 use crate::ui::tokens::{self, Palette, size};
 use crate::ui::widgets::link;
 
-use super::csv;
+use super::{csv, picture_curves};
 
 /// Between the plots.
 const GAP: f32 = 18.0;
@@ -43,7 +43,7 @@ pub fn header(ui: &mut Ui, state: &State, has_tab: bool) -> Response {
             .training
             .report
             .as_ref()
-            .filter(|r| !r.curve.is_empty())
+            .filter(|r| !r.curve.is_empty() && !state.learns_pictures())
         {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 ui.spacing_mut().item_spacing.x = 14.0;
@@ -64,9 +64,19 @@ pub fn header(ui: &mut Ui, state: &State, has_tab: bool) -> Response {
 pub fn show(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
     let report = state.training.report.as_ref();
-    let Some(report) = report.filter(|r| !r.curve.is_empty()) else {
-        let text =
-            "Losses and distances to the exact posteriors are drawn here while a network learns.";
+    let report = report.filter(|r| !r.curve.is_empty());
+    let plots = if state.learns_pictures() {
+        let report = state.picture_run().filter(|r| !r.curve.is_empty());
+        report.map(|r| (picture_curves::panels(r, palette), r.goal.steps()))
+    } else {
+        report.map(|r| (panels(r, palette), r.goal.steps()))
+    };
+    let Some((plots, steps)) = plots else {
+        let text = if state.learns_pictures() {
+            "Losses and what the pictures amount to are drawn here while a network learns."
+        } else {
+            "Losses and distances to the exact posteriors are drawn here while a network learns."
+        };
         let text = RichText::new(text).color(palette.text_quiet);
         ui.add_space(6.0);
         ui.add(egui::Label::new(text).wrap());
@@ -86,25 +96,30 @@ pub fn show(ui: &mut Ui, state: &State) {
     };
     let first = Rect::from_min_size(room.min, size);
     let places = [first, first.translate(second)];
-    let plots = if report.goal.tuning().is_some() {
-        [errors(report, palette), target_distances(report, palette)]
-    } else {
-        [losses(report, palette), distances(report, palette)]
-    };
     for (plot, place) in plots.iter().zip(places) {
         let builder = egui::UiBuilder::new().max_rect(place).id_salt(plot.title);
         let mut ui = ui.new_child(builder);
-        plot.show(&mut ui, report.goal.steps());
+        plot.show(&mut ui, steps);
     }
     ui.advance_cursor_after_rect(room);
 }
 
-struct Panel {
-    title: &'static str,
-    hover: &'static str,
-    series: Vec<Series>,
-    floor: Vec<[f64; 2]>,
-    levels: Vec<Level>,
+fn panels(report: &TrainReport, palette: &Palette) -> [Panel; 2] {
+    if report.goal.tuning().is_some() {
+        [errors(report, palette), target_distances(report, palette)]
+    } else {
+        [losses(report, palette), distances(report, palette)]
+    }
+}
+
+/// One plot.
+pub(super) struct Panel {
+    pub title: &'static str,
+    pub hover: &'static str,
+    pub scale: Scale,
+    pub series: Vec<Series>,
+    pub floor: Vec<[f64; 2]>,
+    pub levels: Vec<Level>,
 }
 
 impl Panel {
@@ -143,7 +158,7 @@ impl Panel {
             name: self.title,
             height,
             x: axis(Scale::Linear, Some((begin, end)), "step"),
-            y: axis(Scale::Log, None, ""),
+            y: axis(self.scale, None, ""),
             series: &self.series,
             floor: self.floor.clone(),
             levels: &self.levels,
@@ -172,7 +187,7 @@ fn points(report: &TrainReport, value: impl Fn(&TrainPoint) -> Option<f64>) -> V
         .collect()
 }
 
-fn series(name: &str, color: Color32, dashed: bool, points: Vec<[f64; 2]>) -> Series {
+pub(super) fn series(name: &str, color: Color32, dashed: bool, points: Vec<[f64; 2]>) -> Series {
     Series {
         name: name.to_owned(),
         color,
@@ -210,6 +225,7 @@ fn losses(report: &TrainReport, palette: &Palette) -> Panel {
     Panel {
         title: "Losses, mean squared error",
         hover: "Of velocities, and of jumps against what they must agree with. Dashed: on items that no step sees.",
+        scale: Scale::Log,
         series: vec![
             series(
                 "velocities",
@@ -245,6 +261,7 @@ fn distances(report: &TrainReport, palette: &Palette) -> Panel {
     Panel {
         title: "Distance to exact posteriors, sliced W2 in sd",
         hover: "Mean over nine states at t = 0.2, 0.5 and 0.8, 512 draws each, in the world's standard deviations. The grey floor is the distance of two exact samples.",
+        scale: Scale::Log,
         series: vec![
             series(
                 "one call",
@@ -273,6 +290,7 @@ fn errors(report: &TrainReport, palette: &Palette) -> Panel {
     Panel {
         title: "Error, mean squared",
         hover: "Of the tuned drift against its target. Most of it is the noise of the draws, which stays.",
+        scale: Scale::Log,
         series: vec![series(
             "error",
             palette.learned,
@@ -295,6 +313,7 @@ fn target_distances(report: &TrainReport, palette: &Palette) -> Panel {
     Panel {
         title: "Distance to the tilted target, sliced W2",
         hover: "Of 1,024 samples by 40 steps, world units. The lines are the same noise with the velocity as it was, and steered at inference; the grey floor is the distance of two exact samples.",
+        scale: Scale::Log,
         series: vec![series(
             "tuned",
             palette.learned,

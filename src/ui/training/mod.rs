@@ -5,6 +5,11 @@
 
 pub mod csv;
 pub mod curves;
+mod picture_curves;
+mod picture_side;
+#[cfg(test)]
+mod picture_tests;
+mod pictures;
 mod plane;
 mod run;
 pub mod side;
@@ -25,6 +30,7 @@ use crate::ui::widgets;
 
 use plane::Side;
 
+pub use pictures::PictureView;
 pub use tuned::Picture;
 
 /// Between the canvases.
@@ -70,13 +76,16 @@ pub fn summary(state: &State) -> String {
     if state.is_training_awaited() {
         return "starting".to_owned();
     }
-    let Some(report) = &state.training.report else {
+    let Some(report) = run::newest(state) else {
         return String::new();
     };
+    if let Some(stage) = report.stage {
+        return stage;
+    }
     let steps = format!(
         "step {} of {}",
-        format::count(report.step),
-        format::count(report.goal.steps())
+        format::count(report.steps.0),
+        format::count(report.steps.1)
     );
     match &report.phase {
         TrainPhase::Running => match report.left {
@@ -85,7 +94,7 @@ pub fn summary(state: &State) -> String {
         },
         TrainPhase::Paused => format!("paused at {steps}"),
         TrainPhase::Stopped => format!("stopped at {steps}"),
-        TrainPhase::Finished => format!("done, {} steps", format::count(report.step)),
+        TrainPhase::Finished => format!("done, {} steps", format::count(report.steps.0)),
         TrainPhase::Failed(_) => format!("failed at {steps}"),
     }
 }
@@ -96,6 +105,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         if widgets::notice(ui, &mut state.notices, place) {
             ui.add_space(4.0);
         }
+    }
+    if state.learns_pictures() {
+        pictures::show(ui, state);
+        return;
     }
     let room = ui.available_rect_before_wrap();
     let (planes, below) = room.split_top_bottom_at_y(room.bottom() - LEGEND);

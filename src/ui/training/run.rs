@@ -1,8 +1,11 @@
 //! The run: how far it is, and what a person can do with it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use eframe::egui::{self, CornerRadius, Margin, ProgressBar, RichText, Stroke, Ui, vec2};
 
-use crate::engine::TrainPhase;
+use crate::engine::{PictureReport, TrainPhase};
 use crate::ui::errands::Pick;
 use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
@@ -29,7 +32,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 /// The run that the last window left.
 fn kept(ui: &mut Ui, state: &mut State) {
-    if state.training.kept.is_none() {
+    if state.training.kept.is_none() || state.learns_pictures() {
         return;
     }
     let palette = tokens::palette(ui);
@@ -56,8 +59,73 @@ fn kept(ui: &mut Ui, state: &mut State) {
     ui.add_space(4.0);
 }
 
+/// What is said of a run, whatever it learns.
+pub struct Shown {
+    /// Where it is.
+    pub phase: TrainPhase,
+    /// What is made before the first step.
+    pub stage: Option<String>,
+    /// Share of the steps that is done.
+    pub fraction: f32,
+    /// Steps done, and steps in all.
+    pub steps: (u64, u64),
+    /// Time left, where it can be told.
+    pub left: Option<Duration>,
+    /// Steps a second; 0 while it is not known.
+    pub rate: f64,
+    /// Threads at work, and the share of the time in which they work.
+    pub pace: (usize, f64),
+}
+
+/// The run of the kind that the workspace shows.
+pub fn shown(state: &State) -> Option<Shown> {
+    if state.learns_pictures() {
+        return of_pictures(state);
+    }
+    of_world(state)
+}
+
+/// The run that goes on, wherever it is shown; else the one that is shown.
+pub fn newest(state: &State) -> Option<Shown> {
+    let runs = |shown: &Shown| shown.phase == TrainPhase::Running;
+    let pictures = state.training.pictures.report.as_ref().map(pictures_shown);
+    let pictures = pictures.filter(runs);
+    pictures
+        .or_else(|| of_world(state).filter(runs))
+        .or_else(|| shown(state))
+}
+
+fn of_world(state: &State) -> Option<Shown> {
+    let report = state.training.report.as_ref()?;
+    Some(Shown {
+        phase: report.phase.clone(),
+        stage: None,
+        fraction: report.fraction(),
+        steps: (report.step, report.goal.steps()),
+        left: report.left,
+        rate: report.rate,
+        pace: report.pace,
+    })
+}
+
+fn of_pictures(state: &State) -> Option<Shown> {
+    state.picture_run().map(pictures_shown)
+}
+
+fn pictures_shown(report: &Arc<PictureReport>) -> Shown {
+    Shown {
+        phase: report.phase.clone(),
+        stage: report.stage.clone(),
+        fraction: report.fraction(),
+        steps: (report.step, report.goal.steps()),
+        left: report.left,
+        rate: report.rate,
+        pace: report.pace,
+    }
+}
+
 fn progress(ui: &mut Ui, state: &State) {
-    let Some(report) = &state.training.report else {
+    let Some(report) = shown(state) else {
         return;
     };
     let palette = tokens::palette(ui);
@@ -70,7 +138,7 @@ fn progress(ui: &mut Ui, state: &State) {
         _ => palette.text_faint,
     };
     ui.add(
-        ProgressBar::new(report.fraction())
+        ProgressBar::new(report.fraction)
             .desired_width(ui.available_width())
             .desired_height(6.0)
             .fill(color),
@@ -78,12 +146,14 @@ fn progress(ui: &mut Ui, state: &State) {
     ui.horizontal(|ui| {
         let steps = format!(
             "step {} of {}",
-            format::count(report.step),
-            format::count(report.goal.steps())
+            format::count(report.steps.0),
+            format::count(report.steps.1)
         );
+        let steps = report.stage.clone().unwrap_or(steps);
         ui.label(small(steps).color(palette.text));
         let right = match (&report.phase, report.left) {
             (TrainPhase::Running, Some(left)) => format::left(left),
+            (TrainPhase::Running, None) if report.stage.is_some() => String::new(),
             (TrainPhase::Running, None) => "starting".to_owned(),
             (TrainPhase::Paused, _) => "paused".to_owned(),
             (TrainPhase::Stopped, _) => "stopped".to_owned(),
@@ -97,7 +167,7 @@ fn progress(ui: &mut Ui, state: &State) {
 }
 
 fn buttons(ui: &mut Ui, state: &mut State) {
-    let phase = state.training.report.as_ref().map(|r| r.phase.clone());
+    let phase = state.run_phase();
     let awaited = state.is_training_awaited();
     ui.horizontal(|ui| {
         let half = (ui.available_width() - ui.spacing().item_spacing.x) / 2.0;
@@ -126,11 +196,12 @@ fn buttons(ui: &mut Ui, state: &mut State) {
                 }
             }
             _ => {
-                if button(
-                    ui,
-                    "Start",
-                    "Begin with what is on the canvas; the run before it ends.",
-                ) {
+                let hover = if state.learns_pictures() {
+                    "Begin with what is chosen below; the run before it ends."
+                } else {
+                    "Begin with what is on the canvas; the run before it ends."
+                };
+                if button(ui, "Start", hover) {
                     state.start_training();
                 }
             }
@@ -140,7 +211,8 @@ fn buttons(ui: &mut Ui, state: &mut State) {
 
 /// What was learned, as a file or in the other workspace.
 fn results(ui: &mut Ui, state: &mut State) {
-    if state.snapshot().is_none() {
+    let of_pictures = state.picture_run().is_some_and(|r| r.step > 0);
+    if state.snapshot().is_none() && !of_pictures {
         return;
     }
     ui.horizontal(|ui| {
@@ -156,19 +228,31 @@ fn results(ui: &mut Ui, state: &mut State) {
         {
             state.pick(Pick::SaveModel);
         }
-        let open = ui.add(button("Open in Posterior", 0.6));
-        if open
-            .on_hover_text("Draw with the network as it is now in the Posterior workspace.")
-            .clicked()
-        {
-            state.open_trained();
+        let (name, hover) = if of_pictures {
+            (
+                "Open in Images",
+                "Draw with the network as it is now in the Images workspace.",
+            )
+        } else {
+            (
+                "Open in Posterior",
+                "Draw with the network as it is now in the Posterior workspace.",
+            )
+        };
+        let open = ui.add(button(name, 0.6));
+        if open.on_hover_text(hover).clicked() {
+            if of_pictures {
+                state.open_trained_pictures();
+            } else {
+                state.open_trained();
+            }
         }
     });
 }
 
 fn remarks(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
-    let Some(report) = state.training.report.clone() else {
+    let Some(report) = shown(state) else {
         return;
     };
     let note = |ui: &mut Ui, text: &str| {
@@ -181,7 +265,9 @@ fn remarks(ui: &mut Ui, state: &mut State) {
             state.start_training();
         }
     }
-    if let Some(why) = &report.not_kept {
+    let world = state.training.report.as_ref();
+    let not_kept = world.and_then(|r| r.not_kept.clone());
+    if let Some(why) = not_kept.filter(|_| !state.learns_pictures()) {
         note(ui, &format!("The run is not kept on disk: {why}"));
     }
 }

@@ -11,12 +11,18 @@ use crate::ui::widgets::{
     Slid, check_row, count_slider, key_hint, link, radio_row, section, section_with, slider_row,
 };
 
-use super::{run, tuned};
+use super::{picture_side, run, tuned};
 
 /// Shows the sections.
 pub fn show(ui: &mut Ui, state: &mut State) {
     run::show(ui, state);
     learns(ui, state);
+    if state.learns_pictures() {
+        picture_side::show(ui, state);
+        share(ui, state);
+        seeds(ui, state);
+        return;
+    }
     if state.seeks_reward() {
         tuned::side(ui, state);
         share(ui, state);
@@ -67,6 +73,16 @@ fn learns(ui: &mut Ui, state: &mut State) {
                 TrainFor::Reward,
                 "A reward",
                 "A copy of the checkpoint's velocity is tuned until its samples follow the reward; the checkpoint stays as it is.",
+            ),
+            (
+                TrainFor::Folder,
+                "The pictures of a folder",
+                "A network that draws what any half-formed picture could become.",
+            ),
+            (
+                TrainFor::PictureReward,
+                "A reward of pictures",
+                "A copy of the velocity of the Images workspace's map is tuned until its pictures follow the reward; the map stays as it is.",
             ),
         ] {
             if radio_row(ui, *chosen == learns, true, name, "")
@@ -120,6 +136,11 @@ fn loss(ui: &mut Ui, state: &mut State) {
                 "Eulerian: a jump changes along the velocity as it must.",
             ),
             (
+                TrainLoss::Lagrangian,
+                "The velocity at their end (LSD)",
+                "Lagrangian: the end of a jump moves as the velocity there says.",
+            ),
+            (
                 TrainLoss::Semigroup,
                 "Two shorter jumps (PSD)",
                 "Semigroup: a jump ends where two shorter ones end.",
@@ -137,7 +158,7 @@ fn loss(ui: &mut Ui, state: &mut State) {
 
 /// How much of the processor training may take.
 fn share(ui: &mut Ui, state: &mut State) {
-    let pace = state.training.report.as_ref().map(|report| report.pace);
+    let pace = run::shown(state).map(|shown| shown.pace);
     let State {
         session,
         arrows_taken,
@@ -218,7 +239,7 @@ fn shown(ui: &mut Ui, state: &mut State) {
 fn seeds(ui: &mut Ui, state: &mut State) {
     let keys = keys_of(ui.ctx(), Action::Redraw);
     // Samples of a tuned velocity have their noise for good, so that they move as it learns.
-    let has_draws = !state.seeks_reward();
+    let has_draws = !state.seeks_reward() && !state.learns_pictures();
     let mut again = false;
     let right = |ui: &mut Ui| {
         if !has_draws {
@@ -260,6 +281,11 @@ fn seed(ui: &mut Ui, name: &str, seed: &mut u64) {
 
 /// The rate of a run, for the status line.
 pub fn rate(state: &State) -> Option<String> {
-    let report = state.training.report.as_ref()?;
-    (report.rate > 0.0).then(|| format!("{} steps/s", format::count(report.rate.round() as u64)))
+    let rate = run::newest(state)?.rate;
+    match rate {
+        rate if rate <= 0.0 => None,
+        // Networks of pictures take a second and more for a step.
+        rate if rate < 10.0 => Some(format!("{} steps/s", format::fixed(rate, 1))),
+        rate => Some(format!("{} steps/s", format::count(rate.round() as u64))),
+    }
 }

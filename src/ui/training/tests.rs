@@ -15,7 +15,7 @@ use crate::ui::tokens;
 
 use super::{curves, header, show, side};
 
-type Window = Harness<'static, State>;
+pub(super) type Window = Harness<'static, State>;
 
 fn session() -> Session {
     Session {
@@ -32,7 +32,7 @@ fn session() -> Session {
     }
 }
 
-fn window_of(fill_in: impl FnOnce(&mut State)) -> Window {
+pub(super) fn window_of(fill_in: impl FnOnce(&mut State)) -> Window {
     let ctx = egui::Context::default();
     tokens::install(&ctx);
     let mut state = State::new(&ctx, None, session(), None);
@@ -65,7 +65,7 @@ fn window() -> Window {
     window_of(|_| {})
 }
 
-fn wait(window: &mut Window, what: &str, is: impl Fn(&State) -> bool) {
+pub(super) fn wait(window: &mut Window, what: &str, is: impl Fn(&State) -> bool) {
     let begun = Instant::now();
     while !is(window.state()) {
         assert!(
@@ -86,7 +86,7 @@ fn step(state: &State) -> u64 {
     state.training.report.as_ref().map_or(0, |r| r.step)
 }
 
-fn click(window: &mut Window, label: &str) {
+pub(super) fn click(window: &mut Window, label: &str) {
     window.get_by_label(label).click();
     window.run_steps(2);
 }

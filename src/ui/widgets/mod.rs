@@ -6,6 +6,7 @@ mod count;
 mod notice;
 mod rows;
 mod slider;
+mod strength;
 
 pub use badge::{Badge, badge};
 pub use choice::{check_row, radio_row};
@@ -13,3 +14,4 @@ pub use count::count_slider;
 pub use notice::{close_button, notice};
 pub use rows::{copy_link, key_hint, link, section, section_with, slider_row, value_row};
 pub use slider::{LogScale, Slid, slider};
+pub use strength::{strength_row, two_digits};

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
+use burn::tensor::{DType, Device};
+
 use crate::model::simd::{Buffer, Packed};
-use crate::model::{DitConfig, GUIDANCE, Weight};
+use crate::model::{Dit, DitConfig, GUIDANCE, Weight};
 
 /// Numbers to a cache line; rows of weights start on one.
 const LINE: usize = 16;
@@ -95,6 +97,19 @@ impl FlatLayout {
                 .collect(),
         };
         self.places.iter().map(of).collect()
+    }
+
+    /// The network of a flat buffer, on the processor through burn: what is written to files.
+    pub(crate) fn network(&self, config: &DitConfig, flat: &[f32]) -> Dit {
+        let scattered = self.scatter(flat).into_iter();
+        let mut named: HashMap<String, Vec<f32>> = scattered.map(|w| (w.name, w.values)).collect();
+        // What the layout does not have are the positions, which are constants.
+        let mut read = |name: &str, _: &[usize]| {
+            let own = named.remove(name);
+            Ok::<_, std::convert::Infallible>(own.unwrap_or_else(|| config.positions()))
+        };
+        let Ok(dit) = Dit::read(config, &Device::flex(), DType::F32, &mut read);
+        dit
     }
 
     fn place(&self, name: &str) -> &Place {

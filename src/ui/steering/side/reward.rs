@@ -11,7 +11,7 @@ use crate::ui::steering::reward::kinds::{
     EXPRESSION, Field, KINDS, Kind, body_of, from_body, from_numbers, kind_of, numbers_of,
 };
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{LogScale, Slid, link, section, slider};
+use crate::ui::widgets::{LogScale, Slid, link, section, slider, two_digits};
 
 /// The slider of the strength: 0 at its very left, then from the least to the most.
 const STRENGTH: (f64, f64) = (0.02, 20.0);
@@ -259,21 +259,6 @@ fn strength(ui: &mut Ui, state: &mut State) {
     }
 }
 
-/// Two leading digits; 1 is rested on.
-fn two_digits(value: f64) -> f64 {
-    if (value - 1.0).abs() < 0.06 {
-        return 1.0;
-    }
-    let unit = 10f64.powf(value.abs().max(1e-9).log10().floor() - 1.0);
-    let digits = (value / unit).round();
-    if unit < 1.0 {
-        // Dividing keeps 0.3 from being 0.30000000000000004.
-        digits / (1.0 / unit).round()
-    } else {
-        digits * unit
-    }
-}
-
 /// Why there is no exact target, where there is none.
 fn no_target(ui: &mut Ui, state: &State) {
     let Some(runs) = &state.steering.runs else {
@@ -286,18 +271,5 @@ fn no_target(ui: &mut Ui, state: &State) {
         let text = format!("No exact target to compare with: {reason}");
         let text = RichText::new(text).size(size::SMALL).color(note);
         ui.add(egui::Label::new(text).wrap());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strengths_are_short_numbers() {
-        for (value, short) in [(0.3141, 0.31), (1.02, 1.0), (12.34, 12.0), (0.0234, 0.023)] {
-            assert!((two_digits(value) - short).abs() < 1e-12, "{value}");
-        }
-        assert_eq!(two_digits(0.298).to_string(), "0.3");
     }
 }

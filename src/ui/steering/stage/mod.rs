@@ -1,6 +1,6 @@
 //! The comparison: one method a panel, all with the same view and the same clock.
 
-mod fields;
+pub mod fields;
 mod header;
 mod layers;
 mod lens;

@@ -1,0 +1,95 @@
+//! The list of everything that can be rewarded.
+
+use eframe::egui::{Button, ComboBox, RichText, Role, Ui, WidgetInfo, vec2};
+
+use crate::reward::picture::{PictureKind, PictureReward, PictureTerm};
+use crate::session::{FreePart, StoredPicture, StoredReference};
+use crate::ui::state::State;
+use crate::ui::tokens::{self, size};
+
+/// Width of the list, and of the names in it.
+const LIST: f32 = 500.0;
+const NAMES: f32 = 136.0;
+
+/// Shows the list while it is open.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    let full = state.session.images.rewarding.reward.terms().len() >= PictureReward::MAX_TERMS;
+    let empty = state.session.images.rewarding.reward.is_empty();
+    let text = if empty { "Add a reward" } else { "Add another" };
+    let quiet = tokens::palette(ui).text_quiet;
+    let width = ui.available_width();
+    let mut chosen = None;
+    ui.add_enabled_ui(!full, |ui| {
+        let combo = ComboBox::from_id_salt("add reward")
+            .width(width)
+            .selected_text(RichText::new(text).color(quiet))
+            .show_ui(ui, |ui| {
+                ui.set_min_width(LIST);
+                ui.spacing_mut().item_spacing.y = 1.0;
+                for kind in PictureKind::ALL {
+                    if entry(ui, kind, missing(state, kind)) {
+                        chosen = Some(kind);
+                    }
+                }
+            });
+        combo
+            .response
+            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, !full, "Add a reward"));
+    });
+    if let Some(kind) = chosen {
+        let term = match kind.usual() {
+            // Of the picture's own class, where it has one.
+            PictureTerm::Class(_) => PictureTerm::Class(state.session.images.class.unwrap_or(0)),
+            other => other,
+        };
+        let reference = behind(state);
+        state.session.images.rewarding.add(term, reference);
+    }
+}
+
+/// The picture behind `x_t`, as a reference.
+pub fn behind(state: &State) -> Option<StoredReference> {
+    let [c, h, _] = state.images.view.shape();
+    let picture = StoredPicture::from_bytes(c as u32, h as u32, &state.clean_bytes())?;
+    Some(StoredReference {
+        picture,
+        from: "the picture behind x_t".to_owned(),
+        free: FreePart::default(),
+    })
+}
+
+/// Why a kind cannot be rewarded here, if it cannot.
+fn missing(state: &State, kind: &PictureKind) -> Option<&'static str> {
+    let drawn = state.images.view.drawn.as_ref();
+    let judged = drawn.is_none_or(|drawn| drawn.figures.judged.is_some());
+    let grey = state.images.view.shape()[0] == 1;
+    if kind.needs.colour && grey {
+        Some("These pictures are grey.")
+    } else if kind.needs.judge && !judged {
+        Some("There is no classifier for these pictures.")
+    } else {
+        None
+    }
+}
+
+/// One kind: its name, what it rewards. Whether it was chosen.
+fn entry(ui: &mut Ui, kind: &PictureKind, missing: Option<&str>) -> bool {
+    let palette = tokens::palette(ui);
+    let mut hover = format!("{}.", kind.unit);
+    if !kind.gradient {
+        hover += " It has no gradient: it can be searched with, not followed.";
+    }
+    ui.horizontal(|ui| {
+        let button = Button::selectable(false, kind.title).min_size(vec2(NAMES, 0.0));
+        let response = ui
+            .add_enabled(missing.is_none(), button)
+            .on_hover_text(hover)
+            .on_disabled_hover_text(missing.unwrap_or_default());
+        let what = RichText::new(kind.what)
+            .size(size::SMALL)
+            .color(palette.text_quiet);
+        ui.add_enabled(missing.is_none(), eframe::egui::Label::new(what).truncate());
+        response.clicked()
+    })
+    .inner
+}

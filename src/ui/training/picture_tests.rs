@@ -1,0 +1,78 @@
+//! Learning pictures in the window, by role and label.
+
+use egui_kittest::kittest::Queryable as _;
+
+use super::tests::{click, wait, window_of};
+use crate::engine::TrainPhase;
+use crate::session::{TrainFor, Workspace};
+
+fn pictures(folder: &std::path::Path) {
+    for (class, shade) in [("bright", 220), ("dark", 60)] {
+        let of = folder.join(class);
+        std::fs::create_dir_all(&of).unwrap();
+        for k in 0..4 {
+            let picture = image::GrayImage::from_pixel(28, 28, image::Luma([shade + 4 * k]));
+            picture.save(of.join(format!("{k}.png"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_learned_and_opened_in_images() {
+    let folder = tempfile::tempdir().unwrap();
+    pictures(folder.path());
+    let own = tempfile::tempdir().unwrap();
+    let kept_in = own.path().to_owned();
+    let mut window = window_of(|state| {
+        state.keep_files_in(Some(kept_in));
+        state.session.training.folder_batch = 8;
+        state.session.training.folder_steps = 4;
+    });
+    click(&mut window, "The pictures of a folder");
+    window.get_by_label("Folder of pictures");
+    window.get_by_label_contains("Choose a folder of pictures and press Start");
+    click(&mut window, "Start");
+    window.get_by_label_contains("Choose a folder of pictures first");
+    let chosen = folder.path().to_owned();
+    window.state_mut().open_file(chosen);
+    window.run_steps(2);
+    click(&mut window, "Start");
+    wait(&mut window, "the end of the run", |s| {
+        s.run_phase() == Some(TrainPhase::Finished)
+    });
+    assert_eq!(window.get_all_by_label("36 pictures").count(), 2);
+    window.get_by_label("Save as…");
+    click(&mut window, "Open in Images");
+    wait(&mut window, "the map", |s| {
+        s.session.workspace == Workspace::Images && s.images.model.is_some()
+    });
+    let model = window.state().images.model.clone().unwrap();
+    assert_eq!(model.card.classes, ["bright", "dark"]);
+    assert!(model.path.as_ref().unwrap().starts_with(own.path()));
+}
+
+#[test]
+fn a_reward_of_pictures_says_what_is_wrong_and_what_is_missing() {
+    let mut window = window_of(|state| {
+        state.session.training.learns = TrainFor::PictureReward;
+        "class:0@".clone_into(&mut state.session.training.picture_reward);
+    });
+    window.get_by_label("Reward of pictures");
+    let kinds = window.query_all_by_label("Stroke thickness").count();
+    assert_eq!(kinds, 1);
+    click(&mut window, "Stroke thickness");
+    assert_eq!(
+        window.state().session.training.picture_reward,
+        "thickness@2"
+    );
+    if window.state().tunable_images().is_err() && !window.state().images.is_loading() {
+        click(&mut window, "Start");
+        assert!(
+            window
+                .get_all_by_label_contains("There is no map of pictures")
+                .count()
+                > 0
+        );
+        assert!(window.state().picture_run().is_none());
+    }
+}

@@ -1,0 +1,220 @@
+//! Rewards in the Images workspace by role, label and key, with a small network that was never trained.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::{NodeT as _, Queryable as _};
+
+use burn::tensor::Device;
+use foresight::checkpoint::{FORMAT, ImageCard, write_image_map};
+use foresight::model::{Dit, DitConfig};
+use foresight::session::{CheckpointRef, Images, Rewarding, Session, WallOrder, Workspace};
+use foresight::ui::{App, AppOptions};
+
+type Window = Harness<'static, App>;
+
+/// A folder with a map of digits that knows nothing.
+fn map() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("tiny.safetensors");
+    let config = DitConfig {
+        hidden_size: 24,
+        depth: 2,
+        num_heads: 2,
+        encoder_depth: 1,
+        ..DitConfig::digits()
+    };
+    let net = Dit::init(&config, 1, &Device::flex()).expect("a sound shape");
+    let card = ImageCard {
+        format: FORMAT,
+        model: config,
+        classes: (0..10).map(|digit| digit.to_string()).collect(),
+        data: "nothing".into(),
+        recipe: serde_json::Value::Null,
+        seed: 1,
+        steps: 0,
+        code_version: "0".into(),
+        licence: "none".into(),
+        hours: None,
+        hardware: None,
+        figures: std::collections::BTreeMap::new(),
+        tuned: None,
+    };
+    write_image_map(&path, &card, &net).expect("a file for the test");
+    (folder, path)
+}
+
+/// A window at rest with the map and a reward.
+fn settled(map: &Path, reward: &str) -> Window {
+    let session = Session {
+        workspace: Workspace::Images,
+        images: Images {
+            checkpoint: CheckpointRef::File(map.to_owned()),
+            draws: 16,
+            rewarding: Rewarding {
+                reward: reward.parse().expect("a sound reward"),
+                ..Rewarding::default()
+            },
+            ..Images::default()
+        },
+        ..Session::default()
+    };
+    let mut window = Harness::builder()
+        .with_size(vec2(1280.0, 1400.0))
+        .with_step_dt(1.0 / 60.0)
+        .build_eframe(|cc| App::new(cc, AppOptions::for_session(session)));
+    window.run_steps(4);
+    settle(&mut window);
+    window
+}
+
+fn wait_until(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) {
+    let begun = Instant::now();
+    while !done(window) {
+        assert!(begun.elapsed().as_secs() < 300, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.step();
+    }
+}
+
+fn settle(window: &mut Window) {
+    wait_until(window, "no rest", |window| window.state().is_settled());
+    window.run_steps(2);
+}
+
+fn images(window: &Window) -> &Images {
+    &window.state().session().images
+}
+
+fn reward(window: &Window) -> String {
+    images(window).rewarding.reward.to_string()
+}
+
+fn has_text(window: &Window, text: &str) -> bool {
+    window.query_all_by_label_contains(text).next().is_some()
+}
+
+fn click(window: &mut Window, role: Role, name: &str) {
+    window.get_by_role_and_label(role, name).click_accesskit();
+    window.run_steps(3);
+}
+
+fn undo(window: &mut Window) {
+    window.key_press_modifiers(Modifiers::COMMAND, Key::Z);
+    window.run_steps(3);
+}
+
+#[test]
+fn a_reward_is_scored_over_the_wall_and_every_control_has_a_name() {
+    let (_folder, path) = map();
+    let window = settled(&path, "class:3@2 + thickness - brightness@0.5");
+    assert!(has_text(&window, "Reward of 16 draws, "));
+    for text in ["value", "draws in effect", "typical"] {
+        assert!(has_text(&window, text), "{text}");
+    }
+    window.get_by_label("Strength of Class");
+    window.get_by_label("Remove Stroke thickness");
+    window.check_accessibility();
+}
+
+#[test]
+fn terms_are_added_weighed_turned_round_taken_out_and_taken_back() {
+    let (_folder, path) = map();
+    let mut window = settled(&path, "none");
+    click(&mut window, Role::ComboBox, "Add a reward");
+    window.get_by_label("Brightness").click_accesskit();
+    window.run_steps(3);
+    assert_eq!(reward(&window), "brightness");
+    wait_until(&mut window, "no scores", |window| {
+        has_text(window, "Reward of 16 draws, ")
+    });
+    let before = window.state().session().images.seed;
+    // Long enough for the edit to be a step of undo.
+    window.run_steps(90);
+    click(&mut window, Role::CheckBox, "Less of Brightness");
+    assert_eq!(reward(&window), "-brightness");
+    window.get_by_label("Strength of Brightness").focus();
+    window.run_steps(2);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(3);
+    let stronger = images(&window).rewarding.reward.terms()[0].strength;
+    assert!(stronger > 1.0, "{stronger}");
+    window.run_steps(90);
+    click(&mut window, Role::Button, "Remove Brightness");
+    assert_eq!(reward(&window), "none");
+    window.run_steps(90);
+    assert!(!has_text(&window, "Reward of 16 draws, "));
+    undo(&mut window);
+    assert!(reward(&window).starts_with("-brightness@"));
+    undo(&mut window);
+    assert_eq!(reward(&window), "brightness");
+    undo(&mut window);
+    assert_eq!(reward(&window), "none");
+    assert_eq!(images(&window).seed, before);
+    settle(&mut window);
+}
+
+#[test]
+fn the_wall_stands_by_reward() {
+    let (_folder, path) = map();
+    let mut window = settled(&path, "brightness");
+    window.get_by_label("by reward").click_accesskit();
+    window.run_steps(3);
+    assert_eq!(images(&window).order, WallOrder::Reward);
+    window.get_by_label("Wall of 16 pictures").focus();
+    window.run_steps(3);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(3);
+    let best = images(&window).selected.expect("one is selected");
+    let text = |window: &Window| {
+        let wall = window.get_by_label("Wall of 16 pictures");
+        wall.accesskit_node().value().unwrap_or_default()
+    };
+    let first = text(&window);
+    assert!(first.contains(&format!("noise {best}")), "{first}");
+    let score = |text: &str| -> f64 {
+        let (_, score) = text.rsplit_once("reward ").expect("a reward");
+        score.replace('\u{2212}', "-").parse().expect("a number")
+    };
+    for _ in 0..15 {
+        let here = score(&text(&window));
+        window.key_press(Key::ArrowRight);
+        window.run_steps(2);
+        assert!(score(&text(&window)) <= here);
+    }
+}
+
+#[test]
+fn a_reference_is_the_picture_behind_the_state_or_a_draw() {
+    let (_folder, path) = map();
+    let mut window = settled(&path, "none");
+    click(&mut window, Role::ComboBox, "Add a reward");
+    window.get_by_label("Keep a part").click_accesskit();
+    window.run_steps(3);
+    assert_eq!(reward(&window), "masked:1");
+    let first = images(&window).rewarding.references[0].clone();
+    assert_eq!(first.from, "the picture behind x_t");
+    settle(&mut window);
+    assert!(has_text(&window, "Reward of 16 draws, "));
+    window.get_by_label("Wall of 16 pictures").focus();
+    window.run_steps(3);
+    window.key_press(Key::ArrowRight);
+    window.run_steps(3);
+    click(&mut window, Role::Button, "selected");
+    let now = &images(&window).rewarding.references;
+    assert_eq!(now.len(), 1);
+    assert_eq!(now[0].from, "draw 0 at t = 0.300");
+    settle(&mut window);
+    window.check_accessibility();
+}
+
+#[test]
+fn a_reward_that_cannot_be_is_said_and_the_wall_stays() {
+    let (_folder, path) = map();
+    let window = settled(&path, "brightness + similar:3");
+    assert!(has_text(&window, "needs reference picture 3"));
+    window.get_by_label("Wall of 16 pictures");
+    assert!(!has_text(&window, "Reward of 16 draws, "));
+}

@@ -130,7 +130,9 @@ fn embeddings(path: &Path, width: usize) -> Result<Vec<f32>, String> {
         if !length.is_finite() || length == 0.0 {
             return Err(wrong("an embedding has no direction".into()));
         }
-        embedding.iter_mut().for_each(|v| *v /= length);
+        for v in embedding {
+            *v /= length;
+        }
     }
     Ok(numbers)
 }

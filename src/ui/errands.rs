@@ -122,7 +122,16 @@ impl Errands {
                 Pick::Open => dialog
                     .add_filter(
                         "Foresight files",
-                        &["safetensors", "pt", "pth", "ron", "csv", "png", "jpg", "jpeg"],
+                        &[
+                            "safetensors",
+                            "pt",
+                            "pth",
+                            "ron",
+                            "csv",
+                            "png",
+                            "jpg",
+                            "jpeg",
+                        ],
                     )
                     .pick_file(),
                 Pick::Checkpoint => dialog

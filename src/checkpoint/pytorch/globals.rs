@@ -36,30 +36,61 @@ impl Global {
     }
 }
 
-/// The type of a storage's elements.
+/// The type of a storage's elements; small, since every value of a pickle may be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Element {
-    /// As safetensors spells it.
-    pub name: &'static str,
-    /// Its size in bytes.
-    pub bytes: u64,
+pub enum Element {
+    F32,
+    F16,
+    Bf16,
+    F64,
+    I64,
+    I32,
+    I16,
+    I8,
+    U8,
+    Bool,
 }
 
 impl Element {
     fn of_storage(class: &str) -> Option<Self> {
-        let (name, bytes) = match class {
-            "FloatStorage" => ("F32", 4),
-            "HalfStorage" => ("F16", 2),
-            "BFloat16Storage" => ("BF16", 2),
-            "DoubleStorage" => ("F64", 8),
-            "LongStorage" => ("I64", 8),
-            "IntStorage" => ("I32", 4),
-            "ShortStorage" => ("I16", 2),
-            "CharStorage" => ("I8", 1),
-            "ByteStorage" => ("U8", 1),
-            "BoolStorage" => ("BOOL", 1),
+        Some(match class {
+            "FloatStorage" => Self::F32,
+            "HalfStorage" => Self::F16,
+            "BFloat16Storage" => Self::Bf16,
+            "DoubleStorage" => Self::F64,
+            "LongStorage" => Self::I64,
+            "IntStorage" => Self::I32,
+            "ShortStorage" => Self::I16,
+            "CharStorage" => Self::I8,
+            "ByteStorage" => Self::U8,
+            "BoolStorage" => Self::Bool,
             _ => return None,
-        };
-        Some(Self { name, bytes })
+        })
+    }
+
+    /// As safetensors spells it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "F32",
+            Self::F16 => "F16",
+            Self::Bf16 => "BF16",
+            Self::F64 => "F64",
+            Self::I64 => "I64",
+            Self::I32 => "I32",
+            Self::I16 => "I16",
+            Self::I8 => "I8",
+            Self::U8 => "U8",
+            Self::Bool => "BOOL",
+        }
+    }
+
+    /// Its size in bytes.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::I8 | Self::U8 | Self::Bool => 1,
+            Self::F16 | Self::Bf16 | Self::I16 => 2,
+            Self::F32 | Self::I32 => 4,
+            Self::F64 | Self::I64 => 8,
+        }
     }
 }

@@ -30,6 +30,9 @@ pub enum Value {
     Node(u32),
 }
 
+/// There may be one for every four bytes of the pickle, in vectors that double.
+const _: () = assert!(size_of::<Value>() <= 16);
+
 /// A value that contains others.
 #[derive(Debug)]
 pub enum Node {

@@ -92,7 +92,7 @@ fn sizes(
     let mut sizes = vec![None; order.len()];
     for storage in pickle.storages() {
         let key = pickle.said(storage.key);
-        let size = (storage.element.bytes, storage.count);
+        let size = (storage.element.bytes(), storage.count);
         let Some(known) = order.get(key).and_then(|i| sizes.get_mut(*i)) else {
             return Err(PyTorchError::damaged(format!(
                 "storage {} is not in the file",

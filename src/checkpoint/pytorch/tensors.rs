@@ -148,11 +148,11 @@ impl Found<'_, '_> {
                 view.offset, view.strides, view.shape, storage.count
             ))
         })?;
-        let width = storage.element.bytes;
+        let width = storage.element.bytes();
         let first = view.offset.min(reach);
         self.tensors.push(TensorEntry {
             name: name.to_owned(),
-            dtype: storage.element.name.to_owned(),
+            dtype: storage.element.name().to_owned(),
             shape: view.shape.clone(),
             // No overflow: the storage lies in the file.
             range: [start + first * width, start + reach * width],
@@ -164,7 +164,7 @@ impl Found<'_, '_> {
     /// The first byte of a storage that has as many bytes as its numbers need.
     fn start(&mut self, storage: &Storage) -> Result<u64, PyTorchError> {
         let key = self.pickle.said(storage.key);
-        let kind = (storage.element.name, storage.count);
+        let kind = (storage.element.name(), storage.count);
         if let Some((name, count, start)) = self.places.get(key) {
             if (*name, *count) == kind {
                 return Ok(*start);
@@ -174,7 +174,7 @@ impl Found<'_, '_> {
                 shown(key)
             )));
         }
-        let bytes = storage.count.checked_mul(storage.element.bytes);
+        let bytes = storage.count.checked_mul(storage.element.bytes());
         let Some(bytes) = bytes else {
             return Err(PyTorchError::damaged(format!(
                 "storage {} claims {} numbers",

@@ -16,6 +16,8 @@ pub fn norm(config: &ClipConfig, device: &Device) -> LayerNorm {
 
 /// Attention, then a small network for each token, each around which the signal may go.
 #[derive(Module, Debug)]
+// The names of the files.
+#[allow(clippy::struct_field_names)]
 pub struct Layer {
     layer_norm1: LayerNorm,
     self_attn: Attention,

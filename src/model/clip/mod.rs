@@ -46,6 +46,8 @@ struct Encoder {
 
 /// Patches, one token for the whole, and the positions of all.
 #[derive(Module, Debug)]
+// The names of the files.
+#[allow(clippy::struct_field_names)]
 struct Embeddings {
     class_embedding: Param<Tensor<1>>,
     patch_embedding: Conv2d,

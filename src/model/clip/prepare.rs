@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 
 /// Of red, green and blue, white being 1.
 const MEANS: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const DEVIATIONS: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const DEVIATIONS: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Pictures `[B, C, H, W]`, grey or colour, -1 black and 1 white, as `[B, 3, size, size]` for the tower.
 pub fn prepared(pictures: Tensor<4>, size: usize) -> Tensor<4> {

@@ -105,8 +105,11 @@ fn the_gradient_to_the_picture_is_that_of_central_differences() {
         let x = pictures(1000, case.shape, &device).require_grad();
         let embedding = network(&case, &device).embed(x.clone());
         let [batch, width] = embedding.dims();
-        let weight = numbers(1003, batch * width).iter().map(|v| *v as f32);
-        let data = TensorData::new(weight.collect::<Vec<_>>(), [batch, width]);
+        let weight: Vec<f32> = numbers(1003, batch * width)
+            .into_iter()
+            .map(|v| v as f32)
+            .collect();
+        let data = TensorData::new(weight, [batch, width]);
         let sum = (embedding * Tensor::<2>::from_data(data, &device)).sum();
         let gradient = x.grad(&sum.backward()).unwrap().into_data();
         let gradient: Vec<f32> = gradient.try_to_vec().unwrap();

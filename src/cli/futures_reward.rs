@@ -27,6 +27,10 @@ pub struct RewardOptions {
     pub free: FreePart,
 }
 
+/// The part of a name.
+///
+/// # Errors
+/// Naming the parts that there are.
 pub(super) fn parse_free(text: &str) -> Result<FreePart, String> {
     Ok(match text {
         "lower" => FreePart::Lower,

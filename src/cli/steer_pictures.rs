@@ -9,7 +9,7 @@ use super::futures_reward::RewardOptions;
 use super::pictures::{OpenMap, advance, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
-    Labels, Mean, PicturesReport, Second, Side, check_out, print, write,
+    Average, Labels, PicturesReport, Second, Side, check_out, print, write,
 };
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
@@ -174,7 +174,7 @@ pub(super) fn steer_pictures(
         ));
     }
     let side = |run: &ImageRun, seconds: f64| Side {
-        reward: Mean::of(&run.rewards),
+        reward: Average::of(&run.rewards),
         second: Second::of(
             &reward,
             &run.pictures,
@@ -214,7 +214,7 @@ pub(super) fn steer_pictures(
         plan: &plan,
         base: side(&base, base_seconds),
         steered: side(&steered, seconds),
-        gain: Mean::of(&gains),
+        gain: Average::of(&gains),
         published_cost_per_picture: plan.published_cost(),
         device: if device == Some(DeviceArg::Shared) {
             "shared"
@@ -246,7 +246,7 @@ fn labels(card: &ClassifierCard, judge: &ImageJudge, pictures: &[f32]) -> Labels
     let shares = judged.label_shares().into_iter().enumerate();
     Labels {
         shares: shares.map(|(k, share)| (name(k), share)).collect(),
-        confidence: Mean::of(&judged.best().map(|(_, p)| f64::from(p)).collect::<Vec<_>>()),
+        confidence: Average::of(&judged.best().map(|(_, p)| f64::from(p)).collect::<Vec<_>>()),
     }
 }
 

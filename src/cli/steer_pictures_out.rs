@@ -19,14 +19,14 @@ use crate::steer::images::{ImagePlan, ImageRun};
 
 /// A mean and its standard error; both null where nothing finite was counted.
 #[derive(Debug, Clone, Copy, Serialize)]
-pub(super) struct Mean {
+pub(super) struct Average {
     pub mean: f64,
     pub standard_error: f64,
     /// Values that are finite.
     pub count: usize,
 }
 
-impl Mean {
+impl Average {
     pub fn of(values: &[f64]) -> Self {
         let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         let n = finite.len() as f64;
@@ -46,7 +46,7 @@ pub(super) struct Labels {
     /// Name and share of each class, as the likeliest one.
     pub shares: Vec<(String, f64)>,
     /// Probability of the likeliest class.
-    pub confidence: Mean,
+    pub confidence: Average,
 }
 
 /// A score that the reward does not know; more is better.
@@ -55,7 +55,7 @@ pub(super) struct Second {
     pub name: &'static str,
     pub what: &'static str,
     #[serde(flatten)]
-    pub mean: Mean,
+    pub mean: Average,
     pub scores: Vec<f32>,
 }
 
@@ -73,7 +73,7 @@ impl Second {
         Self {
             name: kind.name(),
             what: kind.what(),
-            mean: Mean::of(&values),
+            mean: Average::of(&values),
             scores,
         }
     }
@@ -82,7 +82,7 @@ impl Second {
 /// One of the two runs.
 #[derive(Debug, Serialize)]
 pub(super) struct Side {
-    pub reward: Mean,
+    pub reward: Average,
     pub second: Second,
     pub labels: Option<Labels>,
     pub counters: Counters,
@@ -112,7 +112,7 @@ pub(super) struct PicturesReport<'a> {
     pub base: Side,
     pub steered: Side,
     /// Reward of each picture over that of the same noise unsteered.
-    pub gain: Mean,
+    pub gain: Average,
     /// Evaluations a picture as the papers count them.
     pub published_cost_per_picture: Option<u64>,
     pub device: &'static str,
@@ -280,7 +280,7 @@ pub(super) fn print(report: &PicturesReport<'_>) {
         .zip(&base.scores)
         .map(|(steered, base)| f64::from(steered - base))
         .collect();
-    let fell = Mean::of(&differences);
+    let fell = Average::of(&differences);
     say!(
         "  second   {}: {:.3} +- {:.3} before, {:.3} +- {:.3} steered",
         steered.name,
@@ -300,11 +300,11 @@ mod tests {
 
     #[test]
     fn a_mean_leaves_out_what_is_no_number_and_says_how_sure_it_is() {
-        let mean = Mean::of(&[1.0, 3.0, f64::NAN]);
+        let mean = Average::of(&[1.0, 3.0, f64::NAN]);
         assert_eq!((mean.mean, mean.count), (2.0, 2));
         // Standard deviation sqrt(2) over sqrt(2).
         assert!((mean.standard_error - 1.0).abs() < 1e-12);
-        assert!(Mean::of(&[]).mean.is_nan());
+        assert!(Average::of(&[]).mean.is_nan());
     }
 
     #[test]

@@ -168,8 +168,7 @@ impl ImagePlan {
         match self.method {
             Method::MfmG | Method::MfmGf | Method::MfmMix => k * (1 + n) + 2 * n * late,
             Method::Dps | Method::Lgd => 3 * k,
-            Method::Search => k * n,
-            Method::BestOfN | Method::SoftBestOfN => k * n,
+            Method::Search | Method::BestOfN | Method::SoftBestOfN => k * n,
             _ => k,
         }
     }

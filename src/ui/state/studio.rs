@@ -118,12 +118,11 @@ impl State {
 
     pub(super) fn studio_ended(&mut self, message: Option<String>) {
         self.images.studio.is_stopped = true;
-        match message {
-            Some(message) => self.notices.error(Place::Images, message),
-            None => {
-                let text = "Cancelled. What was reached can be looked at; Start makes the rest.";
-                self.notices.done(Place::Images, text);
-            }
+        if let Some(message) = message {
+            self.notices.error(Place::Images, message);
+        } else {
+            let text = "Cancelled. What was reached can be looked at; Start makes the rest.";
+            self.notices.done(Place::Images, text);
         }
     }
 

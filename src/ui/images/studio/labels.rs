@@ -1,5 +1,7 @@
 //! Left of each row: what it is, its reward and what it cost.
 
+use std::fmt::Write as _;
+
 use eframe::egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Ui, pos2, vec2};
 
 use crate::engine::StudioRun;
@@ -9,7 +11,7 @@ use crate::ui::state::{State, StudioRow};
 use crate::ui::tokens::{self, Palette, size};
 
 /// Width of the labels.
-pub const WIDTH: f32 = 136.0;
+pub const WIDTH: f32 = 142.0;
 /// Height of a line.
 const LINE: f32 = 16.0;
 
@@ -29,9 +31,11 @@ pub fn mean(values: &[f64]) -> Option<(f64, Option<f64>)> {
 /// `2.31 ± 0.20`.
 fn figure(values: &[f64]) -> Option<String> {
     let (mean, error) = mean(values)?;
-    let mean = format::fixed(mean, 2);
+    // As many digits as have room.
+    let decimals = if mean.abs() < 9.95 { 2 } else { 1 };
+    let mean = format::fixed(mean, decimals);
     Some(match error {
-        Some(error) => format!("{mean} ± {}", format::fixed(error, 2)),
+        Some(error) => format!("{mean} ± {}", format::fixed(error, decimals)),
         None => mean,
     })
 }
@@ -67,6 +71,7 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
     );
     let Some(row) = row else { return };
     let mut lines: Vec<(String, FontId, Color32)> = Vec::new();
+    // Writing to a string never fails.
     let mut hover = row.hover.clone();
     if let Some((run, frame)) = state.studio_frame(index) {
         let (text, meaning) = reward(run, frame.t >= 1.0, &frame.values);
@@ -77,13 +82,14 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
             palette.text_quiet,
         ));
         let c = frame.counters;
-        hover.push_str(&format!(
+        let _ = write!(
+            hover,
             "\n{meaning}.\nAsked for until here, all pictures together: {} network forward, {} backward, {} rewards, {} reward gradients.",
             format::count(c.network_forward),
             format::count(c.network_backward),
             format::count(c.reward),
             format::count(c.reward_gradient),
-        ));
+        );
         if let Some(share) = labelled(state, run, frame.t >= 1.0) {
             lines.push((share, FontId::proportional(size::TICK), palette.text_quiet));
         }
@@ -92,7 +98,7 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
             lines.push((text, font, color));
         }
         if let Some(kind) = run.second_kind {
-            hover.push_str(&format!("\n{}: {}", kind.name(), kind.what()));
+            let _ = write!(hover, "\n{}: {}", kind.name(), kind.what());
         }
         if !run.done {
             let text = format!("{:.0} %", 100.0 * run.fraction);
@@ -100,7 +106,7 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
         }
     }
     if let Some(warning) = row.warning {
-        hover.push_str(&format!("\n\nNote: {warning}."));
+        let _ = write!(hover, "\n\nNote: {warning}.");
     }
     let title_color = if index == 0 {
         palette.text_quiet

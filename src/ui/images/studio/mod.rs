@@ -224,7 +224,11 @@ fn empty(ui: &mut Ui, state: &mut State, area: Rect) {
         let text = RichText::new(text).color(palette.text_quiet);
         ui.add(eframe::egui::Label::new(text).wrap());
         ui.add_space(14.0);
-        if ui.button("Start").clicked() {
+        let possible = !state.session.images.rewarding.reward.is_empty();
+        let response = ui
+            .add_enabled(possible, eframe::egui::Button::new("Start"))
+            .on_disabled_hover_text("Add a reward first, at the right.");
+        if response.clicked() {
             state.start_studio();
         }
     });

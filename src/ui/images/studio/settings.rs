@@ -12,7 +12,7 @@ use crate::steer::{Flow, Renormalise};
 use crate::ui::images::{reward, side};
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
-use crate::ui::steering::stage::fields::{choice, named, number, row};
+use crate::ui::steering::stage::fields::{choice, named};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::Slid;
 use crate::ui::widgets::{check_row, count_slider, link, section, slider_row};
@@ -32,6 +32,48 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             selected(ui, state);
             side::map(ui, state);
         });
+}
+
+/// Width of the names.
+const NAMES: f32 = 88.0;
+
+/// A name, and what stands beside it on one line; both say more on hovering.
+fn row(ui: &mut Ui, name: &str, hover: &str, content: impl FnOnce(&mut Ui)) {
+    let quiet = tokens::palette(ui).text_quiet;
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 3.0;
+        let text = RichText::new(name).size(size::SMALL).color(quiet);
+        let label = ui
+            .allocate_ui_with_layout(
+                vec2(NAMES, size::CONTROL),
+                Layout::left_to_right(Align::Center),
+                |ui| {
+                    ui.set_min_width(NAMES);
+                    ui.add(Label::new(text).sense(eframe::egui::Sense::hover()))
+                },
+            )
+            .inner;
+        label.on_hover_text(hover);
+        content(ui);
+    });
+}
+
+/// A number to drag or type.
+fn number<N: eframe::egui::emath::Numeric>(
+    ui: &mut Ui,
+    (name, hover): (&str, &str),
+    value: &mut N,
+    range: std::ops::RangeInclusive<N>,
+    speed: f64,
+) {
+    row(ui, name, hover, |ui| {
+        let mut drag = DragValue::new(value).range(range).speed(speed);
+        if N::INTEGRAL {
+            drag = drag.fixed_decimals(0);
+        }
+        let response = ui.add(drag);
+        named(&response, name, value.to_f64());
+    });
 }
 
 /// Start, or how far it is and Cancel.
@@ -139,8 +181,7 @@ fn method(ui: &mut Ui, state: &mut State) {
     );
     number(
         ui,
-        "Steps",
-        "K, from noise to data.",
+        ("Steps", "K, from noise to data."),
         &mut plan.steps,
         1..=Studio::MAX_STEPS,
         0.2,
@@ -149,8 +190,7 @@ fn method(ui: &mut Ui, state: &mut State) {
         let hover = "N: futures drawn from each state, or finished pictures to choose from.";
         number(
             ui,
-            "Draws",
-            hover,
+            ("Draws", hover),
             &mut plan.draws,
             1..=Studio::MAX_DRAWS,
             0.1,
@@ -158,15 +198,20 @@ fn method(ui: &mut Ui, state: &mut State) {
     }
     if plan.method.card().estimates_a_gradient() {
         let hover = "Factor on the steering part; 1 is the tilt, more over-optimises.";
-        number(ui, "Guidance", hover, &mut plan.guidance, 0.0..=100.0, 0.02);
+        number(
+            ui,
+            ("Guidance", hover),
+            &mut plan.guidance,
+            0.0..=100.0,
+            0.02,
+        );
         size_of_steering(ui, plan);
     }
     if plan.method == crate::steer::Method::MfmMix {
         let hover = "Time at which the mix goes over from gradient-free to gradient.";
         number(
             ui,
-            "Gradient from",
-            hover,
+            ("Gradient from", hover),
             &mut plan.mix_until,
             0.0..=1.0,
             0.01,
@@ -328,7 +373,7 @@ fn selected(ui: &mut Ui, state: &mut State) {
             let wide = vec2(ui.available_width(), size::CONTROL);
             let keys = keys_of(ui.ctx(), Action::Branch);
             if ui
-                .add_enabled(from_state, Button::new(name).min_size(wide))
+                .add_enabled(from_state, Button::new(RichText::new(name).size(size::SMALL)).min_size(wide))
                 .on_hover_text(format!(
                     "A child run that begins exactly here, with the settings as you change them  {keys}"
                 ))
@@ -338,10 +383,12 @@ fn selected(ui: &mut Ui, state: &mut State) {
                 state.branch_from_state();
             }
             let renoise = state.session.images.studio.renoise;
+            let again = format!("Noise it again to t = {renoise:.2}");
+            let again = RichText::new(again).size(size::SMALL);
             if ui
                 .add_enabled(
                     is_ready,
-                    Button::new(format!("Noise it again to t = {renoise:.2}")).min_size(wide),
+                    Button::new(again).min_size(wide),
                 )
                 .on_hover_text("A child run from this picture, half formed: each column with noise of its own")
                 .clicked()

@@ -62,6 +62,8 @@ fn plain_yaml(text: &str) -> Result<Map<String, Value>, String> {
     let mut fields = Map::new();
     // A key whose value is in the lines that follow.
     let mut open: Option<String> = None;
+    // Whether the fields stand below a key.
+    let mut wrapped = false;
     for (number, line) in text.lines().enumerate() {
         let fail = |what: &str| {
             Err(format!(
@@ -87,13 +89,21 @@ fn plain_yaml(text: &str) -> Result<Map<String, Value>, String> {
             return fail("neither a key nor an item");
         };
         let key = key.trim().trim_matches(['"', '\'']).to_owned();
-        if indented && !open.as_deref().is_some_and(|k| WRAPPERS.contains(&k)) {
+        if indented && !wrapped {
             return fail("a value inside another");
         }
         let value = value.trim();
+        if !indented {
+            wrapped = value.is_empty() && WRAPPERS.contains(&&*key);
+            if wrapped {
+                open = None;
+                continue;
+            }
+        }
         if value.is_empty() {
-            if !WRAPPERS.contains(&&*key) {
-                fields.insert(key.clone(), Value::Array(Vec::new()));
+            let twice = fields.insert(key.clone(), Value::Array(Vec::new()));
+            if twice.is_some() {
+                return fail(&format!("{} a second time", shortened(&key, 40)));
             }
             open = Some(key);
             continue;
@@ -112,9 +122,7 @@ fn plain_yaml(text: &str) -> Result<Map<String, Value>, String> {
         let Some(value) = value else {
             return fail("a value that is more than a number or a word");
         };
-        if !indented {
-            open = None;
-        }
+        open = None;
         if fields.insert(key.clone(), value).is_some() {
             return fail(&format!("{} a second time", shortened(&key, 40)));
         }

@@ -7,6 +7,7 @@ macro_rules! say {
         let _ = writeln!(std::io::stdout(), $($text)*);
     }};
 }
+mod aesthetic;
 mod bench;
 mod bench_steer;
 mod bench_train;
@@ -43,6 +44,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::session::ComputeChoice;
 
+pub use aesthetic::AestheticArgs;
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
@@ -128,6 +130,8 @@ pub enum Command {
     Inspect(InspectArgs),
     /// Recompute what a folder of reference numbers holds.
     Parity(ParityArgs),
+    /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
+    Aesthetic(AestheticArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -243,6 +247,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Replay(args) => run_replay(&args),
         Command::Export(args) => run_export(&args),
         Command::Parity(args) => parity::run(&args),
+        Command::Aesthetic(args) => aesthetic::run(&args),
         Command::Inspect(args) if inspect_picture(&args)? => Ok(()),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;

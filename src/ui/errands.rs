@@ -126,11 +126,20 @@ impl Errands {
                 Pick::Open => dialog
                     .add_filter(
                         "Foresight files",
-                        &["safetensors", "ron", "csv", "png", "jpg", "jpeg"],
+                        &[
+                            "safetensors",
+                            "pt",
+                            "pth",
+                            "ron",
+                            "csv",
+                            "png",
+                            "jpg",
+                            "jpeg",
+                        ],
                     )
                     .pick_file(),
                 Pick::Checkpoint => dialog
-                    .add_filter("Checkpoints", &["safetensors"])
+                    .add_filter("Checkpoints", &["safetensors", "pt", "pth"])
                     .pick_file(),
                 Pick::World => dialog
                     .add_filter("Worlds and points", &["ron", "csv"])

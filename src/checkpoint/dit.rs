@@ -1,147 +1,26 @@
-//! Transformers in safetensors files of the reference's layout, read tensor by tensor.
+//! Transformers in the reference's layout, from safetensors or PyTorch files.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{Cursor, Read, Seek, SeekFrom};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use burn::tensor::{DType, Device};
 
-use super::decode::numbers;
-use super::header::{Header, TensorEntry};
-use super::open::OpenFile;
+use super::copies::{Copied, copies};
+use super::tensor_file::TensorFile;
 use super::{CheckpointError, LayoutDifferences};
-use crate::mixture::shortened;
 use crate::model::{Dit, DitConfig, GUIDANCE};
 
-/// Where tensors are read from: a file, or bytes that are part of the program.
-trait Bytes: Read + Seek + Send {}
-
-impl<T: Read + Seek + Send> Bytes for T {}
-
-/// A safetensors file of any size, of which single tensors are read. One of them is in memory at a time.
-pub struct TensorFile {
-    source: Box<dyn Bytes>,
-    path: String,
-    header: Header,
-}
-
-impl TensorFile {
-    /// Opens the file and reads its header.
-    ///
-    /// # Errors
-    /// When it is not sound safetensors.
-    pub fn open(path: &Path) -> Result<Self, CheckpointError> {
-        let mut open = OpenFile::open(path)?;
-        let header = open.header()?;
-        Ok(Self {
-            source: Box::new(open.file),
-            path: open.path,
-            header,
-        })
-    }
-
-    /// The same of a file that is part of the program; `name` is for messages.
-    ///
-    /// # Errors
-    /// As [`Self::open`].
-    pub fn from_bytes(bytes: &'static [u8], name: &str) -> Result<Self, CheckpointError> {
-        let header = Header::parse(bytes).map_err(|source| CheckpointError::Header {
-            path: name.to_owned(),
-            source,
-        })?;
-        Ok(Self {
-            source: Box::new(Cursor::new(bytes)),
-            path: name.to_owned(),
-            header,
-        })
-    }
-
-    /// What it holds, in the order of the data.
-    pub fn tensors(&self) -> &[TensorEntry] {
-        &self.header.tensors
-    }
-
-    /// The string metadata under a key.
-    pub fn metadata(&self, key: &str) -> Option<&str> {
-        self.header.metadata.get(key).map(String::as_str)
-    }
-
-    /// The numbers of a tensor of F32, F16 or BF16, which must be finite.
-    ///
-    /// # Errors
-    /// When there is none of that name, on a number that is not finite, or when the file has changed.
-    pub fn floats(&mut self, name: &str) -> Result<Vec<f32>, CheckpointError> {
-        let (entry, bytes) = self.bytes(name)?;
-        numbers(&entry, &bytes).map_err(|reason| self.fault(name, reason))
-    }
-
-    /// The numbers of a tensor of I64.
-    ///
-    /// # Errors
-    /// As [`Self::floats`].
-    pub fn integers(&mut self, name: &str) -> Result<Vec<i64>, CheckpointError> {
-        let (entry, bytes) = self.bytes(name)?;
-        if entry.dtype != "I64" {
-            let reason = format!(
-                "has the type {}; I64 is needed",
-                shortened(&entry.dtype, 20)
-            );
-            return Err(self.fault(name, reason));
-        }
-        let (chunks, _) = bytes.as_chunks();
-        Ok(chunks.iter().map(|b| i64::from_le_bytes(*b)).collect())
-    }
-
-    /// The shape of a tensor.
-    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let entry = self.header.tensor(name)?;
-        Some(entry.shape.iter().map(|n| *n as usize).collect())
-    }
-
-    fn bytes(&mut self, name: &str) -> Result<(TensorEntry, Vec<u8>), CheckpointError> {
-        let Some(entry) = self.header.tensor(name).cloned() else {
-            return Err(self.fault(name, "is missing".into()));
-        };
-        let io = |source| CheckpointError::Io {
-            path: self.path.clone(),
-            source,
-        };
-        let [begin, end] = entry.range;
-        // The header was checked: the range lies in the file.
-        let mut bytes = vec![0; (end - begin) as usize];
-        let start = SeekFrom::Start(self.header.data_start + begin);
-        self.source.seek(start).map_err(io)?;
-        self.source.read_exact(&mut bytes).map_err(io)?;
-        Ok((entry, bytes))
-    }
-
-    fn fault(&self, tensor: &str, reason: String) -> CheckpointError {
-        CheckpointError::Tensor {
-            path: self.path.clone(),
-            tensor: shortened(tensor, 80),
-            reason,
-        }
-    }
-
-    /// What stands before the network's own names, as in `model.dit.x_embedder.proj.weight`.
-    fn prefix(&self) -> String {
-        const MARK: &str = "x_embedder.proj.weight";
-        self.tensors()
-            .iter()
-            .filter_map(|t| t.name.strip_suffix(MARK))
-            .find(|prefix| prefix.is_empty() || prefix.ends_with('.'))
-            .unwrap_or_default()
-            .to_owned()
-    }
-}
+/// A tensor that every transformer has, and nothing else.
+const MARK: &str = "x_embedder.proj.weight";
 
 /// Reads a transformer of the shape `config` and keeps its weights as `dtype` on `device`.
 ///
-/// Any prefix of the names is accepted (`model.dit.`, `module.`, ...). Whether there is a guidance table is taken from
-/// the file where the configuration leaves it open.
+/// Any prefix of the names is accepted (`model.dit.`, `module.`, ...); of several copies of the network a moving average
+/// is taken before the others. Whether there is a guidance table is taken from the file where the configuration leaves
+/// it open.
 ///
 /// # Errors
-/// When the file is not sound safetensors, when tensors are missing, unexpected or of another shape (all by name), or
+/// When the file is neither sound safetensors nor a sound PyTorch file of tensors alone, when tensors are missing, unexpected or of another shape (all by name), or
 /// hold what is not finite.
 pub fn read_dit(
     path: &Path,
@@ -162,52 +41,62 @@ pub fn read_dit_of(
     device: &Device,
     dtype: DType,
 ) -> Result<Dit, CheckpointError> {
-    let prefix = file.prefix();
-    let mut config = config.clone();
     config
         .validate()
         .map_err(|e| CheckpointError::Architecture {
-            path: file.path.clone(),
+            path: file.path().to_owned(),
             reason: e.to_string(),
         })?;
-    if config.guidance_table.is_none() {
-        let table = file.header.tensor(&format!("{prefix}{GUIDANCE}"));
-        config.guidance_table = Some(table.is_some());
-    }
-    let differences = differences(file.tensors(), &prefix, &config);
-    if !differences.is_empty() {
-        return Err(CheckpointError::Layout {
-            path: file.path,
-            differences,
-        });
-    }
+    let (config, names) = fitting(&file, config)?;
     Dit::read(&config, device, dtype, &mut |name, _| {
-        file.floats(&format!("{prefix}{name}"))
+        // What has no name there is called missing by its own.
+        file.floats(names.get(name).map_or(name, String::as_str))
     })
 }
 
-fn differences(found: &[TensorEntry], prefix: &str, config: &DitConfig) -> LayoutDifferences {
-    let layout = config.layout();
-    let found: BTreeMap<_, _> = found.iter().map(|t| (t.name.as_str(), &t.shape)).collect();
-    let mut differences = LayoutDifferences::default();
-    let mut asked = BTreeSet::new();
-    for (name, shape) in layout {
-        let name = format!("{prefix}{name}");
-        match found.get(name.as_str()) {
-            None => differences.missing.push(name.clone()),
-            Some(stored) => {
-                let same = stored.len() == shape.len()
-                    && stored.iter().zip(&shape).all(|(a, b)| *a == *b as u64);
-                if !same {
-                    let stored = (*stored).clone();
-                    differences.shapes.push((name.clone(), stored, shape));
-                }
-            }
+/// The configuration with what the file decides, and the file's name of each tensor, for the first copy of the network
+/// that fits.
+fn fitting(
+    file: &TensorFile,
+    config: &DitConfig,
+) -> Result<(DitConfig, BTreeMap<String, String>), CheckpointError> {
+    let mut first = None;
+    for copy in copies(file.tensors(), MARK) {
+        let mut config = config.clone();
+        if config.guidance_table.is_none() {
+            config.guidance_table = Some(copy.tensors.contains_key(GUIDANCE));
         }
-        asked.insert(name);
+        let differences = differences(&copy, &config);
+        if differences.is_empty() {
+            let own = |(name, entry): (String, &super::TensorEntry)| (name, entry.name.clone());
+            return Ok((config, copy.tensors.into_iter().map(own).collect()));
+        }
+        first.get_or_insert(differences);
     }
-    let strange = found.keys().filter(|name| !asked.contains(**name));
-    differences.unexpected = strange.map(|name| (*name).to_owned()).collect();
+    Err(CheckpointError::Layout {
+        path: file.path().to_owned(),
+        // There is always a copy, if only an empty one.
+        differences: first.unwrap_or_default(),
+    })
+}
+
+fn differences(copy: &Copied<'_>, config: &DitConfig) -> LayoutDifferences {
+    let mut differences = LayoutDifferences::default();
+    let mut strange = copy.tensors.clone();
+    for (name, shape) in config.layout() {
+        let Some(entry) = strange.remove(&name) else {
+            differences.missing.push(format!("{}{name}", copy.prefix));
+            continue;
+        };
+        let stored = &entry.shape;
+        let same =
+            stored.len() == shape.len() && stored.iter().zip(&shape).all(|(a, b)| *a == *b as u64);
+        if !same {
+            let stored = stored.clone();
+            differences.shapes.push((entry.name.clone(), stored, shape));
+        }
+    }
+    differences.unexpected = strange.values().map(|entry| entry.name.clone()).collect();
     differences
 }
 

@@ -4,6 +4,7 @@ use std::{fmt, io};
 
 use super::header::HeaderError;
 use super::limits::MAX_FILE_BYTES;
+use super::pytorch::PyTorchError;
 use crate::mixture::shortened;
 
 /// Why a model file could not be read or written. `path` is the file, or the name of a model in memory.
@@ -28,7 +29,7 @@ pub enum CheckpointError {
         source: io::Error,
     },
     /// A folder, a device, a pipe.
-    #[error("{path} is not a regular file. Give the name of a .safetensors file")]
+    #[error("{path} is not a regular file. Give the name of a .safetensors, .pt or .pth file")]
     NotAFile {
         /// What was given.
         path: String,
@@ -49,13 +50,35 @@ pub enum CheckpointError {
         /// Its size.
         bytes: u64,
     },
-    /// A PyTorch file: recognised, never unpickled.
+    /// A PyTorch file where a model of ours is needed.
     #[error(
-        "{path} is a PyTorch file. This version opens safetensors only, and never runs what a pickle holds: convert it with safetensors.torch.save_file(state_dict, \"NAME.safetensors\")"
+        "{path} is a PyTorch file. Models of 2D worlds, classifiers and maps that were trained here are safetensors only; `foresight inspect` lists what it holds"
     )]
+    NotOurs {
+        /// The file.
+        path: String,
+    },
+    /// A PyTorch file that does not hold together, or asks for what is never run.
+    #[error("{path}: {source}")]
     PyTorch {
         /// The file.
         path: String,
+        /// What is wrong.
+        source: PyTorchError,
+    },
+    /// Another size or time of writing than when it was opened.
+    #[error("{path} has changed while it was read. Wait until it is written, and open it again")]
+    Changed {
+        /// The file.
+        path: String,
+    },
+    /// The file with the network's shape, beside the weights.
+    #[error("{path}: {reason}. It must be the model file of a transformer, as JSON, RON or YAML")]
+    Config {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
     },
     /// Not safetensors, or damaged.
     #[error(
@@ -67,9 +90,9 @@ pub enum CheckpointError {
         /// What is wrong.
         source: HeaderError,
     },
-    /// Safetensors of another program.
+    /// Tensors of another program.
     #[error(
-        "{path} is a safetensors file with {tensors} tensors, but not a Foresight model. `foresight inspect` lists what it holds; `foresight train` makes a model"
+        "{path} is a file of {tensors} tensors, but not a Foresight model. `foresight inspect` lists what it holds; `foresight train` makes a model, and a transformer of the reference's layout opens with its model file beside it (NAME.json, NAME.yaml or config.json)"
     )]
     Foreign {
         /// The file.
@@ -102,14 +125,22 @@ pub enum CheckpointError {
         reason: String,
     },
     /// A tensor is missing, of the wrong shape or type, or holds what is no number.
-    #[error(
-        "{path}: tensor {tensor} {reason}. The file is damaged or was not written by Foresight"
-    )]
+    #[error("{path}: tensor {tensor} {reason}. The file is damaged, or is another model")]
     Tensor {
         /// The file.
         path: String,
         /// The tensor's name.
         tensor: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Tensors that are not those of the network of its shape, or a shape that cannot be.
+    #[error(
+        "{path}: {reason}. Is this the network that is asked for, with its own config.json beside it?"
+    )]
+    Network {
+        /// The file.
+        path: String,
         /// What is wrong.
         reason: String,
     },

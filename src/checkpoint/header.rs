@@ -31,6 +31,10 @@ pub struct TensorEntry {
     pub shape: Vec<u64>,
     /// First byte and one past the last, from the start of the data.
     pub range: [u64; 2],
+    /// How far apart neighbours are in each dimension, in elements, where the numbers do not lie one after the other;
+    /// only PyTorch's files have such tensors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strides: Option<Vec<u64>>,
 }
 
 impl TensorEntry {
@@ -40,7 +44,8 @@ impl TensorEntry {
     }
 }
 
-/// A header whose tensors are known to lie in the file, one after the other, without gap or overlap.
+/// A header whose tensors are known to lie in the file: those of safetensors one after the other, without gap or
+/// overlap.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The tensors, in the order of their data.
@@ -215,7 +220,7 @@ impl Header {
 }
 
 /// Bytes of one element, for the types of the format.
-fn element_bytes(dtype: &str) -> Option<u64> {
+pub fn element_bytes(dtype: &str) -> Option<u64> {
     Some(match dtype {
         "BOOL" | "U8" | "I8" | "F8_E4M3" | "F8_E5M2" | "F8_E8M0" => 1,
         "U16" | "I16" | "F16" | "BF16" => 2,
@@ -274,6 +279,7 @@ impl<'de> Visitor<'de> for HeaderVisitor {
                 dtype: entry.dtype,
                 shape: entry.shape.0,
                 range: entry.data_offsets,
+                strides: None,
             });
         }
         Ok(raw)

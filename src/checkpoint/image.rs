@@ -9,8 +9,8 @@ use half::f16;
 use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
-use super::dit::{TensorFile, read_dit_of};
-use super::{CheckpointError, FORMAT, write_whole};
+use super::dit::read_dit_of;
+use super::{CheckpointError, FORMAT, TensorFile, read_dit_config, shape_file_beside, write_whole};
 use crate::mixture::shortened;
 use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit, VelocityOnly};
 
@@ -140,12 +140,44 @@ pub(super) fn check_layout(path: &Path, card: &ImageCard) -> Result<(), Checkpoi
     super::read_dit(path, &card.model, &Device::flex(), DType::F32).map(|_| ())
 }
 
-/// Reads a map of images and keeps its weights in f32 on `device`.
+/// Reads a map of images and keeps its weights in f32 on `device`. Files of other programs (safetensors or PyTorch's)
+/// need the file with the network's shape beside them, `NAME.json`, `config.yaml` or the like.
 ///
 /// # Errors
-/// When the file is not one, or does not hold what its card says.
+/// When the file is not one, or does not hold what its card or the file beside it says.
 pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
-    read(TensorFile::open(path)?, &path.display().to_string(), device)
+    let file = TensorFile::open(path)?;
+    let name = path.display().to_string();
+    if file.metadata(KEY).is_some() {
+        return read(file, &name, device);
+    }
+    let Some(shape) = shape_file_beside(path) else {
+        return Err(CheckpointError::Foreign {
+            path: name,
+            tensors: file.tensors().len(),
+        });
+    };
+    let net = read_dit_of(file, &read_dit_config(&shape)?, device, DType::F32)?;
+    Ok((foreign_card(net.config()), net))
+}
+
+/// What can be said of weights that another program wrote.
+fn foreign_card(model: &DitConfig) -> ImageCard {
+    ImageCard {
+        format: FORMAT,
+        model: model.clone(),
+        classes: (0..model.label_dim).map(|k| k.to_string()).collect(),
+        data: "not stated: weights of another program".into(),
+        recipe: serde_json::Value::Null,
+        seed: 0,
+        steps: 0,
+        code_version: "another program".into(),
+        licence: "not stated in the file".into(),
+        hours: None,
+        hardware: None,
+        figures: BTreeMap::new(),
+        tuned: None,
+    }
 }
 
 fn read(

@@ -1,10 +1,13 @@
 //! Model files: read, write, inspect. Must not know screens.
 //!
 //! A model is a safetensors file: f32 tensors `layers.{i}.weight` `[outputs, inputs]` and `layers.{i}.bias`
-//! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`].
+//! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`]. Networks of other programs are read
+//! from safetensors and from PyTorch's files, of which nothing is ever run.
 
 mod card;
 mod classifier;
+mod clip;
+mod copies;
 mod decode;
 mod dit;
 mod error;
@@ -14,13 +17,18 @@ mod inspect;
 mod limits;
 mod open;
 mod ours;
+mod pytorch;
 mod recipe;
+mod shape_file;
+mod tensor_file;
+mod vae;
 
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
-pub use dit::{TensorFile, read_dit};
+pub use clip::{read_aesthetic_head, read_clip};
+pub use dit::read_dit;
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{
@@ -28,6 +36,10 @@ pub use image::{
     read_shipped_image_map, shipped_image_map, write_image_map,
 };
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
+pub use pytorch::PyTorchError;
+pub use shape_file::{read_dit_config, shape_file_beside};
+pub use tensor_file::TensorFile;
+pub use vae::read_vae;
 
 pub(crate) use open::sha256_hex;
 pub(crate) use ours::write_whole;

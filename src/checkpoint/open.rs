@@ -7,6 +7,7 @@ use std::path::Path;
 use super::decode::floats;
 use super::header::Header;
 use super::limits::{MAX_CARD_BYTES, MAX_FILE_BYTES, layer_shapes};
+use super::pytorch;
 use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
 use crate::mixture::shortened;
 use crate::model::DenseLayer;
@@ -14,7 +15,7 @@ use crate::model::DenseLayer;
 /// The key of the header's metadata that holds the card.
 pub const CARD_KEY: &str = "foresight";
 
-/// A file that is there, is a file, is not empty and is not PyTorch's.
+/// A file that is there, is a file and is not empty.
 pub struct OpenFile {
     /// At its first byte.
     pub file: File,
@@ -22,6 +23,8 @@ pub struct OpenFile {
     pub bytes: u64,
     /// Its path, for messages.
     pub path: String,
+    /// PyTorch's format, if it is one of its files; all others are taken for safetensors.
+    pub pytorch: Option<pytorch::Format>,
 }
 
 impl OpenFile {
@@ -43,16 +46,22 @@ impl OpenFile {
             .read_to_end(&mut start)
             .map_err(io)?;
         file.rewind().map_err(io)?;
-        look_at_the_start(&start, &name)?;
+        if start.is_empty() {
+            return Err(CheckpointError::Empty { path: name });
+        }
         Ok(Self {
+            pytorch: pytorch::Format::of(&start),
             file,
             bytes: metadata.len(),
             path: name,
         })
     }
 
-    /// All bytes of a file that is small enough to be a model.
+    /// All bytes of a file that is small enough to be a model, and is not PyTorch's.
     pub fn read_all(mut self) -> Result<Vec<u8>, CheckpointError> {
+        if self.pytorch.is_some() {
+            return Err(CheckpointError::NotOurs { path: self.path });
+        }
         if self.bytes > MAX_FILE_BYTES {
             // What the header says is the better message, if it says anything.
             self.header()?;
@@ -75,6 +84,13 @@ impl OpenFile {
 
     /// The header alone.
     pub fn header(&mut self) -> Result<Header, CheckpointError> {
+        if let Some(format) = self.pytorch {
+            let read = pytorch::read(&mut self.file, self.bytes, format);
+            return read.map_err(|source| CheckpointError::PyTorch {
+                path: self.path.clone(),
+                source,
+            });
+        }
         Header::read(&mut self.file, self.bytes).map_err(|source| CheckpointError::Header {
             path: self.path.clone(),
             source,
@@ -82,16 +98,14 @@ impl OpenFile {
     }
 }
 
-/// Refuses empty files and PyTorch's, new (a zip with a `data.pkl`) and old (a pickled number).
+/// Refuses empty files and PyTorch's.
 fn look_at_the_start(start: &[u8], name: &str) -> Result<(), CheckpointError> {
-    const OLD: &[u8] = &[0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46];
     let path = name.to_owned();
     if start.is_empty() {
         return Err(CheckpointError::Empty { path });
     }
-    let zip = start.starts_with(b"PK\x03\x04") && start.windows(8).any(|w| w == b"data.pkl");
-    if zip || start.starts_with(OLD) {
-        return Err(CheckpointError::PyTorch { path });
+    if pytorch::Format::of(start).is_some() {
+        return Err(CheckpointError::NotOurs { path });
     }
     Ok(())
 }
@@ -133,7 +147,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// On anything that does not hold together, with the path, the cause and what to do. Sizes are checked before
-    /// memory is taken for them, and PyTorch files are recognised and never unpickled.
+    /// memory is taken for them, and PyTorch files are recognised and refused.
     pub fn read(path: &Path) -> Result<Self, CheckpointError> {
         let open = OpenFile::open(path)?;
         let name = open.path.clone();

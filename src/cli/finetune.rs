@@ -91,8 +91,8 @@ pub enum PullArg {
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &FinetuneArgs) -> Result<(), String> {
-    if let Some(path) = map_of_images(&args.checkpoint) {
-        return finetune_images::run(args, path);
+    if let Some(map) = map_of_images(&args.checkpoint) {
+        return finetune_images::run(args, map);
     }
     let checkpoint = open(&args.checkpoint)?;
     let reward: Reward = args.reward.parse().map_err(|e| format!("--reward: {e}"))?;

@@ -23,7 +23,7 @@ use crate::train::finetune_images::{
 use crate::train::{DataPlan, ImageSet, Part};
 
 /// How often the state of the run is kept on disk: an interruption costs at most this much.
-const KEEP_EVERY: Duration = Duration::from_secs(60);
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 /// Pictures of a look while it learns, and steps from noise to data.
 const LOOK: (usize, u32) = (64, 16);
 /// With fewer pictures than this that count, a reward is too strong.
@@ -52,6 +52,9 @@ pub struct PictureTuneArgs {
     /// Other tuned checkpoints of the same map, to stand in the table and on the sheet.
     #[arg(long, value_name = "FILE")]
     pub beside: Vec<PathBuf>,
+    /// Jumps in which each posterior draw is made: more where those of one jump are unclear to the reward.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub draw_jumps: Option<u32>,
     /// Leave the tuning out: OUT is there already, and is set beside the others.
     #[arg(long)]
     pub report_only: bool,
@@ -69,14 +72,23 @@ pub struct PictureTuneArgs {
     pub report: Option<PathBuf>,
 }
 
-/// The map of a name or file, if it is one of images: `Some(None)` for the shipped one.
-pub(super) fn map_of_images(given: &str) -> Option<Option<&Path>> {
+/// Where a map of images comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum MapOfImages<'a> {
+    /// A file.
+    File(&'a Path),
+    /// The program itself.
+    Shipped,
+}
+
+/// The map of a name or file, if it is one of images.
+pub(super) fn map_of_images(given: &str) -> Option<MapOfImages<'_>> {
     let path = Path::new(given);
     if path.exists() {
         let is_images = matches!(model_kind(path), Ok(ModelKind::Images));
-        return is_images.then_some(Some(path));
+        return is_images.then_some(MapOfImages::File(path));
     }
-    (given == DIGITS).then_some(None)
+    (given == DIGITS).then_some(MapOfImages::Shipped)
 }
 
 /// A reward with what it refers to.
@@ -87,15 +99,19 @@ struct Bound {
     classes: Vec<String>,
 }
 
-/// Runs the command for the map at `path`; for the shipped one without.
+/// Runs the command for a map of images.
 ///
 /// # Errors
 /// With a message for the person.
-pub(super) fn run(args: &FinetuneArgs, path: Option<&Path>) -> Result<(), String> {
+pub(super) fn run(args: &FinetuneArgs, map: MapOfImages<'_>) -> Result<(), String> {
     let own = &args.pictures;
     if let Some(sheet) = &own.sheet {
         check_sheet(sheet)?;
     }
+    let path = match map {
+        MapOfImages::File(path) => Some(path),
+        MapOfImages::Shipped => None,
+    };
     let parent = TuneParent::open(path).map_err(|e| e.to_string())?;
     let bound = bind(args, &parent)?;
     let recipe = recipe(args, &parent)?;
@@ -222,6 +238,7 @@ fn recipe(args: &FinetuneArgs, parent: &TuneParent) -> Result<ImageTuneRecipe, S
     recipe.batch = args.batch.unwrap_or(recipe.batch);
     recipe.micro_batch = recipe.micro_batch.min(recipe.batch);
     recipe.draws = args.draws.unwrap_or(recipe.draws);
+    recipe.jumps = args.pictures.draw_jumps.unwrap_or(recipe.jumps);
     recipe.seed = args.seed.unwrap_or(recipe.seed);
     recipe.rate = args.rate.unwrap_or(recipe.rate);
     if args.maximise {
@@ -283,11 +300,15 @@ fn begin(
             tuner.recipe().steps
         );
     }
+    say!(
+        "the tilt of the map's own pictures has a mean reward of {:.3}; {:.0} of {} count under it",
+        tuner.target_reward(),
+        tuner.effective_pictures(),
+        tuner.recipe().pool
+    );
     if tuner.effective_pictures() < FEW {
         say!(
-            "note: under this reward only {:.0} of {} pictures of the map count: it is too strong for this map, and the result will be coarse. Lower its @LAMBDA",
-            tuner.effective_pictures(),
-            tuner.recipe().pool
+            "note: so few count that the reward is too strong for this map, and the result will be coarse. Lower its @LAMBDA"
         );
     }
     Ok(tuner)

@@ -7,6 +7,7 @@ macro_rules! say {
         let _ = writeln!(std::io::stdout(), $($text)*);
     }};
 }
+mod aesthetic;
 mod bench;
 mod bench_steer;
 mod bench_train;
@@ -14,6 +15,7 @@ pub mod classifier;
 mod compare;
 mod curve;
 pub mod eval;
+mod export;
 pub mod finetune;
 mod finetune_images;
 mod finetune_table;
@@ -23,6 +25,7 @@ mod images;
 mod parity;
 mod pictures;
 mod posterior;
+mod replay;
 mod rewards;
 mod sample;
 mod steer;
@@ -41,14 +44,17 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::session::ComputeChoice;
 
+pub use aesthetic::AestheticArgs;
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
+pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
 pub use posterior::{PosteriorArgs, run_posterior};
+pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
 pub use steer::run_steer;
@@ -106,6 +112,10 @@ pub enum Command {
     Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),
+    /// Make the pictures and figures of a session again, without a window.
+    Replay(ReplayArgs),
+    /// Write pictures of a session's wall: one with its settings, a contact sheet, a scrub, arrays.
+    Export(ExportArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
@@ -116,10 +126,12 @@ pub enum Command {
     Finetune(Box<finetune::FinetuneArgs>),
     /// Compare a checkpoint's draws with the exact posterior, or a map of images with real ones.
     Eval(Box<eval::EvalArgs>),
-    /// Say what a model file holds.
+    /// Say what a model file holds, or how an exported picture was made.
     Inspect(InspectArgs),
     /// Recompute what a folder of reference numbers holds.
     Parity(ParityArgs),
+    /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
+    Aesthetic(AestheticArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -232,7 +244,11 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Futures(args) => run_futures(&args, device),
         Command::Rewards(args) => run_rewards(&args),
         Command::Sample(args) => run_sample(&args, device),
+        Command::Replay(args) => run_replay(&args),
+        Command::Export(args) => run_export(&args),
         Command::Parity(args) => parity::run(&args),
+        Command::Aesthetic(args) => aesthetic::run(&args),
+        Command::Inspect(args) if inspect_picture(&args)? => Ok(()),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
             if args.json {
@@ -253,6 +269,34 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
             Err("this command renders the window and is run by the program itself".into())
         }
     }
+}
+
+/// Says how an exported picture was made; `false` where the file is no PNG.
+fn inspect_picture(args: &InspectArgs) -> Result<bool, String> {
+    let ending = args
+        .file
+        .extension()
+        .map(|e| e.to_string_lossy().to_lowercase());
+    if ending.as_deref() != Some("png") {
+        return Ok(false);
+    }
+    let name = args.file.display();
+    let settings = crate::session::read_settings(&args.file)?.ok_or_else(|| {
+        format!("{name} says nothing of how it was made: only pictures that Foresight exports with their settings do")
+    })?;
+    if args.json {
+        let json = serde_json::to_string_pretty(&settings).map_err(|e| e.to_string())?;
+        say!("{json}");
+        return Ok(true);
+    }
+    say!("{name}: exported by Foresight {}", settings.version);
+    if let Some(label) = &settings.label {
+        say!("  {:<20}{label}", "seen as");
+    }
+    for (setting, value) in settings.made.lines() {
+        say!("  {setting:<20}{value}");
+    }
+    Ok(true)
 }
 
 /// Prints a report and writes it as JSON where asked.

@@ -1,15 +1,18 @@
 //! `foresight sample`: a contact sheet of images from noise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::DeviceArg;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
+use crate::checkpoint::read_vae;
 use crate::lookahead::{ImageSampler, NoiseKey, Source, generate_images};
 use crate::metrics::Counters;
+use crate::model::LatentDecoder;
 
 /// Steps of an ODE below which pictures are blurred.
 const FEW_STEPS: u32 = 12;
@@ -40,6 +43,9 @@ pub struct SampleArgs {
     /// A classifier that judges the images; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
+    /// The autoencoder that decodes a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors.
+    #[arg(long, value_name = "FILE")]
+    pub vae: Option<PathBuf>,
     /// Print JSON instead of a line.
     #[arg(long)]
     pub json: bool,
@@ -55,6 +61,20 @@ pub enum SamplerArg {
     Flow,
     /// A future of the state, mixed with fresh noise to the next time, and again.
     Kernel,
+}
+
+/// The decoder of a file, for latents of `shape`.
+fn open_decoder(path: &Path, shape: [usize; 3]) -> Result<LatentDecoder, String> {
+    let device = Device::flex();
+    let (config, vae) = read_vae(path, &device).map_err(|e| e.to_string())?;
+    LatentDecoder::new(vae, &config, shape, &device).ok_or_else(|| {
+        format!(
+            "{} decodes latents of {} channels; the model makes {}",
+            path.display(),
+            config.latent_channels,
+            shape[0]
+        )
+    })
 }
 
 /// What is said of a sheet.
@@ -84,7 +104,15 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     } else {
         vec![open.class(&args.class)?]
     };
-    let judge = judge_for(args.classifier.as_deref(), open.shape())?;
+    let decoder = args
+        .vae
+        .as_deref()
+        .map(|path| open_decoder(path, open.shape()))
+        .transpose()?;
+    let shape = decoder
+        .as_ref()
+        .map_or_else(|| open.shape(), LatentDecoder::picture);
+    let judge = judge_for(args.classifier.as_deref(), shape)?;
     let with_class = rows.iter().all(|row| *row != open.no_class());
     let guidance = args.guidance.unwrap_or_else(|| {
         if with_class {
@@ -127,15 +155,22 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
         },
     )
     .map_err(|e| e.to_string())?;
+    let images = match &decoder {
+        Some(decoder) => decoder.decode(&images),
+        None => images,
+    };
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
     bar.finish_and_clear();
+    if !matches!(shape[0], 1 | 3) && !args.json {
+        say!("note: these are latents, shown in false colours; --vae FILE decodes them");
+    }
 
     let columns = if rows.len() > 1 {
         count
     } else {
         (count as f64).sqrt().ceil() as usize
     };
-    let mut sheet = Sheet::new(open.shape(), columns);
+    let mut sheet = Sheet::new(shape, columns);
     sheet.add(&images);
     sheet.write(&args.out)?;
     let accepted = judge.filter(|_| with_class).map(|(_, judge)| {

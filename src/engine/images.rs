@@ -8,7 +8,7 @@ use crate::checkpoint::ImageCard;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
-use crate::session::{Picture, Rewarding};
+use crate::session::{DrawRecipe, Images, Picture, Rewarding};
 
 use super::images_rewards::WallScores;
 
@@ -89,6 +89,40 @@ pub struct WallRequest {
 }
 
 impl WallRequest {
+    /// What a session asks of a map.
+    pub fn of(model: Arc<LoadedImages>, images: &Images, draws: u32) -> Self {
+        Self {
+            model,
+            picture: images.picture.clone(),
+            class: images.class,
+            noise: images.noise,
+            t: images.t,
+            tell_class: images.tell_class,
+            guidance: images.guidance,
+            source: images.source,
+            seed: images.seed,
+            draws,
+            rewarding: images.rewarding.clone(),
+        }
+    }
+
+    /// The wall that a draw is one of, as far as that draw.
+    pub fn of_recipe(model: Arc<LoadedImages>, recipe: &DrawRecipe) -> Self {
+        Self {
+            model,
+            picture: recipe.picture.clone(),
+            class: recipe.class,
+            noise: recipe.noise,
+            t: recipe.t,
+            tell_class: recipe.tell_class,
+            guidance: recipe.guidance,
+            source: recipe.source,
+            seed: recipe.seed,
+            draws: recipe.item.saturating_add(1),
+            rewarding: Rewarding::default(),
+        }
+    }
+
     /// Whether both ask about the same state of the same map in the same way, for however many draws.
     pub fn same_question(&self, other: &Self) -> bool {
         let numbers = |r: &Self| {
@@ -122,6 +156,8 @@ pub struct WallFigures {
     pub deviation: Vec<f32>,
     /// Mean over pairs of the root mean square difference of two pictures, 0 black to 1 white; `NaN` for fewer than two.
     pub pairwise: f64,
+    /// The same of what the classifier sees, root mean square a feature; `NaN` without one.
+    pub pairwise_features: f64,
     /// What the classifier says, where there is one for such pictures.
     pub judged: Option<Judged>,
     /// Share of pictures whose likeliest class is each, `[classes]`; empty without a classifier.
@@ -152,7 +188,13 @@ impl WallFigures {
             let spread = (square - sum * sum / n).max(0.0);
             (spread / (n - 1.0).max(1.0)).sqrt() as f32
         };
+        let features = judged.as_ref().filter(|judged| judged.width > 0);
+        let pairwise_features = features.map_or(f64::NAN, |judged| {
+            // Not halved: features have no black and white.
+            2.0 * pairwise(&judged.features, judged.width, count.min(MOST_COMPARED))
+        });
         Self {
+            pairwise_features,
             deviation: sum.iter().zip(&squares).map(deviation).collect(),
             mean: sum.iter().map(|sum| (sum / n) as f32).collect(),
             pairwise: pairwise(pictures, numbers, count.min(MOST_COMPARED)),

@@ -48,7 +48,7 @@ pub(super) fn model() -> Arc<LoadedImages> {
     })
 }
 
-fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
+pub(super) fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
     WallRequest {
         model: model.clone(),
         picture: Picture::Generated { seed: 5 },
@@ -64,7 +64,7 @@ fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
     }
 }
 
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))
 }
 
@@ -96,7 +96,7 @@ fn close(a: &[f32], b: &[f32]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4)
 }
 
-fn last(engine: &Engine, request: WallRequest) -> Arc<WallAnswer> {
+pub(super) fn last(engine: &Engine, request: WallRequest) -> Arc<WallAnswer> {
     answers(engine, request).unwrap().pop().unwrap()
 }
 

@@ -12,6 +12,10 @@ use crate::mixture::{Mixture, World};
 use crate::model::FusedMlp;
 
 use super::images::{LoadedImages, WallAnswer, WallRequest};
+use super::images_more::{
+    AgainAnswer, AgainRequest, GroupsAnswer, GroupsRequest, ImageCurvesAnswer, ImageCurvesRequest,
+    PicturesRequest,
+};
 use super::steer_message::{
     BudgetAnswer, BudgetRequest, LensAnswer, LensRequest, ScoreCurvesAnswer, ScoresAnswer,
     ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
@@ -57,17 +61,25 @@ pub enum Slot {
     ScoreCurves,
     /// Methods at equal compute.
     Budget,
+    /// A picture made again.
+    Again,
+    /// Groups of similar pictures.
+    Groups,
+    /// Diversity of pictures against `t`.
+    ImageCurves,
 }
 
 impl Slot {
     /// All slots, the most urgent first.
-    pub const ALL: [Slot; 15] = [
+    pub const ALL: [Slot; 18] = [
         Slot::Scene,
         Slot::Draws,
         Slot::Overlay,
         Slot::Lens,
         Slot::Scores,
         Slot::Wall,
+        Slot::Again,
+        Slot::Groups,
         Slot::Studio,
         Slot::Steer,
         Slot::Open,
@@ -76,6 +88,7 @@ impl Slot {
         Slot::Trace,
         Slot::ScoreCurves,
         Slot::Diversity,
+        Slot::ImageCurves,
         Slot::Budget,
     ];
 }
@@ -196,6 +209,14 @@ pub enum Command {
     Studio(StudioRequest),
     /// See [`ExportRequest`].
     Export(ExportRequest),
+    /// See [`PicturesRequest`].
+    ExportPictures(PicturesRequest),
+    /// See [`GroupsRequest`].
+    Groups(GroupsRequest),
+    /// See [`ImageCurvesRequest`].
+    ImageCurves(ImageCurvesRequest),
+    /// See [`AgainRequest`].
+    Again(AgainRequest),
     /// See [`SteerRequest`].
     Steer(SteerRequest),
     /// See [`ScoresRequest`].
@@ -222,7 +243,10 @@ impl Command {
             Self::OpenImages(_) => Slot::OpenImages,
             Self::Wall(_) => Slot::Wall,
             Self::Studio(_) => Slot::Studio,
-            Self::Export(_) => Slot::Export,
+            Self::Export(_) | Self::ExportPictures(_) => Slot::Export,
+            Self::Groups(_) => Slot::Groups,
+            Self::ImageCurves(_) => Slot::ImageCurves,
+            Self::Again(_) => Slot::Again,
             Self::Steer(_) => Slot::Steer,
             Self::Scores(_) => Slot::Scores,
             Self::ScoreCurves(_) => Slot::ScoreCurves,
@@ -376,6 +400,14 @@ pub enum Event {
     Studio(RequestId, Arc<StudioAnswer>),
     /// Draws were written; how many.
     Exported(RequestId, PathBuf, usize),
+    /// Pictures were written; what, in words.
+    Written(RequestId, String),
+    /// Groups of a wall.
+    Groups(RequestId, Arc<GroupsAnswer>),
+    /// Diversity of pictures against `t`, growing.
+    ImageCurves(RequestId, Arc<ImageCurvesAnswer>),
+    /// A picture made again.
+    Again(RequestId, Arc<AgainAnswer>),
     /// Runs side by side, growing.
     Steer(RequestId, Arc<SteerAnswer>),
     /// Scores at one time.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, ModelKind, model_kind};
+use crate::checkpoint::{Checkpoint, CheckpointError, ModelKind, model_kind, shape_file_beside};
 use crate::mixture::Preset;
 
 use super::message::{Event, LoadedModel, Progress, RequestId, Slot};
@@ -24,7 +24,13 @@ impl Worker {
             ));
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
-        if matches!(model_kind(path), Ok(ModelKind::Images)) {
+        let pictures = match model_kind(path) {
+            Ok(ModelKind::Images) => true,
+            // Weights of another program, with the shape of their network beside them.
+            Ok(ModelKind::Other) => shape_file_beside(path).is_some(),
+            _ => false,
+        };
+        if pictures {
             return self.open_images(id, Slot::Open, Some(path));
         }
         stage(self, "reading and checking", 0.1);

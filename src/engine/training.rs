@@ -20,8 +20,11 @@ const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
 
 /// Whether an order begins a run.
 fn begins(command: &TrainCommand) -> bool {
-    use TrainCommand::{Start, StartPictures, TakeUp};
-    matches!(command, Start(_) | StartPictures(_) | TakeUp { .. })
+    use TrainCommand::{Start, StartPictures, TakeUp, TakeUpPictures};
+    matches!(
+        command,
+        Start(_) | StartPictures(_) | TakeUp { .. } | TakeUpPictures { .. }
+    )
 }
 
 #[derive(Default)]
@@ -164,6 +167,9 @@ impl Runner {
                     if let Some(run) = &mut self.run {
                         run.keep();
                     }
+                    if let Some(run) = &mut self.pictures {
+                        run.keep();
+                    }
                     return;
                 }
                 let Some((id, command)) = orders.waiting.pop_front() else {
@@ -211,7 +217,10 @@ impl Runner {
             TrainCommand::Start(request) => self.begin(Run::new(id, *request)),
             TrainCommand::TakeUp { path, share } => self.begin(Run::take_up(id, &path, share)),
             TrainCommand::StartPictures(request) => {
-                self.begin_pictures(PictureRun::new(id, *request))
+                self.begin_pictures(PictureRun::new(id, *request));
+            }
+            TrainCommand::TakeUpPictures { path, share } => {
+                self.begin_pictures(PictureRun::take_up(id, path, share));
             }
             TrainCommand::Pause => self.close(TrainPhase::Paused),
             TrainCommand::Stop => self.close(TrainPhase::Stopped),

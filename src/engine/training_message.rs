@@ -92,6 +92,13 @@ pub enum TrainCommand {
     Start(Box<TrainRequest>),
     /// Begins a run that learns pictures; the one before it ends.
     StartPictures(Box<PictureRequest>),
+    /// Takes up the run on a folder that is kept in a file, and goes on with it.
+    TakeUpPictures {
+        /// The file, in which it is kept from then on.
+        path: PathBuf,
+        /// Share of the processor's time.
+        share: f64,
+    },
     /// Takes up the run that is kept in a file, and goes on with it.
     TakeUp {
         /// The file, in which it is kept from then on.

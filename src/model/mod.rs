@@ -4,6 +4,7 @@
 //! `K` steps.
 
 mod classifier;
+mod clip;
 mod config;
 pub(crate) mod dit;
 mod dual;
@@ -16,10 +17,12 @@ mod mlp;
 mod on_device;
 pub(crate) mod outer;
 pub(crate) mod simd;
+mod vae;
 mod velocity_only;
 mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
+pub use clip::{AestheticHead, ClipConfig, ClipImages};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
 pub use dual::Dual;
@@ -30,5 +33,6 @@ pub use judge::{ImageJudge, Judged, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
+pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;
 pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

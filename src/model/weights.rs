@@ -15,6 +15,24 @@ pub struct WeightValues {
     pub values: Vec<f32>,
 }
 
+impl WeightValues {
+    /// A matrix with rows and columns exchanged; anything else as it is.
+    #[must_use]
+    pub fn transposed(self) -> Self {
+        let [rows, columns] = self.shape[..] else {
+            return self;
+        };
+        let mut values = Vec::with_capacity(self.values.len());
+        for column in 0..columns {
+            values.extend(self.values.iter().skip(column).step_by(columns));
+        }
+        Self {
+            shape: vec![columns, rows],
+            values,
+        }
+    }
+}
+
 /// Weights by the path of their parameter: `blocks.0.conv.weight`.
 pub type Weights = BTreeMap<String, WeightValues>;
 

@@ -44,6 +44,8 @@ pub enum Purpose {
     SamplerStep = 14,
     /// Resampling of particles.
     Resample = 15,
+    /// Where groups of similar pictures begin.
+    Groups = 24,
     /// Only tests use it.
     Test = 1000,
 }

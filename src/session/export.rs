@@ -264,7 +264,9 @@ impl Table<'_> {
 }
 
 /// The default of the options type of `NpzWriter::array`, which npyz does not let us name.
-fn default_options<'a, W: 'a, O: Default, R>(_: impl Fn(&'a mut W, &'a str, O) -> R) -> O {
+pub(super) fn default_options<'a, W: 'a, O: Default, R>(
+    _: impl Fn(&'a mut W, &'a str, O) -> R,
+) -> O {
     O::default()
 }
 

@@ -30,6 +30,16 @@ impl<T: Clone + PartialEq> History<T> {
         self.future.clear();
     }
 
+    /// The state that [`Self::undo`] would go back to.
+    pub fn previous(&self) -> Option<&T> {
+        self.past.last()
+    }
+
+    /// The state that [`Self::redo`] would return to.
+    pub fn next(&self) -> Option<&T> {
+        self.future.last()
+    }
+
     /// Steps back from `current`.
     pub fn undo(&mut self, current: &T) -> Option<T> {
         let back = self.past.pop()?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
-use super::made::{GalleryOrder, Made, Middle};
+use super::made::{GalleryOrder, Likeness, Made, Middle};
 use super::rewarding::Rewarding;
 use super::studio::Studio;
 use crate::lookahead::Source;
@@ -183,6 +183,9 @@ pub struct KeptPicture {
     /// What makes it again; `None` where an older version kept it.
     #[serde(default)]
     pub made: Option<Made>,
+    /// What the reward of then said; `None` where nothing was rewarded.
+    #[serde(default)]
+    pub reward: Option<f32>,
 }
 
 /// Whatever older versions kept was kept by hand.
@@ -191,6 +194,15 @@ const fn starred() -> bool {
 }
 
 impl KeptPicture {
+    /// What stands below it on a contact sheet; `t` is its time as it is written there.
+    pub fn caption(&self, t: String) -> Vec<String> {
+        let label = self.label.clone().unwrap_or_else(|| "not judged".into());
+        let numbers = format!("noise {}, seed {}", self.item, self.seed);
+        let mut lines = vec![label, format!("t {t}"), numbers];
+        lines.extend(self.reward.map(|reward| format!("reward {reward:.2}")));
+        lines
+    }
+
     /// How many characters its pictures take in a session.
     pub fn text(&self) -> usize {
         self.picture.pixels.len() + self.made.as_ref().map_or(0, Made::text)
@@ -223,6 +235,10 @@ pub struct Images {
     pub seed: u64,
     /// How the wall is arranged.
     pub order: WallOrder,
+    /// By what the pictures of a group are alike.
+    pub likeness: Likeness,
+    /// Lookaheads whose curves stand beside those of the chosen one.
+    pub beside: Vec<Source>,
     /// Whether pictures are smoothed as they are enlarged.
     pub smooth: bool,
     /// The selected draw.
@@ -257,6 +273,8 @@ impl Default for Images {
             draws: 64,
             seed: 1,
             order: WallOrder::Slots,
+            likeness: Likeness::default(),
+            beside: vec![Source::OneStep],
             smooth: false,
             selected: None,
             kept: Vec::new(),
@@ -279,6 +297,8 @@ impl Images {
     pub const MAX_KEPT: usize = 200;
     /// Most characters of all kept pictures together.
     pub const MAX_KEPT_TEXT: usize = 4 << 20;
+    /// Most lookaheads whose curves stand side by side.
+    const MAX_BESIDE: usize = 8;
     /// Longest text about a picture.
     pub(super) const MAX_TEXT: usize = 1_000;
 
@@ -304,6 +324,13 @@ impl Images {
         if self.source == Source::Exact || self.source.steps() > Source::MAX_STEPS {
             let source = self.source.to_string();
             return Some(("images.source", source, "pictures have no closed form"));
+        }
+        let possible =
+            |s: &Source| *s != Source::Exact && (1..=Source::MAX_STEPS).contains(&s.steps());
+        if self.beside.len() > Self::MAX_BESIDE || !self.beside.iter().all(possible) {
+            let count = format!("{} lookaheads", self.beside.len());
+            let expected = "at most 8 are possible, none of them a closed form";
+            return Some(("images.beside", count, expected));
         }
         if let Some((value, expected)) = self.picture.fault() {
             return Some(("images.picture", value, expected));
@@ -378,6 +405,7 @@ mod tests {
                         "0123".into(),
                         17,
                     )))),
+                    reward: Some(-1.5),
                 }],
                 source: Source::KStep(4),
                 selected: Some(5),
@@ -399,6 +427,7 @@ mod tests {
             ("(images: (draws: 100000))", "images.draws"),
             ("(images: (source: Exact))", "images.source"),
             ("(images: (guidance: inf))", "images.guidance"),
+            ("(images: (beside: [Exact]))", "images.beside"),
             (
                 "(images: (picture: Running(seed: 1, steps: 0)))",
                 "images.picture",

@@ -32,6 +32,18 @@ pub enum GalleryOrder {
     Time,
     /// By the seed of the draws' noise, then by the draw's number.
     Seed,
+    /// By what the reward said, the most first; those without one last.
+    Reward,
+}
+
+/// By what pictures are alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Likeness {
+    /// What the classifier sees; pixels where there is none.
+    #[default]
+    Features,
+    /// Their pixels.
+    Pixels,
 }
 
 /// How a picture was made.
@@ -46,6 +58,48 @@ impl Made {
     pub fn text(&self) -> usize {
         match self {
             Self::Draw(recipe) => recipe.picture.text(),
+        }
+    }
+
+    /// The map that made it.
+    pub fn checkpoint(&self) -> &CheckpointRef {
+        match self {
+            Self::Draw(recipe) => &recipe.checkpoint,
+        }
+    }
+
+    /// The same, to be replaced by where the map is now.
+    pub fn checkpoint_mut(&mut self) -> &mut CheckpointRef {
+        match self {
+            Self::Draw(recipe) => &mut recipe.checkpoint,
+        }
+    }
+
+    /// What makes it again as a draw of the wall, if it is one.
+    pub fn draw(&self) -> Option<&DrawRecipe> {
+        match self {
+            Self::Draw(recipe) => Some(recipe),
+        }
+    }
+
+    /// Lets the Images workspace show it as it was made; what does not decide it stays.
+    pub fn restore(&self, images: &mut Images) {
+        match self {
+            Self::Draw(recipe) => recipe.restore(images),
+        }
+    }
+
+    /// SHA-256 of the map's file, hexadecimal.
+    pub fn hash(&self) -> &str {
+        match self {
+            Self::Draw(recipe) => &recipe.hash,
+        }
+    }
+
+    /// Every setting and its value, in words.
+    pub fn lines(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Draw(recipe) => recipe.lines(),
         }
     }
 
@@ -101,6 +155,39 @@ impl DrawRecipe {
             seed: images.seed,
             item,
         }
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let map = match &self.checkpoint {
+            CheckpointRef::Shipped => "the shipped one".to_owned(),
+            CheckpointRef::File(path) => match path.file_name() {
+                Some(name) => name.to_string_lossy().into_owned(),
+                None => path.display().to_string(),
+            },
+        };
+        let picture = match &self.picture {
+            Picture::Generated { seed } => format!("generated, seed {seed}"),
+            Picture::Running { seed, steps } => format!("as it forms, {steps} steps, seed {seed}"),
+            Picture::Stored { from, .. } => format!("from {from}"),
+        };
+        let class = match self.class {
+            None => "any".to_owned(),
+            Some(class) if self.tell_class => {
+                format!("{class}, told to the draws, guidance {}", self.guidance)
+            }
+            Some(class) => class.to_string(),
+        };
+        let short = self.hash.get(..6).unwrap_or(&self.hash);
+        vec![
+            ("made as", format!("draw {} of a wall", self.item)),
+            ("t", self.t.to_string()),
+            ("lookahead", self.source.to_string()),
+            ("seed of the draws", self.seed.to_string()),
+            ("picture behind", picture),
+            ("class", class),
+            ("seed of x_t", self.noise.to_string()),
+            ("map", format!("{map} · {short}")),
+        ]
     }
 
     /// Lets the wall show the draw, selected; what does not decide the draw stays.
@@ -168,6 +255,14 @@ mod tests {
         assert_eq!((here.draws, here.selected), (91, Some(90)));
         assert_eq!(here.middle, Middle::Wall);
         assert_eq!(DrawRecipe::of(&here, "00ff".into(), 90), recipe);
+        let lines = Made::Draw(Box::new(recipe)).lines();
+        let value = |name: &str| lines.iter().find(|l| l.0 == name).map(|l| l.1.as_str());
+        assert_eq!(
+            value("picture behind"),
+            Some("as it forms, 8 steps, seed 3")
+        );
+        assert_eq!(value("lookahead"), Some("k-step:4"));
+        assert_eq!(value("class"), Some("any"));
     }
 
     #[test]

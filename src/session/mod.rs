@@ -5,6 +5,7 @@ mod export;
 mod history;
 mod images;
 mod made;
+mod pictures;
 mod recent;
 mod rewarding;
 mod steering;
@@ -18,7 +19,11 @@ pub use document::{
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
 pub use history::History;
 pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
-pub use made::{DrawRecipe, GalleryOrder, Made, Middle};
+pub use made::{DrawRecipe, GalleryOrder, Likeness, Made, Middle};
+pub use pictures::{
+    Font, FrameFormat, FrameWriter, PictureArrays, PictureSettings, SheetCell, contact_sheet,
+    encode_png, enlarged, grid_of, read_settings, set_line,
+};
 pub use recent::RecentFiles;
 pub use rewarding::{FreePart, Rewarding, StoredReference};
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};

@@ -10,10 +10,10 @@ use eframe::egui;
 
 use crate::engine::{LoadedModel, load_shipped};
 use crate::mixture::{MixtureError, PointCloud, Preset, World};
-use crate::session::{Session, StoredPicture};
+use crate::session::{PictureSettings, Session, StoredPicture, read_settings};
 use crate::train::read_picture;
 
-use super::state::Place;
+use super::state::{ExportKind, Place};
 
 /// A dialog that is gone sooner was never shown.
 const NO_DIALOG: Duration = Duration::from_secs(1);
@@ -43,6 +43,8 @@ pub enum Pick {
     SaveModel,
     /// Where to save the curves of the training.
     SaveCurves,
+    /// Where to write pictures.
+    ExportPictures(ExportKind),
 }
 
 /// What came of an errand.
@@ -57,6 +59,8 @@ pub enum Outcome {
     Cloud(PathBuf, Result<PointCloud, String>),
     /// A picture was read.
     Picture(PathBuf, Result<StoredPicture, String>),
+    /// What an exported picture says of itself was read; `None` where it says nothing.
+    Settings(PathBuf, Result<Option<PictureSettings>, String>),
     /// A session was read.
     Session(PathBuf, Result<Box<Session>, String>),
     /// No dialog was shown, as far as can be told.
@@ -122,11 +126,20 @@ impl Errands {
                 Pick::Open => dialog
                     .add_filter(
                         "Foresight files",
-                        &["safetensors", "ron", "csv", "png", "jpg", "jpeg"],
+                        &[
+                            "safetensors",
+                            "pt",
+                            "pth",
+                            "ron",
+                            "csv",
+                            "png",
+                            "jpg",
+                            "jpeg",
+                        ],
                     )
                     .pick_file(),
                 Pick::Checkpoint => dialog
-                    .add_filter("Checkpoints", &["safetensors"])
+                    .add_filter("Checkpoints", &["safetensors", "pt", "pth"])
                     .pick_file(),
                 Pick::World => dialog
                     .add_filter("Worlds and points", &["ron", "csv"])
@@ -148,6 +161,14 @@ impl Errands {
                     .save_file(),
                 Pick::SaveCurves => dialog
                     .add_filter("Comma-separated values", &["csv"])
+                    .set_file_name(suggestion)
+                    .save_file(),
+                Pick::ExportPictures(kind) => kind
+                    .filters()
+                    .iter()
+                    .fold(dialog, |dialog, (name, endings)| {
+                        dialog.add_filter(*name, endings)
+                    })
                     .set_file_name(suggestion)
                     .save_file(),
                 Pick::ExportDraws => dialog
@@ -178,6 +199,14 @@ impl Errands {
                 .map(|bytes| StoredPicture::from_bytes(channels, side, &bytes))
                 .and_then(|stored| stored.ok_or_else(|| format!("{}: no picture", path.display())));
             Some(Outcome::Picture(path, result))
+        });
+    }
+
+    /// Reads what an exported picture says of itself.
+    pub fn read_settings(&self, path: PathBuf) {
+        self.run(move || {
+            let result = read_settings(&path);
+            Some(Outcome::Settings(path, result))
         });
     }
 

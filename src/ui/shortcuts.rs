@@ -252,7 +252,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::Delete), key(Key::Backspace)],
         Action::DeleteMode,
         Group::Canvas,
-        "delete the selected mode",
+        "delete the selected mode; remove from the gallery",
     ),
     entry(
         &[key(Key::W)],
@@ -375,6 +375,10 @@ pub const GESTURES: &[(&str, &str)] = &[
     (
         "double click a picture",
         "images: noise it, and see what it could become",
+    ),
+    (
+        "Alt-click a picture",
+        "images: compare the others with it on hovering",
     ),
     ("drop a file", ".safetensors, .ron, .csv, .png or .jpg"),
 ];

@@ -178,6 +178,25 @@ pub fn method_color(palette: &Palette, index: usize) -> Color32 {
     palette.methods[index % palette.methods.len()]
 }
 
+/// Bands of classes, by their place: Tableau 10, which reads on dark and on light.
+const CLASSES: [Color32; 10] = [
+    rgb(0x004E_79A7),
+    rgb(0x00F2_8E2B),
+    rgb(0x00E1_5759),
+    rgb(0x0076_B7B2),
+    rgb(0x0059_A14F),
+    rgb(0x00ED_C948),
+    rgb(0x00B0_7AA1),
+    rgb(0x00FF_9DA7),
+    rgb(0x009C_755F),
+    rgb(0x00BA_B0AC),
+];
+
+/// The colour of a class among those that stand one above the other.
+pub fn class_color(place: usize) -> Color32 {
+    CLASSES[place % CLASSES.len()]
+}
+
 /// A colour that lets what is under it through; `opacity` in [0, 1].
 pub fn faded(color: Color32, opacity: f32) -> Color32 {
     color.gamma_multiply(opacity)

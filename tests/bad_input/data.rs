@@ -47,7 +47,7 @@ fn read_idx(bytes: &[u8]) -> Result<(), String> {
     read_set(folder.path())
 }
 
-fn small() -> DitConfig {
+pub fn small() -> DitConfig {
     DitConfig {
         input_size: 4,
         patch_size: 2,
@@ -59,7 +59,7 @@ fn small() -> DitConfig {
     }
 }
 
-fn read_transformer(bytes: &[u8]) -> Result<(), String> {
+pub fn read_transformer(bytes: &[u8]) -> Result<(), String> {
     let file = tempfile::NamedTempFile::new().map_err(|e| e.to_string())?;
     std::fs::write(file.path(), bytes).map_err(|e| e.to_string())?;
     let read = read_dit(file.path(), &small(), &Device::flex(), DType::F32);
@@ -117,7 +117,7 @@ fn zip() -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
-fn transformer() -> Vec<u8> {
+pub fn transformer() -> Vec<u8> {
     let dit = Dit::init(&small(), 1, &Device::flex()).unwrap();
     let tensors: Vec<_> = dit
         .weights()

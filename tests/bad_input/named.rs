@@ -240,7 +240,7 @@ fn cards_that_are_damaged_or_from_the_future_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn pytorch_files_are_recognised_and_never_unpickled() {
+fn pytorch_files_are_no_models_of_2d_worlds_and_broken_ones_are_refused_with_their_path() {
     let mut zip = b"PK\x03\x04\0\0\x08\x08".to_vec();
     zip.resize(30, 0);
     zip.extend_from_slice(b"model/data.pkl");
@@ -250,13 +250,13 @@ fn pytorch_files_are_recognised_and_never_unpickled() {
             &bytes,
             "model.pt",
             open_model,
-            &["PyTorch", "safetensors only", "save_file"],
+            &["PyTorch", "safetensors only", "foresight inspect"],
         );
         refused(
             &bytes,
             "model.pt",
             |p| inspect(p).map_err(|e| e.to_string()),
-            &["PyTorch"],
+            &["fetch it again"],
         );
     }
 }

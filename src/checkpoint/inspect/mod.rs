@@ -1,4 +1,4 @@
-//! What a model file says, and what was found in it: ours, and other programs' safetensors.
+//! What a model file says, and what was found in it: ours, and other programs' safetensors and PyTorch files.
 
 mod show;
 
@@ -9,6 +9,7 @@ use std::path::Path;
 use super::header::{Header, TensorEntry};
 use super::limits::MAX_FILE_BYTES;
 use super::open::{OpenFile, card, hex};
+use super::pytorch::Format;
 use super::{Checkpoint, CheckpointCard, CheckpointError, ClassifierCard, ImageCard};
 use crate::mixture::{Preset, World};
 use show::plain;
@@ -23,6 +24,8 @@ pub struct Inspection {
     pub path: String,
     /// Its size.
     pub bytes: u64,
+    /// `safetensors`, `PyTorch`, or `PyTorch before 1.6`.
+    pub format: &'static str,
     /// SHA-256 of the whole file, hexadecimal; empty if the file is larger than 32 GiB.
     pub hash: String,
     /// The card, if it is a Foresight model.
@@ -47,16 +50,21 @@ pub enum ModelCard {
     Classifier(Box<ClassifierCard>),
 }
 
-/// Looks into a model file. Safetensors of other programs are listed, whatever their size.
+/// Looks into a model file. Safetensors and PyTorch files of other programs are listed, whatever their size.
 ///
 /// # Errors
-/// When it cannot be read or is not sound safetensors. A Foresight model with a fault inside (a wrong shape, a weight
+/// When it cannot be read or is neither sound safetensors nor a sound PyTorch file. A Foresight model with a fault inside (a wrong shape, a weight
 /// that is no number) is listed all the same, with a warning.
 pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
     let mut open = OpenFile::open(path)?;
     let header = open.header()?;
     let name = open.path.clone();
     let bytes = open.bytes;
+    let format = match open.pytorch {
+        None => "safetensors",
+        Some(Format::Zip) => "PyTorch",
+        Some(Format::Old) => "PyTorch before 1.6",
+    };
     let mut warnings = Vec::new();
     let kind = ModelKind::of(&header);
     let card = match found_card(kind, &header, &name) {
@@ -66,10 +74,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
             None
         }
         None => {
-            warnings.push(
-                "This is not a Foresight model: it can be listed, but not run by this version"
-                    .to_owned(),
-            );
+            warnings.push(foreign(path));
             None
         }
     };
@@ -116,6 +121,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
     Ok(Inspection {
         path: name,
         bytes,
+        format,
         hash,
         metadata: metadata
             .into_iter()
@@ -125,6 +131,17 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
         tensors,
         warnings,
     })
+}
+
+/// What can be done with a file of another program.
+fn foreign(path: &Path) -> String {
+    let beside = match super::shape_file_beside(path) {
+        Some(shape) => format!("with the shape in {}", shape.display()),
+        None => "if its model file lies beside it (NAME.json, NAME.yaml or config.json)".to_owned(),
+    };
+    format!(
+        "This is not a Foresight model: it can be listed, and opened as a map of images {beside} if it is a transformer of the reference's layout"
+    )
 }
 
 /// The SHA-256 of a file of `bytes` bytes, read in small pieces; empty for files so large that it would take minutes.

@@ -189,7 +189,7 @@ impl fmt::Display for Inspection {
         write!(f, "{}", self.path)?;
         match &self.card {
             Some(card) => write_card(card, f)?,
-            None => write!(f, "\n  kind          safetensors")?,
+            None => write!(f, "\n  kind          {}", self.format)?,
         }
         write!(f, "\n  size          {} bytes", grouped(self.bytes))?;
         if !self.hash.is_empty() {

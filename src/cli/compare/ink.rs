@@ -1,23 +1,16 @@
 //! What plots are drawn with: colours, marks, dashes, and text that looks the same in both kinds of file.
 
-use std::sync::OnceLock;
-
 use plotters::backend::DrawingBackend;
 use plotters::coord::Shift;
 use plotters::drawing::{DrawingArea, DrawingAreaErrorKind};
 use plotters::element::{Circle, PathElement, Polygon, Rectangle, Text};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use plotters::style::{
-    Color as _, FontStyle, FontTransform, IntoFont as _, RGBColor, ShapeStyle, TextStyle,
-    register_font,
-};
+use plotters::style::{Color as _, FontTransform, IntoFont as _, RGBColor, ShapeStyle, TextStyle};
+
+pub(super) use crate::session::Font;
 
 /// Drawing units a point: whole numbers of them place everything finely enough.
 pub(super) const UNIT: i32 = 4;
-
-/// What programs that show the SVG look for, the first one being what the PNG is set in.
-const FONT: &str = "Inter, Helvetica, Arial, sans-serif";
-static INTER: &[u8] = include_bytes!("../../../assets/fonts/Inter.ttf");
 
 /// Okabe and Ito's colours without the yellow that white swallows, and three of Tol's: people with any colour vision
 /// tell them apart. A document's ink, not the window's: the window's colours are its own.
@@ -176,7 +169,7 @@ impl<'a> Label<'a> {
             FontTransform::None
         };
         let style = |size: f64, h: HPos, v: VPos| -> TextStyle<'static> {
-            let font = (FONT, size).into_font().transform(turn.clone());
+            let font = (Font::NAME, size).into_font().transform(turn.clone());
             font.color(&self.colour).pos(Pos::new(h, v))
         };
         if whole {
@@ -191,7 +184,7 @@ impl<'a> Label<'a> {
             HPos::Center => -0.5 * width,
             HPos::Right => -width,
         };
-        let size = font.line * em;
+        let size = font.line() * em;
         for letter in self.text.chars() {
             let (advance, room) = font.metrics(letter);
             // plotters puts the base line half of the size below the top.
@@ -201,124 +194,5 @@ impl<'a> Label<'a> {
             pen += advance * em;
         }
         Ok(())
-    }
-}
-
-/// The metrics of the program's own font, in em.
-pub(super) struct Font {
-    /// From the lowest to the highest point of a line.
-    line: f64,
-    /// Advance and room on the left of each letter, for U+0020 to U+2FFF where it has one.
-    letters: Vec<Option<(f64, f64)>>,
-}
-
-impl Font {
-    /// The font, ready to be drawn with.
-    ///
-    /// # Errors
-    /// When the file that is built in is not a font, which a test excludes.
-    pub fn get() -> Result<&'static Self, String> {
-        static READ: OnceLock<Option<Font>> = OnceLock::new();
-        READ.get_or_init(|| {
-            register_font(FONT, FontStyle::Normal, INTER).ok()?;
-            Self::read(INTER)
-        })
-        .as_ref()
-        .ok_or_else(|| "the program's own font cannot be read".into())
-    }
-
-    fn metrics(&self, letter: char) -> (f64, f64) {
-        let found = self.letters.get(letter as usize).copied().flatten();
-        found.unwrap_or((0.5, 0.0))
-    }
-
-    /// The width of a text in em.
-    pub fn width(&self, text: &str) -> f64 {
-        text.chars().map(|letter| self.metrics(letter).0).sum()
-    }
-
-    /// OpenType: `head`, `hhea`, `hmtx`, and the first `cmap` of format 4.
-    fn read(font: &[u8]) -> Option<Self> {
-        let u16_at = |at: usize| {
-            let bytes = font.get(at..at + 2)?;
-            Some(u16::from_be_bytes([bytes[0], bytes[1]]))
-        };
-        let i16_at = |at: usize| u16_at(at).map(u16::cast_signed);
-        let u32_at = |at: usize| {
-            let high = u32::from(u16_at(at)?);
-            Some(((high << 16) | u32::from(u16_at(at + 2)?)) as usize)
-        };
-        let table = |tag: &[u8; 4]| {
-            let count = usize::from(u16_at(4)?);
-            let entry = (0..count)
-                .map(|i| 12 + 16 * i)
-                .find(|at| font.get(*at..at + 4) == Some(tag))?;
-            u32_at(entry + 8)
-        };
-        let em = f64::from(u16_at(table(b"head")? + 18)?);
-        let hhea = table(b"hhea")?;
-        let line = f64::from(i16_at(hhea + 4)?) - f64::from(i16_at(hhea + 6)?);
-        let long = usize::from(u16_at(hhea + 34)?).checked_sub(1)?;
-        let hmtx = table(b"hmtx")?;
-        let metrics = |glyph: usize| {
-            let advance = u16_at(hmtx + 4 * glyph.min(long))?;
-            // After the last advance come rooms alone.
-            let room = if glyph <= long {
-                hmtx + 4 * glyph + 2
-            } else {
-                hmtx + 4 * (long + 1) + 2 * (glyph - long - 1)
-            };
-            Some((f64::from(advance) / em, f64::from(i16_at(room)?) / em))
-        };
-        let cmap = table(b"cmap")?;
-        let subtables = usize::from(u16_at(cmap + 2)?);
-        let map = (0..subtables)
-            .filter_map(|i| Some(cmap + u32_at(cmap + 8 + 8 * i)?))
-            .find(|at| u16_at(*at) == Some(4))?;
-        let segments = usize::from(u16_at(map + 6)?) / 2;
-        let glyph = |code: u16| {
-            let ends = map + 14;
-            let segment = (0..segments).find(|s| u16_at(ends + 2 * s) >= Some(code))?;
-            let starts = ends + 2 * segments + 2;
-            let start = u16_at(starts + 2 * segment)?;
-            let delta = u16_at(starts + 2 * (segments + segment))?;
-            let offset_at = starts + 2 * (2 * segments + segment);
-            let offset = usize::from(u16_at(offset_at)?);
-            let in_segment = usize::from(code.checked_sub(start)?);
-            let glyph = match offset {
-                0 => code.wrapping_add(delta),
-                _ => match u16_at(offset_at + offset + 2 * in_segment)? {
-                    0 => 0,
-                    glyph => glyph.wrapping_add(delta),
-                },
-            };
-            (glyph != 0).then_some(usize::from(glyph))
-        };
-        let letters = (0..0x3000)
-            .map(|code| glyph(code).and_then(metrics))
-            .collect();
-        Some(Self {
-            line: line / em,
-            letters,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_font_knows_its_letters() {
-        let font = Font::get().unwrap();
-        for letter in ('!'..='~').chain(['\u{2212}', '\u{e9}']) {
-            let (advance, room) = font.metrics(letter);
-            assert!((0.1..1.3).contains(&advance), "{letter}: {advance}");
-            assert!((-0.2..0.3).contains(&room), "{letter}: {room}");
-        }
-        // Tabular figures: all as wide as each other.
-        assert_eq!(font.width("0000"), font.width("1718"));
-        assert!(font.width("mm") > font.width("ii"));
-        assert!((1.0..1.5).contains(&font.line));
     }
 }

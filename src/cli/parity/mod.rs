@@ -1,5 +1,7 @@
-//! `foresight parity`: a folder of numbers from the reference implementation, recomputed.
+//! `foresight parity`: a folder of numbers from the reference implementation, recomputed, and its other weight files
+//! compared.
 
+mod others;
 mod steering;
 
 use std::path::{Path, PathBuf};
@@ -8,14 +10,14 @@ use burn::module::Module;
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use clap::Args;
 
-use crate::checkpoint::{TensorFile, read_dit};
+use crate::checkpoint::{TensorFile, read_dit, read_dit_config, shape_file_beside};
 use crate::lookahead::{glass_velocity, posterior_draws};
-use crate::model::{Condition, Dit, DitConfig, MetaFlowMap};
+use crate::model::{Condition, Dit, MetaFlowMap};
 
 /// `foresight parity`
 #[derive(Debug, Clone, Args)]
 pub struct ParityArgs {
-    /// The folder: config.json, checkpoint.safetensors and io.safetensors.
+    /// The folder: config.json (or .yaml, .ron), checkpoint.safetensors (or .pt, .pth) and io.safetensors.
     pub folder: PathBuf,
     /// Largest relative error that passes.
     #[arg(long, default_value_t = 1e-4)]
@@ -31,7 +33,12 @@ const MOST: usize = 1 << 26;
 /// With a message for the person.
 pub fn run(args: &ParityArgs) -> Result<(), String> {
     let device = Device::flex();
-    let (dit, mut numbers) = open(&args.folder, &device)?;
+    let files = others::weight_files(&args.folder)?;
+    let (dit, mut numbers) = open(&args.folder, &files[0], &device)?;
+    let mut alike = true;
+    for other in &files[1..] {
+        alike &= others::compare(other, &dit, dit.config())?;
+    }
     let mut worst = 0.0_f64;
     let mut checked = 0;
     for name in CHECKS {
@@ -65,11 +72,13 @@ pub fn run(args: &ParityArgs) -> Result<(), String> {
             args.folder.display()
         ));
     }
-    if worst <= args.tolerance {
-        Ok(())
-    } else {
-        Err("the numbers differ from the reference".into())
+    if worst > args.tolerance {
+        return Err("the numbers differ from the reference".into());
     }
+    if !alike {
+        return Err("the folder's weight files are not the same network".into());
+    }
+    Ok(())
 }
 
 /// What can be recomputed, in the order of printing.
@@ -90,24 +99,15 @@ const CHECKS: &[&str] = &[
     "drift_dps_sde",
 ];
 
-fn open(folder: &Path, device: &Device) -> Result<(Dit, Numbers), String> {
-    let config = folder.join("config.json");
-    let wrong = |e: String| {
+fn open(folder: &Path, weights: &Path, device: &Device) -> Result<(Dit, Numbers), String> {
+    let shape = shape_file_beside(weights).ok_or_else(|| {
         format!(
-            "{}: {e}. It must be the model file of a transformer, as JSON",
-            config.display()
+            "{}: the network's shape is missing; config.json is needed, the model file of a transformer",
+            folder.display()
         )
-    };
-    let bytes = std::fs::metadata(&config)
-        .map_err(|e| wrong(e.to_string()))?
-        .len();
-    if bytes > 1 << 20 {
-        return Err(wrong(format!("it has {bytes} bytes")));
-    }
-    let text = std::fs::read_to_string(&config).map_err(|e| wrong(e.to_string()))?;
-    let config = DitConfig::from_json(&text).map_err(wrong)?;
-    let weights = folder.join("checkpoint.safetensors");
-    let dit = read_dit(&weights, &config, device, DType::F32).map_err(|e| e.to_string())?;
+    })?;
+    let config = read_dit_config(&shape).map_err(|e| e.to_string())?;
+    let dit = read_dit(weights, &config, device, DType::F32).map_err(|e| e.to_string())?;
     let file = TensorFile::open(&folder.join("io.safetensors")).map_err(|e| e.to_string())?;
     let numbers = Numbers {
         path: folder.join("io.safetensors").display().to_string(),

@@ -153,8 +153,16 @@ impl DitConfig {
     /// # Errors
     /// What is wrong with it, by field.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        let mut fields: serde_json::Map<String, serde_json::Value> =
-            serde_json::from_str(text).map_err(|e| e.to_string())?;
+        Self::from_fields(serde_json::from_str(text).map_err(|e| e.to_string())?)
+    }
+
+    /// The same of a model file's fields, whatever language it was written in.
+    ///
+    /// # Errors
+    /// As [`Self::from_json`].
+    pub fn from_fields(
+        mut fields: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, String> {
         fields.retain(|key, _| !IGNORED.contains(&key.as_str()));
         if let Some(ratio) = fields.remove("mlp_ratio")
             && ratio.as_f64() != Some(Self::MLP_RATIO as f64)

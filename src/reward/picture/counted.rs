@@ -4,26 +4,26 @@ use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::{ExtendedColorType, ImageEncoder as _};
 
 /// Ink or none, with a border of none around.
-struct Ink {
-    is_ink: Vec<bool>,
+struct Grid {
+    ink: Vec<bool>,
     rows: usize,
     columns: usize,
 }
 
-impl Ink {
+impl Grid {
     /// Of light, 0 black to 1 white, each pixel as `times` by `times`.
     fn new(light: &[f64], columns: usize, times: usize) -> Self {
         let rows = light.len() / columns.max(1);
         let [wide, high] = [columns * times + 2, rows * times + 2];
-        let mut is_ink = vec![false; wide * high];
+        let mut ink = vec![false; wide * high];
         for y in 0..rows * times {
             for x in 0..columns * times {
                 let here = light[y / times * columns + x / times];
-                is_ink[(y + 1) * wide + x + 1] = here > 0.5;
+                ink[(y + 1) * wide + x + 1] = here > 0.5;
             }
         }
         Self {
-            is_ink,
+            ink,
             rows: high,
             columns: wide,
         }
@@ -31,11 +31,11 @@ impl Ink {
 
     /// Parts of ink, or of none, that do not touch; corners count as touching where `corners` says so.
     fn parts(&self, of_ink: bool, corners: bool) -> usize {
-        let mut seen = vec![false; self.is_ink.len()];
+        let mut seen = vec![false; self.ink.len()];
         let mut parts = 0;
         let mut open = Vec::new();
-        for start in 0..self.is_ink.len() {
-            if seen[start] || self.is_ink[start] != of_ink {
+        for start in 0..self.ink.len() {
+            if seen[start] || self.ink[start] != of_ink {
                 continue;
             }
             parts += 1;
@@ -47,7 +47,7 @@ impl Ink {
                     for nx in x.saturating_sub(1)..(x + 2).min(self.columns) {
                         let next = ny * self.columns + nx;
                         let beside = corners || ny == y || nx == x;
-                        if beside && !seen[next] && self.is_ink[next] == of_ink {
+                        if beside && !seen[next] && self.ink[next] == of_ink {
                             seen[next] = true;
                             open.push(next);
                         }
@@ -62,7 +62,7 @@ impl Ink {
     fn squared_distances(&self) -> Vec<f64> {
         let far = (self.rows * self.rows + self.columns * self.columns) as f64;
         let mut squares: Vec<f64> = self
-            .is_ink
+            .ink
             .iter()
             .map(|ink| if *ink { far } else { 0.0 })
             .collect();
@@ -115,10 +115,10 @@ fn lower_envelope(f: &[f64]) -> Vec<f64> {
 /// Thickness of the strokes in pixels, by how far ink is from where there is none. On a grid twice as fine a stroke of
 /// width `2 w` has the distances `1, ..., w, w, ..., 1`, whose mean is `(w + 1) / 2`; 0 without ink.
 pub(super) fn thickness(light: &[f64], columns: usize) -> f64 {
-    let ink = Ink::new(light, columns, 2);
+    let ink = Grid::new(light, columns, 2);
     let distances = ink.squared_distances();
     let (mut sum, mut count) = (0.0, 0.0);
-    for (square, ink) in distances.iter().zip(&ink.is_ink) {
+    for (square, ink) in distances.iter().zip(&ink.ink) {
         if *ink {
             sum += square.sqrt();
             count += 1.0;
@@ -132,13 +132,13 @@ pub(super) fn thickness(light: &[f64], columns: usize) -> f64 {
 
 /// Parts of ink, corners touching.
 pub(super) fn parts(light: &[f64], columns: usize) -> f64 {
-    Ink::new(light, columns, 1).parts(true, true) as f64
+    Grid::new(light, columns, 1).parts(true, true) as f64
 }
 
 /// Parts without ink that are closed in, corners not touching.
 pub(super) fn holes(light: &[f64], columns: usize) -> f64 {
     // All that is around is one more.
-    Ink::new(light, columns, 1).parts(false, false) as f64 - 1.0
+    Grid::new(light, columns, 1).parts(false, false) as f64 - 1.0
 }
 
 /// Bits a pixel of the picture as a PNG of 8 bits a number; planes one after the other, 0 black to 1 white.

@@ -29,6 +29,7 @@ pub(super) struct Drawing<'a> {
     pub map: &'a dyn ImageMap,
     pub reward: &'a dyn PictureScore,
     pub draws: usize,
+    pub jumps: u32,
     pub guidance: f32,
     pub seed: u64,
 }
@@ -100,16 +101,26 @@ impl Drawing<'_> {
             });
         let t: Vec<f32> = (0..rows).map(|i| states.t[each(i)]).collect();
         let label: Vec<u32> = (0..rows).map(|i| states.label[each(i)]).collect();
-        let asked = ImageRows {
-            s: &[],
-            u: &[],
-            x: &[],
-            t: &t,
-            x_t: &x_t,
-            label: &label,
-            guidance: &vec![self.guidance; rows],
-        };
-        self.map.draw(&asked, &mut eps);
+        let guidance = vec![self.guidance; rows];
+        let mut v = vec![0.0; eps.len()];
+        let time = |jump: u32| jump as f32 / self.jumps as f32;
+        for jump in 0..self.jumps {
+            let (s, u) = (vec![time(jump); rows], vec![time(jump + 1); rows]);
+            let asked = ImageRows {
+                s: &s,
+                u: &u,
+                x: &eps,
+                t: &t,
+                x_t: &x_t,
+                label: &label,
+                guidance: &guidance,
+            };
+            self.map.average_velocity(&asked, &mut v);
+            let long = time(jump + 1) - time(jump);
+            for (x, v) in eps.iter_mut().zip(&v) {
+                *x += long * v;
+            }
+        }
         eps
     }
 }

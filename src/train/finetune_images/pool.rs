@@ -28,6 +28,8 @@ pub(super) struct Pool {
     pub log_mean: f64,
     /// How many of the pictures count: `(sum w)^2 / sum w^2`.
     pub effective: f64,
+    /// Mean reward under the tilt, by the pictures' own weights.
+    pub tilted_reward: f64,
 }
 
 impl Pool {
@@ -112,6 +114,9 @@ impl Pool {
         let weights: Vec<f64> = scores.iter().map(|r| (r - max).exp()).collect();
         let total: f64 = weights.iter().sum();
         let squares: f64 = weights.iter().map(|w| w * w).sum();
+        // What has no finite reward has no weight.
+        let with_weight = weights.iter().zip(&scores).filter(|(w, _)| **w > 0.0);
+        let weighted: f64 = with_weight.map(|(w, r)| w * r).sum();
         let mut sum = 0.0;
         let cumulative = weights
             .iter()
@@ -121,6 +126,7 @@ impl Pool {
             })
             .collect();
         Ok(Self {
+            tilted_reward: weighted / total,
             log_mean: max + (total / scores.len() as f64).ln(),
             effective: total * total / squares,
             pictures,

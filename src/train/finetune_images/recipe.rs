@@ -73,6 +73,8 @@ pub struct ImageTuneRecipe {
     pub micro_batch: usize,
     /// Posterior draws a state.
     pub draws: usize,
+    /// Jumps in which each of them is made: more where those of one are unclear to the reward.
+    pub jumps: u32,
     /// What is taken off the reward.
     pub baseline: Baseline,
     /// Share of the states that are made from pictures drawn again by `exp r`.
@@ -106,6 +108,7 @@ impl Default for ImageTuneRecipe {
             batch: 32,
             micro_batch: 16,
             draws: 8,
+            jumps: 1,
             baseline: Baseline::State,
             tilted_share: 0.5,
             class: TunedClass::None,
@@ -151,6 +154,7 @@ impl ImageTuneRecipe {
                 (2..=1024).contains(&self.draws),
                 "2 to 1024: a covariance needs two",
             ),
+            ("jumps", (1..=64).contains(&self.jumps), "1 to 64"),
             (
                 "tilted_share",
                 (0.0..=1.0).contains(&self.tilted_share),

@@ -178,6 +178,7 @@ fn the_fixed_point_of_the_lessons_is_the_tilted_drift_in_closed_form() {
             map: &map,
             reward: &*reward,
             draws: 8,
+            jumps: 1,
             guidance: 1.0,
             seed: 3,
         };
@@ -327,7 +328,7 @@ fn a_run_goes_most_of_the_way_to_the_drift_that_the_draws_ask_for() {
     // So few steps of so small a network do not arrive.
     println!("share of the pull that is missing: {before:.3} before, {after:.3} after");
     assert!(
-        (before - 1.0).abs() < 1e-3 && after < 0.4,
+        (before - 1.0).abs() < 1e-3 && after < 0.5,
         "{before} {after}"
     );
 }

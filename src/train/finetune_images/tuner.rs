@@ -196,6 +196,11 @@ impl ImageTuner {
         self.pool.effective
     }
 
+    /// Mean reward of the tilted target, as far as the pool tells: by its pictures, weighted with `exp r`.
+    pub fn target_reward(&self) -> f64 {
+        self.pool.tilted_reward
+    }
+
     /// One step.
     ///
     /// # Errors
@@ -252,6 +257,7 @@ impl ImageTuner {
             map: &*self.base,
             reward: &*self.reward,
             draws: self.recipe.draws,
+            jumps: self.recipe.jumps,
             guidance: self.recipe.guidance,
             seed: self.recipe.seed,
         }

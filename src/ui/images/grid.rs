@@ -2,6 +2,7 @@
 
 use eframe::egui::{Rect, pos2, vec2};
 
+use crate::metrics::Clusters;
 use crate::session::WallOrder;
 
 use super::view::Tile;
@@ -18,8 +19,39 @@ const LEAST_SIDE: f32 = 8.0;
 pub struct Group {
     /// Their class; `None` for all, or for those that were not judged.
     pub class: Option<usize>,
+    /// Their cluster, where they stand together because they are alike.
+    pub cluster: Option<usize>,
     /// Which tiles, in their order.
     pub items: Vec<usize>,
+}
+
+impl Group {
+    fn of(class: Option<usize>, items: Vec<usize>) -> Self {
+        Self {
+            class,
+            cluster: None,
+            items,
+        }
+    }
+}
+
+/// The tiles by clusters, the largest first. Tiles that came later stand at the end, on their own.
+pub fn clustered(count: usize, clusters: &Clusters) -> Vec<Group> {
+    let mut groups: Vec<Group> = (0..clusters.count)
+        .map(|cluster| {
+            let members = clusters.of.iter().enumerate().take(count);
+            let items = members
+                .filter(|(_, of)| **of == cluster)
+                .map(|(item, _)| item);
+            Group {
+                cluster: Some(cluster),
+                ..Group::of(None, items.collect())
+            }
+        })
+        .collect();
+    groups.push(Group::of(None, (clusters.of.len()..count).collect()));
+    groups.retain(|group| !group.items.is_empty());
+    groups
 }
 
 /// The tiles in the order of the wall.
@@ -38,7 +70,7 @@ pub fn groups(tiles: &[Tile], order: WallOrder) -> Vec<Group> {
         WallOrder::Label if judged => return by_label(tiles),
         _ => {}
     }
-    vec![Group { class: None, items }]
+    vec![Group::of(None, items)]
 }
 
 /// The most frequent class first; equal ones by their number.
@@ -48,10 +80,7 @@ fn by_label(tiles: &[Tile]) -> Vec<Group> {
         let class = tile.likeliest().map(|(class, _)| class);
         match groups.iter_mut().find(|group| group.class == class) {
             Some(group) => group.items.push(item),
-            None => groups.push(Group {
-                class,
-                items: vec![item],
-            }),
+            None => groups.push(Group::of(class, vec![item])),
         }
     }
     groups.sort_by_key(|g| (g.class.is_none(), std::cmp::Reverse(g.items.len()), g.class));
@@ -114,7 +143,10 @@ fn gap(side: f32) -> f32 {
 
 /// Arranges groups in `area`. `pixel` is a physical pixel in points: tiles lie on whole ones.
 pub fn arrange(area: Rect, groups: &[Group], pixel: f32) -> Arranged {
-    let grouped = groups.len() > 1 || groups.first().is_some_and(|g| g.class.is_some());
+    let grouped = groups.len() > 1
+        || groups
+            .first()
+            .is_some_and(|g| g.class.is_some() || g.cluster.is_some());
     let gutter = if grouped { GUTTER } else { 0.0 };
     let width = (area.width() - gutter).max(1.0);
     let columns = |side: f32| (((width + gap(side)) / (side + gap(side))) as usize).max(1);
@@ -231,6 +263,23 @@ mod tests {
         assert_eq!(most[0].items, [2, 0, 3, 1]);
         let unjudged = [tile(&[]), tile(&[])];
         assert_eq!(groups(&unjudged, WallOrder::Label)[0].items, [0, 1]);
+    }
+
+    #[test]
+    fn clusters_hold_every_tile_once_also_where_the_wall_has_grown() {
+        let clusters = Clusters {
+            of: vec![0, 1, 0, 0, 1],
+            count: 2,
+            silhouette: 0.5,
+        };
+        let items = |count| -> Vec<_> {
+            let groups = clustered(count, &clusters);
+            groups.into_iter().map(|g| (g.cluster, g.items)).collect()
+        };
+        let both = [(Some(0), vec![0, 2, 3]), (Some(1), vec![1, 4])];
+        assert_eq!(items(5), both);
+        assert_eq!(items(7)[2], (None, vec![5, 6]));
+        assert_eq!(items(1), [(Some(0), vec![0])]);
     }
 
     #[test]

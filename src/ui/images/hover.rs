@@ -1,8 +1,10 @@
 //! A tile enlarged beside the pointer, with what the classifier says; and the star that keeps it.
 
 use eframe::egui::{
-    Align2, Id, Pos2, Rect, RichText, Sense, Shape, Stroke, Tooltip, Ui, pos2, vec2,
+    Align2, Id, Pos2, Rect, RichText, Sense, Shape, Stroke, TextureId, Tooltip, Ui, pos2, vec2,
 };
+
+use crate::session::StoredPicture;
 
 use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
@@ -10,11 +12,15 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::value_row;
 
+use super::atlas::whole;
 use super::grid::Arranged;
 use super::shares;
 
 /// Points of the enlarged picture.
 const LARGE: f32 = 196.0;
+/// Points of each of the pictures that are compared, and between them.
+const COMPARED: f32 = 150.0;
+const COMPARED_GAP: f32 = 6.0;
 /// Classes that are listed.
 const LISTED: usize = 4;
 /// The smallest tile that has a star.
@@ -83,7 +89,13 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
     let second_name = scores.and_then(|scores| scores.second.as_ref());
     let second_name = second_name.map(|second| second.kind.name());
     let place = state.images.view.place(item);
+    let beside = compared(ui, state, item);
     let keep = keys_of(ui.ctx(), Action::Keep);
+    let width = if beside.is_some() {
+        3.0 * COMPARED + 2.0 * COMPARED_GAP
+    } else {
+        LARGE
+    };
     Tooltip::always_open(
         ui.ctx().clone(),
         ui.layer_id(),
@@ -91,13 +103,18 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
         rect,
     )
     .gap(8.0)
-    .width(LARGE)
+    .width(width)
     .show(|ui| {
-        ui.set_width(LARGE);
-        let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
-        if let Some((texture, uv)) = place {
-            ui.painter()
-                .image(texture, large, uv, tokens::coverage(1.0));
+        ui.set_width(width);
+        match &beside {
+            Some(beside) => side_by_side(ui, place, beside),
+            None => {
+                let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
+                if let Some((texture, uv)) = place {
+                    ui.painter()
+                        .image(texture, large, uv, tokens::coverage(1.0));
+                }
+            }
         }
         ui.label(
             RichText::new(format!("Noise {item}"))
@@ -114,12 +131,63 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
             let name = shares::word(&state.images.class_name(class));
             bar(ui, &name, probability);
         }
-        let hint = format!("double click goes on from it · {keep} keeps it");
+        let hint = format!("double click goes on from it · {keep} keeps it · Alt-click compares");
         ui.label(
             RichText::new(hint)
                 .size(size::TICK)
                 .color(palette.text_faint),
         );
+    });
+}
+
+/// The picture that others are compared with, and how far this one is from it.
+struct Compared {
+    other: TextureId,
+    difference: TextureId,
+    /// Root mean square, black to white is 1.
+    distance: f64,
+}
+
+fn compared(ui: &Ui, state: &mut State, item: usize) -> Option<Compared> {
+    let other = state.session.images.compare.clone()?;
+    let smooth = state.session.images.smooth;
+    let view = &mut state.images.view;
+    let (a, b) = (&view.tiles.get(item)?.pixels, other.bytes());
+    if a.len() != b.len() || !other.fits(view.shape()) {
+        return None;
+    }
+    let differ: Vec<u8> = a.iter().zip(&b).map(|(a, b)| a.abs_diff(*b)).collect();
+    let squares: f64 = differ.iter().map(|d| (f64::from(*d) / 255.0).powi(2)).sum();
+    let distance = (squares / differ.len().max(1) as f64).sqrt();
+    let differ = StoredPicture::from_bytes(other.channels, other.side, &differ)?;
+    Some(Compared {
+        difference: view.kept(ui.ctx(), &differ, smooth),
+        other: view.kept(ui.ctx(), &other, smooth),
+        distance,
+    })
+}
+
+/// This picture, the one it is compared with, and the difference.
+fn side_by_side(ui: &mut Ui, place: Option<(TextureId, Rect)>, beside: &Compared) {
+    let palette = tokens::palette(ui);
+    let distance = format!("differs by {}", format::fixed(beside.distance, 3));
+    ui.horizontal_top(|ui| {
+        ui.spacing_mut().item_spacing.x = COMPARED_GAP;
+        for (place, name) in [
+            (place, "this one"),
+            (Some((beside.other, whole())), "compared with"),
+            (Some((beside.difference, whole())), distance.as_str()),
+        ] {
+            ui.vertical(|ui| {
+                let side = vec2(COMPARED, COMPARED);
+                let (rect, _) = ui.allocate_exact_size(side, Sense::hover());
+                if let Some((texture, uv)) = place {
+                    ui.painter().image(texture, rect, uv, tokens::coverage(1.0));
+                }
+                let name = RichText::new(name).size(size::SMALL);
+                ui.label(name.color(palette.text_quiet));
+            });
+        }
     });
 }
 

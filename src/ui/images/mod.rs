@@ -2,9 +2,16 @@
 
 pub mod atlas;
 mod classes;
+mod curves;
+mod curves_csv;
+mod details;
+mod dropped;
 mod empty;
+mod export;
 mod futures;
+mod gallery;
 mod grid;
+mod header;
 mod hover;
 mod kept;
 mod paint;
@@ -16,7 +23,7 @@ mod studio;
 mod view;
 mod wall;
 
-use eframe::egui::{CentralPanel, Frame, Margin, Panel, RichText, Ui};
+use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
 use crate::session::Middle;
 
@@ -53,6 +60,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 bottom: 8,
             })
     };
+    let ctx = ui.ctx().clone();
+    dropped::show(&ctx, state);
     if state.is_studio() && state.images.model.is_some() {
         studio::show(ui, state, card);
         return;
@@ -83,10 +92,16 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             };
             frame.show(ui, |ui| {
                 ui.set_min_size(ui.available_size());
-                if state.images.model.is_some() {
-                    wall::show(ui, state);
-                } else {
+                if state.images.model.is_none() {
                     empty::show(ui, state);
+                    return;
+                }
+                header::show(ui, state);
+                match state.session.images.middle {
+                    // The Studio has panels of its own.
+                    Middle::Wall | Middle::Studio => wall::show(ui, state),
+                    Middle::Gallery => gallery::show(ui, state),
+                    Middle::Diversity => curves::show(ui, state),
                 }
             });
         });
@@ -94,25 +109,5 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 /// Chooses what is in the middle.
 fn middles(ui: &mut Ui, state: &mut State) {
-    let middle = &mut state.session.images.middle;
-    for (which, name, hover) in [
-        (
-            Middle::Wall,
-            "Wall",
-            "Everything that a half-formed picture could still become",
-        ),
-        (
-            Middle::Studio,
-            "Studio",
-            "Steer pictures toward a reward, beside the same noise unsteered",
-        ),
-    ] {
-        let text = RichText::new(name).font(tokens::strong_font());
-        let response = ui
-            .selectable_label(*middle == which, text)
-            .on_hover_text(hover);
-        if response.clicked() {
-            *middle = which;
-        }
-    }
+    header::tabs(ui, state);
 }

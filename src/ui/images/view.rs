@@ -127,6 +127,12 @@ impl View {
         newest.map_or_else(Vec::new, |answer| to_bytes(&answer.clean))
     }
 
+    /// The tile that is this picture, byte for byte.
+    pub fn find(&self, picture: &StoredPicture) -> Option<usize> {
+        let bytes = picture.bytes();
+        self.tiles.iter().position(|tile| tile.pixels == bytes)
+    }
+
     /// How many tiles are of the state that is shown.
     pub fn fresh(&self) -> usize {
         self.tiles.iter().filter(|tile| tile.fresh).count()

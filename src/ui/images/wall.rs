@@ -5,12 +5,11 @@ use eframe::egui::{
     Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, vec2,
 };
 
-use crate::session::WallOrder;
+use crate::session::{Likeness, WallOrder};
 use crate::ui::format;
-use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, Palette, size};
-use crate::ui::widgets::{Badge, badge, notice};
+use crate::ui::widgets::notice;
 
 use super::grid::{self, Arranged};
 use super::{hover, kept, shares};
@@ -23,10 +22,9 @@ pub fn id() -> Id {
     Id::unique("wall")
 }
 
-/// Shows the heading, the wall and what was kept.
+/// Shows what is said of the wall, the wall and what was kept.
 pub fn show(ui: &mut Ui, state: &mut State) {
     header(ui, state);
-    shares::sentence(ui, state);
     notice(ui, &mut state.notices, Place::Images);
     ui.add_space(2.0);
     let area = ui.available_rect_before_wrap();
@@ -39,82 +37,99 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ui.advance_cursor_after_rect(area);
 }
 
+/// What the draws are of, and how the wall is arranged.
 fn header(ui: &mut Ui, state: &mut State) {
-    let palette = tokens::palette(ui);
     ui.horizontal(|ui| {
-        ui.set_min_height(size::CONTROL);
-        super::middles(ui, state);
-        ui.add_space(8.0);
-        ui.label(
-            RichText::new("What it could still become")
-                .font(tokens::heading_font())
-                .color(palette.text_strong),
-        );
-        ui.add_space(4.0);
-        if let Some(model) = &state.images.model {
-            let name = model.name.trim_end_matches(".safetensors").to_owned();
-            badge(
-                ui,
-                &Badge {
-                    text: format!("learned · {}", model.short_hash()),
-                    color: palette.learned,
-                    hover: format!("Draws of {name}, {}", state.session.images.source),
-                },
-            );
-        }
+        ui.set_min_height(22.0);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
-            let keys = keys_of(ui.ctx(), Action::DrawStyle);
-            let smooth = &mut state.session.images.smooth;
-            ui.toggle_value(smooth, RichText::new("smooth").size(size::SMALL))
-                .on_hover_text(format!("Smooth the pixels as they are enlarged  {keys}"));
-            ui.add_space(8.0);
-            let judged = state.images.view.drawn.as_ref();
-            let judged = judged.is_some_and(|drawn| drawn.figures.judged.is_some());
-            let rewarded = !state.session.images.rewarding.reward.is_empty();
-            for (order, name, hover) in [
-                (WallOrder::Reward, "by reward", "The most reward first"),
-                (
-                    WallOrder::Confidence,
-                    "by confidence",
-                    "Where the classifier is surest first",
-                ),
-                (
-                    WallOrder::Label,
-                    "by label",
-                    "Together where the classifier sees the same",
-                ),
-                (
-                    WallOrder::Slots,
-                    "fixed slots",
-                    "Each draw stays in its place",
-                ),
-            ] {
-                let (possible, missing) = match order {
-                    WallOrder::Slots => (true, ""),
-                    WallOrder::Reward => (rewarded, "Nothing is rewarded yet."),
-                    _ => (judged, "There is no classifier for these pictures."),
-                };
-                let chosen = state.session.images.order == order;
-                let button =
-                    eframe::egui::Button::selectable(chosen, RichText::new(name).size(size::SMALL));
-                let response = ui
-                    .add_enabled(possible, button)
-                    .on_hover_text(hover)
-                    .on_disabled_hover_text(missing);
-                if response.clicked() {
-                    state.session.images.order = order;
-                }
-            }
+            orders(ui, state);
+            ui.add_space(6.0);
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+                shares::sentence(ui, state);
+            });
         });
     });
+}
+
+fn orders(ui: &mut Ui, state: &mut State) {
+    likeness(ui, state);
+    let judged = state.images.view.drawn.as_ref();
+    let judged = judged.is_some_and(|drawn| drawn.figures.judged.is_some());
+    let rewarded = !state.session.images.rewarding.reward.is_empty();
+    for (order, name, hover) in [
+        (
+            WallOrder::Groups,
+            "groups",
+            "Together where pictures are alike: k-means, 2 to 8 groups",
+        ),
+        (WallOrder::Reward, "by reward", "The most reward first"),
+        (
+            WallOrder::Confidence,
+            "by confidence",
+            "Where the classifier is surest first",
+        ),
+        (
+            WallOrder::Label,
+            "by label",
+            "Together where the classifier sees the same",
+        ),
+        (
+            WallOrder::Slots,
+            "fixed slots",
+            "Each draw stays in its place",
+        ),
+    ] {
+        let (possible, missing) = match order {
+            WallOrder::Slots | WallOrder::Groups => (true, ""),
+            WallOrder::Reward => (rewarded, "Nothing is rewarded yet."),
+            _ => (judged, "There is no classifier for these pictures."),
+        };
+        let chosen = state.session.images.order == order;
+        let button =
+            eframe::egui::Button::selectable(chosen, RichText::new(name).size(size::SMALL));
+        let response = ui
+            .add_enabled(possible, button)
+            .on_hover_text(hover)
+            .on_disabled_hover_text(missing);
+        if response.clicked() {
+            state.session.images.order = order;
+        }
+    }
+}
+
+/// By what the pictures of a group are alike, where that can be chosen.
+fn likeness(ui: &mut Ui, state: &mut State) {
+    let judged = state.images.view.drawn.as_ref();
+    let judged = judged.is_some_and(|drawn| drawn.figures.judged.is_some());
+    if state.session.images.order != WallOrder::Groups || !judged {
+        return;
+    }
+    let mut pixels = state.session.images.likeness == Likeness::Pixels;
+    let text = RichText::new("pixels").size(size::SMALL);
+    let hover = "On: alike in their pixels. Off: alike in what the classifier sees";
+    if ui
+        .toggle_value(&mut pixels, text)
+        .on_hover_text(hover)
+        .changed()
+    {
+        state.session.images.likeness = if pixels {
+            Likeness::Pixels
+        } else {
+            Likeness::Features
+        };
+    }
 }
 
 fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
     let palette = tokens::palette(ui);
     let area = area.shrink2(vec2(0.0, 4.0));
     let response = ui.interact(area, id(), Sense::click());
-    let groups = grid::groups(&state.images.view.tiles, state.session.images.order);
+    let tiles = &state.images.view.tiles;
+    let groups = match (state.session.images.order, &state.images.groups.answer) {
+        (WallOrder::Groups, Some(answer)) => grid::clustered(tiles.len(), &answer.clusters),
+        (order, _) => grid::groups(tiles, order),
+    };
     let arranged = grid::arrange(area, &groups, 1.0 / ui.pixels_per_point());
     let count = state.images.view.tiles.len();
     response.widget_info(|| {
@@ -130,6 +145,8 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
         response.request_focus();
         if hover::star_is_at(&arranged, item, response.interact_pointer_pos()) {
             state.keep_or_drop(item as u32);
+        } else if ui.input(|i| i.modifiers.alt) {
+            state.compare_with(item as u32);
         } else {
             state.session.images.selected = Some(item as u32);
         }
@@ -137,6 +154,7 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
         state.session.images.selected = None;
     }
     if let (Some(item), true) = (pointed, response.double_clicked())
+        && !ui.input(|i| i.modifiers.alt)
         && !hover::star_is_at(&arranged, item, response.interact_pointer_pos())
     {
         state.branch_from(item as u32);
@@ -207,6 +225,11 @@ fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>
     painter.extend(view.shapes(tinted));
     if let Some(rect) = pointed.and_then(|item| arranged.rect(item)) {
         outline(ui, rect, 1.0, palette.text_quiet);
+    }
+    let compared = state.session.images.compare.as_ref();
+    let compared = compared.and_then(|picture| state.images.view.find(picture));
+    if let Some(rect) = compared.and_then(|item| arranged.rect(item)) {
+        outline(ui, rect, 2.0, palette.overlay);
     }
     let selected = state.session.images.selected;
     if let Some(rect) = selected.and_then(|item| arranged.rect(item as usize)) {

@@ -116,6 +116,13 @@ impl State {
                 let text = format!("{n} draws written to {}", path.display());
                 self.notices.done(Place::Program, text);
             }
+            Event::Written(_, said) => {
+                self.answers.progress.remove(&Slot::Export);
+                self.notices.done(Place::Program, said);
+            }
+            Event::Groups(id, answer) => self.take_groups(id, answer),
+            Event::ImageCurves(id, answer) => self.take_image_curves(id, answer),
+            Event::Again(id, answer) => self.take_again(id, &answer),
             // What still runs after a request's answer (a measurement) is nobody's wait.
             Event::Progress(id, slot, _) if !self.asks.is_open(slot, id) => {}
             Event::Progress(_, slot, progress) => {
@@ -130,7 +137,13 @@ impl State {
                 match slot {
                     Slot::Open => self.open_failed(id, message),
                     Slot::OpenImages => self.images_refused(id, message),
-                    Slot::Wall => self.notices.error(Place::Images, message),
+                    Slot::Wall | Slot::Again | Slot::Groups => {
+                        self.notices.error(Place::Images, message);
+                    }
+                    Slot::ImageCurves => {
+                        self.images.curves.stopped = true;
+                        self.notices.error(Place::Images, message);
+                    }
                     Slot::Studio => self.studio_ended(Some(message)),
                     Slot::Export => self.notices.error(Place::Program, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
@@ -160,6 +173,8 @@ impl State {
                         self.notices.done(Place::Images, text);
                     }
                     Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
+                    Slot::Again | Slot::Groups => {}
+                    Slot::ImageCurves => self.images.curves.stopped = true,
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
                     Slot::Steer => self.runs_stopped(id),

@@ -25,7 +25,8 @@ impl State {
             "safetensors" | "pt" | "pth" | "ckpt" => self.open_checkpoint(path),
             "ron" => self.errands.read_ron(path),
             "csv" => self.errands.read_cloud(path),
-            "png" | "jpg" | "jpeg" => self.open_picture(path),
+            "png" => self.errands.read_settings(path),
+            "jpg" | "jpeg" => self.open_picture(path),
             "zip" | "tar" | "xz" => self.choose_folder(path),
             _ => self.notices.error(
                 Place::Program,
@@ -77,6 +78,7 @@ impl State {
                     self.notices.error(Place::Program, message);
                 }
                 Outcome::Picture(path, result) => self.picture_read(&path, result),
+                Outcome::Settings(path, result) => self.settings_read(path, result),
                 Outcome::NoDialog => self.notices.error(
                     Place::Program,
                     "No file dialog could be shown. Drop the file on the window instead, or name it on the command line: foresight --checkpoint FILE, --session FILE, --world FILE",
@@ -114,6 +116,7 @@ impl State {
                 self.save_session();
             }
             Pick::ExportDraws => self.export_draws(path),
+            Pick::ExportPictures(kind) => self.write_pictures(with_ending(path, kind.ending())),
             Pick::SaveModel => self.save_trained(with_ending(path, "safetensors")),
             Pick::SaveCurves => self.save_curves(with_ending(path, "csv")),
         }

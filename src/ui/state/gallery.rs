@@ -1,6 +1,6 @@
 //! What was made and kept: stars, branches, and making a picture again.
 
-use crate::session::{DrawRecipe, KeptPicture, Made, StoredPicture};
+use crate::session::{DrawRecipe, KeptPicture, Made, Middle, StoredPicture};
 
 use super::{Place, State};
 
@@ -43,6 +43,7 @@ impl State {
             item,
             starred,
             made: recipe.map(|recipe| Made::Draw(Box::new(recipe))),
+            reward: tile.reward,
         })
     }
 
@@ -78,9 +79,36 @@ impl State {
         index.is_some_and(|index| self.session.images.kept[index].starred)
     }
 
+    /// Stars what is selected, on the wall or in the gallery.
     pub(super) fn keep_selected(&mut self) {
-        if let Some(item) = self.session.images.selected {
-            self.keep_or_drop(item);
+        match (self.session.images.middle, self.session.images.selected) {
+            (Middle::Gallery, _) => {
+                if let Some((index, _)) = self.gallery_entry() {
+                    self.star_kept(index);
+                }
+            }
+            (_, Some(item)) => self.keep_or_drop(item),
+            (_, None) => {}
+        }
+    }
+
+    /// Goes on from what is selected.
+    pub(super) fn branch_from_selected(&mut self) {
+        match (self.session.images.middle, self.session.images.selected) {
+            (Middle::Gallery, _) => {
+                if let Some((index, _)) = self.gallery_entry() {
+                    self.branch_from_kept(index);
+                }
+            }
+            (_, Some(item)) => self.branch_from(item),
+            (_, None) => {}
+        }
+    }
+
+    /// Removes what is selected from the gallery.
+    pub(super) fn drop_selected(&mut self) {
+        if let Some((index, _)) = self.gallery_entry() {
+            self.drop_kept(index);
         }
     }
 
@@ -122,6 +150,12 @@ impl State {
         }
         self.remember_world();
         self.session.images.kept.remove(index);
+        // The next one takes its place.
+        let left = self.session.images.kept.len();
+        let selected = self.images.gallery_selected.take();
+        self.images.gallery_selected = selected
+            .map(|s| if s > index { s - 1 } else { s })
+            .filter(|s| *s < left);
     }
 
     /// Takes an entry of the gallery as the picture that is noised.
@@ -132,5 +166,6 @@ impl State {
         let from = format!("kept draw {} of t = {:.3}", kept.item, kept.t);
         let picture = kept.picture.clone();
         self.take_picture(picture, from);
+        self.session.images.middle = Middle::Wall;
     }
 }

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use crate::checkpoint::shipped_image_map;
 use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
 use crate::lookahead::Source;
-use crate::session::{CheckpointRef, Images, Picture, StoredPicture, Workspace};
+use crate::session::{CheckpointRef, Images, Middle, Picture, StoredPicture, Workspace};
 use crate::ui::images::{Brush, View};
 use crate::ui::shortcuts::Action;
 
+use super::images_export::Exports;
+use super::images_more::{Again, Curves, Dropped, Groups};
 use super::{Place, State, file_name, same_kind};
 
 /// The lookaheads in the order of the list, with their usual step counts: each step is a call of a large network.
@@ -32,6 +34,20 @@ pub struct ImagesState {
     pub view: View,
     /// The brush, while the clean picture is painted on.
     pub brush: Option<Brush>,
+    /// Groups of similar pictures.
+    pub groups: Groups,
+    /// Diversity against `t`.
+    pub curves: Curves,
+    /// A picture made again.
+    pub again: Option<Again>,
+    /// The entry of the gallery that is selected.
+    pub gallery_selected: Option<usize>,
+    /// An exported picture that was dropped on the window.
+    pub dropped: Option<Dropped>,
+    /// What is to be written, and how.
+    pub exports: Exports,
+    /// The hash of the map that a restored picture was made by.
+    pub(super) expected: Option<String>,
     /// Steered pictures.
     pub studio: super::studio::StudioState,
     /// The map on its way.
@@ -94,11 +110,8 @@ impl State {
                 }
             }
             Action::Keep => self.keep_selected(),
-            Action::Branch => {
-                if let Some(item) = self.session.images.selected {
-                    self.branch_from(item);
-                }
-            }
+            Action::Branch => self.branch_from_selected(),
+            Action::DeleteMode if images.middle == Middle::Gallery => self.drop_selected(),
             // These are of the other workspaces.
             Action::Contours
             | Action::Velocity
@@ -133,7 +146,7 @@ impl State {
         self.images.loading = Some((wanted, id));
     }
 
-    fn images_in_use(&self) -> Option<CheckpointRef> {
+    pub(super) fn images_in_use(&self) -> Option<CheckpointRef> {
         let model = self.images.model.as_ref()?;
         Some(match &model.path {
             None => CheckpointRef::Shipped,
@@ -160,6 +173,8 @@ impl State {
         self.fit_images_to(&model);
         self.images.model = Some(model);
         self.images.view = View::default();
+        self.images.groups = Groups::default();
+        self.check_expected();
         self.reset_studio();
     }
 

@@ -22,19 +22,7 @@ impl State {
         } else {
             images.draws
         };
-        Some(WallRequest {
-            model,
-            picture: images.picture.clone(),
-            class: images.class,
-            noise: images.noise,
-            t: images.t,
-            tell_class: images.tell_class,
-            guidance: images.guidance,
-            source: images.source,
-            seed: images.seed,
-            draws,
-            rewarding: images.rewarding.clone(),
-        })
+        Some(WallRequest::of(model, images, draws))
     }
 
     fn preview_pictures(&self) -> u32 {
@@ -50,6 +38,8 @@ impl State {
 
     pub(super) fn submit_images(&mut self) {
         self.load_wanted_images();
+        self.submit_groups();
+        self.submit_image_curves();
         if self.must_wait(Slot::Wall) {
             return;
         }
@@ -84,6 +74,8 @@ impl State {
     /// What was asked of the wall is forgotten: it is asked for again when it is shown again.
     pub(super) fn forget_wall(&mut self) {
         self.images.asked = None;
+        self.images.groups.asked = None;
+        self.images.curves.asked = None;
     }
 
     /// Whether everything that the wall should show was asked for.
@@ -92,7 +84,7 @@ impl State {
             return false;
         }
         match (&self.images.asked, self.wanted_wall()) {
-            (Some(asked), Some(wanted)) => asked.same(&wanted),
+            (Some(asked), Some(wanted)) => asked.same(&wanted) && self.images_more_is_asked(),
             // Without a map there is nothing to ask; a map that is still to be opened was not asked for.
             (_, None) => {
                 !is_map_shipped()

@@ -12,6 +12,8 @@ mod files;
 mod gallery;
 mod images;
 mod images_asks;
+mod images_export;
+mod images_more;
 mod model;
 mod notices;
 mod steer_asks;
@@ -43,6 +45,8 @@ use super::shortcuts::Action;
 pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
 pub use images::{IMAGE_SOURCES, ImagesState, is_map_shipped};
+pub use images_export::ExportKind;
+pub use images_more::Again;
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
 pub use steer_clock::AT_ONCE;
@@ -270,6 +274,8 @@ impl State {
     fn cancel(&mut self) {
         if self.help_open {
             self.help_open = false;
+        } else if self.images.dropped.take().is_some() {
+            // What to do with it was asked; this is nothing.
         } else if self.is_train() && self.is_learning() {
             // What was learned stays, and training can go on.
             self.pause_training();
@@ -339,7 +345,8 @@ impl State {
             | Pick::World
             | Pick::Picture
             | Pick::Folder
-            | Pick::Archive => String::new(),
+            | Pick::Archive
+            | Pick::ExportPictures(_) => String::new(),
         };
         self.errands.pick(pick, suggestion);
     }

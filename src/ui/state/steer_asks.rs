@@ -29,6 +29,14 @@ const SLOTS: [Slot; 5] = [
     Slot::Trace,
     Slot::ScoreCurves,
 ];
+/// Slots of the wall of pictures and of what is shown in its place.
+const IMAGE_SLOTS: [Slot; 5] = [
+    Slot::Wall,
+    Slot::Studio,
+    Slot::Again,
+    Slot::Groups,
+    Slot::ImageCurves,
+];
 /// The slots of the other workspace.
 const POSTERIOR_SLOTS: [Slot; 4] = [Slot::Scene, Slot::Draws, Slot::Overlay, Slot::Diversity];
 
@@ -427,12 +435,9 @@ impl State {
                 &POSTERIOR_SLOTS
             }
             crate::session::Workspace::Steering => &SLOTS,
-            crate::session::Workspace::Images => &[Slot::Wall, Slot::Studio],
+            crate::session::Workspace::Images => &IMAGE_SLOTS,
         };
-        let all = SLOTS
-            .iter()
-            .chain(&POSTERIOR_SLOTS)
-            .chain(&[Slot::Wall, Slot::Studio]);
+        let all = SLOTS.iter().chain(&POSTERIOR_SLOTS).chain(&IMAGE_SLOTS);
         for slot in all.copied() {
             if kept.contains(&slot) || !self.asks.is_waiting(slot) {
                 continue;
@@ -443,7 +448,7 @@ impl State {
                 Slot::Lens => self.steer_asks.lens = None,
                 Slot::Trace => self.steer_asks.trace = None,
                 Slot::ScoreCurves => self.steer_asks.curves = None,
-                Slot::Wall => self.forget_wall(),
+                Slot::Wall | Slot::Again | Slot::Groups | Slot::ImageCurves => self.forget_wall(),
                 Slot::Studio => self.forget_studio(),
                 _ => self.asks.forget(),
             }

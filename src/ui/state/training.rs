@@ -11,7 +11,7 @@ use crate::lookahead::Source;
 use crate::session::{TrainFor, Workspace, WorldRef};
 use crate::ui::training::csv;
 
-use super::training_pictures::PictureTraining;
+use super::training_pictures::{KEPT_PICTURES, PictureTraining};
 use super::{Place, State};
 
 /// The unfinished run, in the folder of the window's own files.
@@ -41,7 +41,7 @@ pub struct TrainingState {
     /// Share of the processor that the training thread knows of.
     pub(super) told_share: Option<f64>,
     /// Where the window keeps its own files.
-    data_dir: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 impl State {
@@ -174,6 +174,8 @@ impl State {
     pub fn keep_files_in(&mut self, folder: Option<PathBuf>) {
         let kept = folder.as_ref().map(|folder| folder.join(KEPT_RUN));
         self.training.kept = kept.filter(|path| path.exists());
+        let kept = folder.as_ref().map(|folder| folder.join(KEPT_PICTURES));
+        self.training.pictures.kept = kept.filter(|path| path.exists());
         self.training.data_dir = folder;
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::engine::{
     FolderTraining, LoadedImages, PictureGoal, PictureReport, PictureRequest, PictureTuning, RunId,
-    TrainCommand, TrainPhase, TrainSaved,
+    TrainCommand, TrainPhase, TrainSaved, kept_folder,
 };
 use crate::reward::picture::PictureReward;
 use crate::session::{CheckpointRef, TrainFor, Workspace};
@@ -14,6 +14,9 @@ use crate::train::finetune_images::ImageTuneRecipe;
 
 use super::{Place, State};
 
+/// The unfinished run on a folder, in the folder of the window's own files.
+pub(super) const KEPT_PICTURES: &str = "pictures.part";
+
 /// What came back about runs that learn pictures, newest only.
 #[derive(Default)]
 pub struct PictureTraining {
@@ -21,6 +24,8 @@ pub struct PictureTraining {
     pub report: Option<Arc<PictureReport>>,
     /// What is kept between frames of the painted grids.
     pub view: crate::ui::training::PictureView,
+    /// The run on a folder that was kept when the window was last closed, until it is taken up or put away.
+    pub kept: Option<PathBuf>,
     /// A run that was asked for and has not been heard of.
     pub(super) starting: Option<RunId>,
     /// A checkpoint that is opened once it is written.
@@ -99,6 +104,8 @@ impl State {
                 steps,
                 seed: training.seed,
                 warm_up: base.warm_up.min(steps / 10),
+                // Half as many as on the command line: a person waits for them.
+                pool: base.pool / 2,
                 ..base
             },
         })))
@@ -115,10 +122,40 @@ impl State {
         };
         self.notices.clear(Place::Training);
         let share = self.session.training.share;
-        let request = PictureRequest { goal, share };
-        let run = self
-            .engine
-            .train(TrainCommand::StartPictures(Box::new(request)));
+        let folder = self.training.data_dir.as_ref();
+        let folder = folder.filter(|_| goal.tuning().is_none());
+        let keep = folder.map(|folder| folder.join(KEPT_PICTURES));
+        if keep.is_some() {
+            self.training.pictures.kept = None;
+        }
+        let request = PictureRequest { goal, share, keep };
+        self.begin_pictures(TrainCommand::StartPictures(Box::new(request)));
+    }
+
+    /// Goes on with the run on a folder that was kept when the window was last closed.
+    pub fn take_up_pictures(&mut self) {
+        if let Some(path) = self.training.pictures.kept.take() {
+            let share = self.session.training.share;
+            self.begin_pictures(TrainCommand::TakeUpPictures { path, share });
+        }
+    }
+
+    /// Deletes it.
+    pub fn forget_kept_pictures(&mut self) {
+        let Some(path) = self.training.pictures.kept.take() else {
+            return;
+        };
+        // Without the run it says nothing.
+        let _ = std::fs::remove_file(kept_folder(&path));
+        if let Err(e) = std::fs::remove_file(&path) {
+            let text = format!("{}: {e}. Delete it by hand", path.display());
+            self.notices.error(Place::Training, text);
+        }
+    }
+
+    fn begin_pictures(&mut self, command: TrainCommand) {
+        let share = self.session.training.share;
+        let run = self.engine.train(command);
         self.training.told_share = Some(share);
         self.training.pictures.starting = Some(run);
         self.training.pictures.saved = None;

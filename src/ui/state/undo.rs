@@ -6,7 +6,7 @@ use eframe::egui;
 
 use crate::reward::Reward;
 use crate::session::{
-    KeptPicture, Picture, Rewarding, Session, StudioNode, StudioSettings, WorldRef,
+    Images, KeptPicture, Picture, Rewarding, Session, Studio, StudioNode, StudioSettings, WorldRef,
 };
 use crate::steer::SteerPlan;
 
@@ -35,6 +35,8 @@ pub struct PictureEdit {
     picture: Picture,
     noise: u64,
     kept: Vec<KeptPicture>,
+    /// Everything else that decides the wall, where a step changed it: a scrub is no step of its own.
+    all: Option<Box<Images>>,
     rewarding: Rewarding,
     studio: StudioEdit,
 }
@@ -93,6 +95,7 @@ impl State {
                 picture: self.session.images.picture.clone(),
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
+                all: None,
                 rewarding: self.session.images.rewarding.clone(),
                 studio: StudioEdit {
                     settings: studio.settings.clone(),
@@ -114,6 +117,32 @@ impl State {
     pub fn remember_world(&mut self) {
         self.keep_edits();
         self.history.record(self.edit());
+    }
+
+    /// The same with everything that decides the wall of pictures.
+    pub(super) fn remember_all(&mut self) {
+        self.keep_edits();
+        self.history.record(self.whole_edit());
+    }
+
+    fn whole_edit(&self) -> Edit {
+        let mut edit = self.edit();
+        let images = Images {
+            kept: Vec::new(),
+            studio: Studio::default(),
+            ..self.session.images.clone()
+        };
+        edit.picture.all = Some(Box::new(images));
+        edit
+    }
+
+    /// What is kept of now when a step goes to `there`.
+    fn edit_beside(&self, there: Option<&Edit>) -> Edit {
+        if there.is_some_and(|edit| edit.picture.all.is_some()) {
+            self.whole_edit()
+        } else {
+            self.edit()
+        }
     }
 
     /// Notices edits of the reward and the methods, and keeps them for undo once they rest.
@@ -154,14 +183,16 @@ impl State {
 
     pub(super) fn undo(&mut self) {
         self.keep_edits();
-        if let Some(edit) = self.history.undo(&self.edit()) {
+        let now = self.edit_beside(self.history.previous());
+        if let Some(edit) = self.history.undo(&now) {
             self.take_over(edit);
         }
     }
 
     pub(super) fn redo(&mut self) {
         self.keep_edits();
-        if let Some(edit) = self.history.redo(&self.edit()) {
+        let now = self.edit_beside(self.history.next());
+        if let Some(edit) = self.history.redo(&now) {
             self.take_over(edit);
         }
     }
@@ -173,6 +204,10 @@ impl State {
         }
         self.session.steering.reward = edit.reward;
         self.session.steering.panels = edit.panels;
+        if let Some(all) = edit.picture.all {
+            let studio = std::mem::take(&mut self.session.images.studio);
+            self.session.images = Images { studio, ..*all };
+        }
         let images = &mut self.session.images;
         images.class = edit.picture.class;
         images.picture = edit.picture.picture;

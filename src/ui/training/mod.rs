@@ -80,7 +80,10 @@ pub fn summary(state: &State) -> String {
         return String::new();
     };
     if let Some(stage) = report.stage {
-        return stage;
+        // Amid other words.
+        let mut letters = stage.chars();
+        let first = letters.next().map(|c| c.to_lowercase().to_string());
+        return first.unwrap_or_default() + letters.as_str();
     }
     let steps = format!(
         "step {} of {}",

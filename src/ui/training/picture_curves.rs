@@ -64,7 +64,9 @@ fn classes(report: &PictureReport, palette: &Palette) -> Panel {
         scale: Scale::Linear,
         series: vec![line(report, ("learned", palette.learned), |p| p.entropy)],
         floor: Vec::new(),
-        levels: level("real pictures", real, palette),
+        levels: level("real pictures", real, palette.text_faint)
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -101,20 +103,22 @@ fn rewards(report: &PictureReport, palette: &Palette) -> Panel {
     let before = report.beside.as_ref().map(|grid| grid.figures.reward);
     Panel {
         title: "Reward of its pictures",
-        hover: "Mean over the pictures shown above, strength included; the line is the map's own velocity with the same noise.",
+        hover: "Mean over the pictures shown above, strength included. The lines are the map's own velocity with the same noise, and what the tilt of the map's pictures has: their mean, weighted by exp r.",
         scale: Scale::Linear,
         series: vec![line(report, ("tuned", palette.learned), |p| p.reward)],
         floor: Vec::new(),
-        levels: level("before", before, palette),
+        levels: level("before", before, palette.text_faint)
+            .into_iter()
+            .chain(level("target", report.target_reward, palette.exact))
+            .collect(),
     }
 }
 
-fn level(name: &str, value: Option<f64>, palette: &Palette) -> Vec<Level> {
-    let value = value.filter(|v| v.is_finite());
-    let level = |value| Level {
+fn level(name: &str, value: Option<f64>, color: Color32) -> Option<Level> {
+    let value = value.filter(|v| v.is_finite())?;
+    Some(Level {
         name: name.to_owned(),
         value,
-        color: palette.text_faint,
-    };
-    value.map(level).into_iter().collect()
+        color,
+    })
 }

@@ -32,7 +32,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 /// The run that the last window left.
 fn kept(ui: &mut Ui, state: &mut State) {
-    if state.training.kept.is_none() || state.learns_pictures() {
+    let kept = if state.learns_pictures() {
+        state.training.pictures.kept.is_some() && state.seeks_folder()
+    } else {
+        state.training.kept.is_some()
+    };
+    if !kept {
         return;
     }
     let palette = tokens::palette(ui);
@@ -49,10 +54,18 @@ fn kept(ui: &mut Ui, state: &mut State) {
             ui.add(egui::Label::new(text).wrap());
             ui.horizontal(|ui| {
                 if link(ui, "Go on with it").clicked() {
-                    state.take_up_training();
+                    if state.learns_pictures() {
+                        state.take_up_pictures();
+                    } else {
+                        state.take_up_training();
+                    }
                 }
                 if link(ui, "Delete it").clicked() {
-                    state.forget_kept_run();
+                    if state.learns_pictures() {
+                        state.forget_kept_pictures();
+                    } else {
+                        state.forget_kept_run();
+                    }
                 }
             });
         });
@@ -265,9 +278,13 @@ fn remarks(ui: &mut Ui, state: &mut State) {
             state.start_training();
         }
     }
-    let world = state.training.report.as_ref();
-    let not_kept = world.and_then(|r| r.not_kept.clone());
-    if let Some(why) = not_kept.filter(|_| !state.learns_pictures()) {
+    let not_kept = if state.learns_pictures() {
+        state.picture_run().and_then(|r| r.not_kept.clone())
+    } else {
+        let world = state.training.report.as_ref();
+        world.and_then(|r| r.not_kept.clone())
+    };
+    if let Some(why) = not_kept {
         note(ui, &format!("The run is not kept on disk: {why}"));
     }
 }

@@ -1,0 +1,139 @@
+//! `foresight export`: pictures of a session's wall as files, as the window writes them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::replay::{Desk, cells, draw_of, open_map, wall_of};
+use crate::engine::{Command, Event, PicturesExport, PicturesRequest, WallRequest};
+use crate::session::{FrameFormat, Session, Workspace};
+
+/// `foresight export`
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// A session of the Images workspace.
+    #[arg(value_name = "SESSION.ron")]
+    pub session: PathBuf,
+    /// One draw of the wall, by its number.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..1024))]
+    pub item: Option<u32>,
+    /// Moving: t from 0 to 1, as one .gif or as numbered .png files.
+    #[arg(long)]
+    pub scrub: bool,
+    /// Times of a scrub.
+    #[arg(long, default_value_t = 61, value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub frames: u32,
+    /// Enlargement of one picture.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub scale: u32,
+    /// Leave out the settings that make one picture again.
+    #[arg(long)]
+    pub without_settings: bool,
+    /// Where to write: .png (one picture with --item, else a contact sheet), .gif, .npz or .safetensors.
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// With a message for the person.
+pub fn run_export(args: &ExportArgs) -> Result<(), String> {
+    let session = Session::load(&args.session).map_err(|e| e.to_string())?;
+    if session.workspace != Workspace::Images {
+        return Err(format!(
+            "{}: only the Images workspace has pictures; 'foresight replay' writes what others show",
+            args.session.display()
+        ));
+    }
+    let kind = kind_of(&args.out, args)?;
+    let desk = Desk::new();
+    let images = &session.images;
+    let model = open_map(&desk, images)?;
+    if let Some(item) = args.item.filter(|item| *item >= images.draws) {
+        return Err(format!(
+            "the wall has draws 0 to {}, not {item}",
+            images.draws - 1
+        ));
+    }
+    let what = match kind {
+        Kind::Scrub => PicturesExport::Scrub {
+            wall: WallRequest::of(model, images, images.draws),
+            item: args.item,
+            frames: args.frames,
+        },
+        Kind::Picture(item) => {
+            let wall = wall_of(&desk, &model, images)?;
+            let kept = draw_of(&wall, Some(images), item);
+            PicturesExport::Picture {
+                kept: Box::new(kept.ok_or("the wall has no such draw")?),
+                scale: args.scale,
+                settings: !args.without_settings,
+            }
+        }
+        Kind::Sheet => {
+            let wall = wall_of(&desk, &model, images)?;
+            PicturesExport::Sheet(cells(&wall))
+        }
+        Kind::Arrays => PicturesExport::Arrays(wall_of(&desk, &model, images)?),
+    };
+    let path = args.out.clone();
+    let request = PicturesRequest { what, path };
+    let said = desk.ask(Command::ExportPictures(request), |event| match event {
+        Event::Written(_, said) => Some(said),
+        _ => None,
+    })?;
+    say!("{said}");
+    Ok(())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Picture(u32),
+    Sheet,
+    Scrub,
+    Arrays,
+}
+
+fn kind_of(path: &Path, args: &ExportArgs) -> Result<Kind, String> {
+    if args.scrub {
+        return FrameFormat::from_path(path).map(|_| Kind::Scrub);
+    }
+    let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    match (ending.as_deref(), args.item) {
+        (Some("png"), Some(item)) => Ok(Kind::Picture(item)),
+        (Some("png"), None) => Ok(Kind::Sheet),
+        (Some("gif"), _) => Ok(Kind::Scrub),
+        (Some("npz" | "safetensors"), _) => Ok(Kind::Arrays),
+        _ => Err(format!(
+            "{}: end the name in .png, .gif, .npz or .safetensors",
+            path.display()
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ending_says_what_is_written() {
+        let args = |item, scrub| ExportArgs {
+            session: PathBuf::from("s.ron"),
+            item,
+            scrub,
+            frames: 61,
+            scale: 1,
+            without_settings: false,
+            out: PathBuf::new(),
+        };
+        let kind = |name: &str, item, scrub| kind_of(Path::new(name), &args(item, scrub));
+        assert_eq!(kind("a.PNG", Some(3), false), Ok(Kind::Picture(3)));
+        assert_eq!(kind("a.png", None, false), Ok(Kind::Sheet));
+        assert_eq!(kind("a.png", Some(3), true), Ok(Kind::Scrub));
+        assert_eq!(kind("a.gif", None, false), Ok(Kind::Scrub));
+        assert_eq!(kind("a.npz", None, false), Ok(Kind::Arrays));
+        assert!(kind("a.mp4", None, false).unwrap_err().contains(".gif"));
+        assert!(kind("a.npz", None, true).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! The shape of CLIP's image tower, under the names of Hugging Face's `config.json`.
+
+use serde::{Deserialize, Serialize};
+
+/// Shape of the tower. Fields that a file leaves out have Hugging Face's defaults, those of ViT-B/32.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ClipConfig {
+    /// Rows and columns of a prepared picture.
+    pub image_size: usize,
+    /// Rows and columns of a patch.
+    pub patch_size: usize,
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Width of the layers' inner layer.
+    pub intermediate_size: usize,
+    /// Layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads of each layer.
+    pub num_attention_heads: usize,
+    /// Numbers of an embedding.
+    pub projection_dim: usize,
+    /// `quick_gelu`, or `gelu` in the towers of OpenCLIP.
+    pub hidden_act: String,
+    /// Of every norm.
+    pub layer_norm_eps: f64,
+}
+
+impl Default for ClipConfig {
+    fn default() -> Self {
+        Self {
+            image_size: 224,
+            patch_size: 32,
+            hidden_size: 768,
+            intermediate_size: 3072,
+            num_hidden_layers: 12,
+            num_attention_heads: 12,
+            projection_dim: 512,
+            hidden_act: "quick_gelu".into(),
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+impl ClipConfig {
+    /// ViT-L/14, the tower that LAION's aesthetic head was trained on: 304 million parameters.
+    pub fn large() -> Self {
+        Self {
+            patch_size: 14,
+            hidden_size: 1024,
+            intermediate_size: 4096,
+            num_hidden_layers: 24,
+            num_attention_heads: 16,
+            projection_dim: 768,
+            ..Self::default()
+        }
+    }
+
+    /// Reads Hugging Face's `config.json`, of a whole CLIP or of its image tower.
+    ///
+    /// # Errors
+    /// What is wrong with it, by field.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Whole {
+            vision_config: Option<serde_json::Value>,
+            projection_dim: Option<usize>,
+        }
+        let whole: Whole = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        let mut config: Self = match whole.vision_config {
+            Some(tower) => serde_json::from_value(tower),
+            None => serde_json::from_str(text),
+        }
+        .map_err(|e| e.to_string())?;
+        if let Some(numbers) = whole.projection_dim {
+            config.projection_dim = numbers;
+        }
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// Refuses shapes that cannot be or that would ask for absurd memory.
+    ///
+    /// # Errors
+    /// What is wrong, by field.
+    pub fn validate(&self) -> Result<(), String> {
+        for (field, value, most) in [
+            ("image_size", self.image_size, 1_024),
+            ("patch_size", self.patch_size, 64),
+            ("hidden_size", self.hidden_size, 4_096),
+            ("intermediate_size", self.intermediate_size, 16_384),
+            ("num_hidden_layers", self.num_hidden_layers, 64),
+            ("num_attention_heads", self.num_attention_heads, 64),
+            ("projection_dim", self.projection_dim, 4_096),
+        ] {
+            if !(1..=most).contains(&value) {
+                return Err(format!("`{field}` is {value}; 1 to {most} is possible"));
+            }
+        }
+        if !self.image_size.is_multiple_of(self.patch_size) {
+            return Err("`patch_size` must divide `image_size`".into());
+        }
+        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
+            return Err("`num_attention_heads` must divide `hidden_size`".into());
+        }
+        if !matches!(&*self.hidden_act, "quick_gelu" | "gelu") {
+            return Err("`hidden_act` must be quick_gelu or gelu".into());
+        }
+        if self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0 {
+            Ok(())
+        } else {
+            Err("`layer_norm_eps` must be between 0 and 1".into())
+        }
+    }
+
+    /// Tokens of a picture: its patches and one for the whole.
+    pub const fn tokens(&self) -> usize {
+        let side = self.image_size / self.patch_size;
+        side * side + 1
+    }
+}

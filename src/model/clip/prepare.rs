@@ -1,0 +1,79 @@
+//! What CLIP's pictures go through first: the shorter side to the tower's size (bicubic, averaging where it shrinks),
+//! the middle of the longer one, and CLIP's means and deviations. Both sizes change by a matrix each, so that gradients
+//! go through and the same pixels count as in Pillow's `resize`, of which this is the arithmetic without its rounding to
+//! bytes.
+
+use burn::tensor::{Tensor, TensorData};
+
+/// Of red, green and blue, white being 1.
+const MEANS: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const DEVIATIONS: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+
+/// Pictures `[B, C, H, W]`, grey or colour, -1 black and 1 white, as `[B, 3, size, size]` for the tower.
+pub fn prepared(pictures: Tensor<4>, size: usize) -> Tensor<4> {
+    let device = pictures.device();
+    let [batch, channels, height, width] = pictures.dims();
+    let short = height.min(width);
+    // As the reference rounds.
+    let scaled = |side: usize| {
+        if side == short {
+            size
+        } else {
+            size * side / short
+        }
+    };
+    let matrix = |from: usize| {
+        let to = scaled(from);
+        let all = resizing(from, to);
+        let first = (to - size) / 2;
+        let rows = all[first * from..(first + size) * from].to_vec();
+        Tensor::<2>::from_data(TensorData::new(rows, [size, from]), &device)
+    };
+    let down = matrix(height).reshape([1, 1, size, height]);
+    let across = matrix(width).transpose().reshape([1, 1, width, size]);
+    let (down, across) = (
+        down.expand([batch, channels, size, height]),
+        across.expand([batch, channels, width, size]),
+    );
+    let x = down.matmul(pictures.matmul(across));
+    // Grey pictures have three alike; of others the first three count.
+    let x = if channels < 3 {
+        x.narrow(1, 0, 1).expand([batch, 3, size, size])
+    } else {
+        x.narrow(1, 0, 3)
+    };
+    let three = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
+    ((x + 1.0) * 0.5 - three(MEANS)) / three(DEVIATIONS)
+}
+
+/// How `to` places are mixed of `from` ones, `[to][from]`: Keys' cubic with a = -1/2, as wide as the shrinking asks.
+pub fn resizing(from: usize, to: usize) -> Vec<f32> {
+    let scale = from as f64 / to as f64;
+    let wide = scale.max(1.0);
+    let mut matrix = vec![0.0; to * from];
+    for (place, row) in matrix.chunks_exact_mut(from).enumerate() {
+        let centre = (place as f64 + 0.5) * scale;
+        let first = (centre - 2.0 * wide + 0.5).max(0.0) as usize;
+        let end = ((centre + 2.0 * wide + 0.5) as usize).min(from);
+        let weights: Vec<f64> = (first..end)
+            .map(|x| cubic((x as f64 - centre + 0.5) / wide))
+            .collect();
+        let sum: f64 = weights.iter().sum();
+        for (x, weight) in (first..end).zip(weights) {
+            row[x] = (weight / sum) as f32;
+        }
+    }
+    matrix
+}
+
+fn cubic(x: f64) -> f64 {
+    const A: f64 = -0.5;
+    let x = x.abs();
+    if x < 1.0 {
+        ((A + 2.0) * x - (A + 3.0)) * x * x + 1.0
+    } else if x < 2.0 {
+        (((x - 5.0) * x + 8.0) * x - 4.0) * A
+    } else {
+        0.0
+    }
+}

@@ -1,0 +1,210 @@
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::{LatentDecoder, Vae, VaeConfig};
+use crate::model::{WeightValues, Weights};
+
+/// The numbers in [-1, 1) of stream `key` in `tests/reference/vae.py`.
+fn numbers(key: u32, count: usize) -> Vec<f64> {
+    (0..count as u32)
+        .map(|i| {
+            let z = i
+                .wrapping_mul(0x9E37_79B9)
+                .wrapping_add(key.wrapping_mul(0x85EB_CA6B));
+            let z = (z ^ (z >> 16)).wrapping_mul(0x7FEB_352D);
+            let z = (z ^ (z >> 15)).wrapping_mul(0x846C_A68B);
+            let z = z ^ (z >> 16);
+            f64::from(z >> 8) / 8_388_608.0 - 1.0
+        })
+        .collect()
+}
+
+#[derive(serde::Deserialize)]
+struct Case {
+    config: VaeConfig,
+    names: Vec<String>,
+    slope: f64,
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+    picture: Vec<f64>,
+}
+
+fn cases() -> Vec<Case> {
+    serde_json::from_str(include_str!("../../../tests/reference/vae.json")).unwrap()
+}
+
+/// The weights that the script makes, by diffusers' names.
+fn weights(case: &Case) -> Weights {
+    let fresh = case.config.init(&Device::flex()).unwrap().weights();
+    assert_eq!(fresh.keys().collect::<Vec<_>>(), {
+        case.names.iter().collect::<Vec<_>>()
+    });
+    fresh
+        .into_iter()
+        .enumerate()
+        .map(|(k, (name, WeightValues { shape, values }))| {
+            let inputs: usize = shape[1..].iter().product();
+            let scaled = |v: f64| match shape.len() {
+                1 if name.contains("norm") && name.ends_with("weight") => 1.0 + 0.5 * v,
+                1 => 0.3 * v,
+                _ => v * (1.7 / (inputs as f64).sqrt()),
+            };
+            let values = numbers(k as u32, values.len());
+            let values = values.into_iter().map(|v| scaled(v) as f32).collect();
+            (name, WeightValues { shape, values })
+        })
+        .collect()
+}
+
+fn network(case: &Case, device: &Device) -> Vae {
+    let fresh = case.config.init(device).unwrap();
+    fresh.with_weights(weights(case)).unwrap()
+}
+
+fn tensor(key: u32, scale: f64, shape: [usize; 4], device: &Device) -> Tensor<4> {
+    let values = numbers(key, shape.iter().product());
+    let values: Vec<f32> = values.iter().map(|v| (scale * v) as f32).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn latents(case: &Case, device: &Device) -> Tensor<4> {
+    let side = 16 / case.config.factor();
+    let shape = [2, case.config.latent_channels, side, side];
+    tensor(1001, 1.5, shape, device)
+}
+
+/// The relative error of at most 1e-4 that is asked for; 1e-6 to 1e-5 in practice, f32 against f64.
+fn assert_close(found: Tensor<4>, expected: &[f64], what: &str) {
+    let found: Vec<f32> = found.into_data().try_to_vec().unwrap();
+    assert_eq!(found.len(), expected.len(), "{what}");
+    let largest = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    let error = found
+        .iter()
+        .zip(expected)
+        .fold(0.0_f64, |m, (a, b)| m.max((f64::from(*a) - b).abs()));
+    println!("{what}: relative error {:.1e}", error / largest);
+    assert!(error < 5e-5 * largest, "{what}: {error} of {largest}");
+}
+
+#[test]
+fn encoder_and_decoder_give_the_numbers_of_an_independent_implementation() {
+    let device = Device::flex();
+    for case in cases() {
+        let vae = network(&case, &device);
+        let x = tensor(1000, 1.0, [2, case.config.in_channels, 16, 16], &device);
+        let latent = vae.encode(x);
+        assert_close(latent.mean, &case.mean, "mean");
+        assert_close(latent.deviation, &case.deviation, "deviation");
+        let picture = vae.decode(latents(&case, &device));
+        assert_close(picture, &case.picture, "picture");
+    }
+}
+
+#[test]
+fn the_gradient_through_the_decoder_is_that_of_central_differences() {
+    let device = Device::flex();
+    for case in cases() {
+        let latent = case.config.latent_channels;
+        let side = 16 / case.config.factor();
+        let shape = [latent, side, side];
+        let decoder = |vae| LatentDecoder::new(vae, &case.config, shape, &device);
+        let decoder = decoder(network(&case, &device)).unwrap();
+        assert_eq!(decoder.picture(), [case.config.out_channels, 16, 16]);
+        let scaled = |values: Vec<f64>, scale: f64| -> Vec<f32> {
+            values.iter().map(|v| (scale * v) as f32).collect()
+        };
+        let count = 2 * latent * side * side;
+        let z = scaled(numbers(1001, count), 1.5);
+        let picture = decoder.decode(&z);
+        let largest = case.picture.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+        for (a, b) in picture.iter().zip(&case.picture) {
+            assert!((f64::from(*a) - b).abs() < 5e-5 * largest, "{a} {b}");
+        }
+        let gradient = decoder.pullback(&z, &scaled(numbers(1003, picture.len()), 1.0));
+        assert_eq!(gradient.len(), count);
+        let along = numbers(1002, count);
+        let slope: f64 = gradient
+            .iter()
+            .zip(along)
+            .map(|(g, d)| f64::from(*g) * d)
+            .sum();
+        // f32 through twenty layers; the sum has terms of about ten.
+        assert!((slope - case.slope).abs() < 2e-3, "{slope} {}", case.slope);
+        let other = [latent + 1, side, side];
+        let vae = network(&case, &device);
+        assert!(LatentDecoder::new(vae, &case.config, other, &device).is_none());
+    }
+}
+
+#[test]
+fn weights_go_out_and_come_back_under_todays_names_and_the_old_ones() {
+    let case = &cases()[0];
+    let device = Device::flex();
+    let weights = weights(case);
+    let vae = network(case, &device);
+    assert_eq!(vae.weights(), weights);
+    let count: usize = weights.values().map(|w| w.values.len()).sum();
+    assert_eq!(vae.parameters(), count);
+
+    let old = |name: &str| {
+        let pairs = [
+            ("to_q", "query"),
+            ("to_k", "key"),
+            ("to_v", "value"),
+            ("to_out.0", "proj_attn"),
+        ];
+        pairs
+            .iter()
+            .fold(name.to_owned(), |name, (new, old)| name.replace(new, old))
+    };
+    let mut older: Weights = weights
+        .iter()
+        .map(|(name, weight)| (old(name), weight.clone()))
+        .collect();
+    let query = "decoder.mid_block.attentions.0.query.weight";
+    older.get_mut(query).unwrap().shape.extend([1, 1]);
+    let fresh = || case.config.init(&device).unwrap();
+    assert_eq!(
+        fresh().with_weights(older.clone()).unwrap().weights(),
+        weights
+    );
+
+    older.remove("encoder.conv_norm_out.weight");
+    older.insert("loss.weight".into(), older["quant_conv.bias"].clone());
+    older.get_mut("quant_conv.bias").unwrap().shape = vec![2, 4];
+    let misfit = fresh().with_weights(older).unwrap_err();
+    assert_eq!(misfit.missing, ["encoder.conv_norm_out.weight"]);
+    assert_eq!(misfit.unexpected, ["loss.weight"]);
+    assert!(misfit.shapes[0].contains("quant_conv.bias"), "{misfit}");
+}
+
+#[test]
+fn the_published_size_is_met_and_absurd_ones_are_refused_by_field() {
+    // The shape as its authors publish it.
+    let text = |field: &str, value: &str| {
+        let mut fields = serde_json::json!({
+            "_class_name": "AutoencoderKL", "act_fn": "silu", "block_out_channels": [128, 256, 512, 512],
+            "down_block_types": ["DownEncoderBlock2D"], "in_channels": 3, "latent_channels": 4,
+            "layers_per_block": 2, "norm_num_groups": 32, "out_channels": 3, "sample_size": 256,
+            "up_block_types": ["UpDecoderBlock2D"]
+        });
+        fields[field] = serde_json::from_str(value).unwrap();
+        fields.to_string()
+    };
+    let config = VaeConfig::from_json(&text("sample_size", "512")).unwrap();
+    assert_eq!(config, VaeConfig::stable_diffusion());
+    assert_eq!(config.factor(), 8);
+    for (field, value) in [
+        ("act_fn", "\"relu\""),
+        ("up_block_types", "[\"AttnUpDecoderBlock2D\"]"),
+        ("block_out_channels", "[]"),
+        ("block_out_channels", "[100]"),
+        ("block_out_channels", "[1152921504606846976]"),
+        ("latent_channels", "0"),
+        ("layers_per_block", "1000000"),
+        ("norm_num_groups", "0"),
+        ("scaling_factor", "0"),
+    ] {
+        let message = VaeConfig::from_json(&text(field, value)).unwrap_err();
+        assert!(message.contains(field), "{field}: {message}");
+    }
+}

@@ -1,0 +1,359 @@
+//! The gallery: everything that was made and kept, with the settings of each.
+
+use eframe::egui::{
+    Align2, CornerRadius, CursorIcon, EventFilter, Id, Key, Label, Rect, Response, RichText, Role,
+    ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+};
+
+use crate::session::{GalleryOrder, KeptPicture};
+use crate::ui::format;
+use crate::ui::state::{Place, State};
+use crate::ui::tokens::{self, size, space};
+use crate::ui::widgets::notice;
+
+use super::atlas::whole;
+use super::shares::word;
+use super::{details, hover};
+
+/// Least side of a picture, and the line below it.
+const SIDE: f32 = 92.0;
+const LINE: f32 = 19.0;
+const GAP: f32 = 8.0;
+/// The settings at the right.
+const DETAILS: f32 = 252.0;
+
+/// The grid's id, for the focus.
+pub fn id() -> Id {
+    Id::unique("gallery")
+}
+
+/// Entries as they are arranged.
+pub fn shown(state: &State) -> Vec<usize> {
+    let images = &state.session.images;
+    arranged(&images.kept, images.gallery_order, images.stars_only)
+}
+
+fn arranged(kept: &[KeptPicture], order: GalleryOrder, stars_only: bool) -> Vec<usize> {
+    let mut entries: Vec<usize> = (0..kept.len())
+        .filter(|index| kept[*index].starred || !stars_only)
+        .collect();
+    // The newest first; what follows is stable.
+    entries.reverse();
+    match order {
+        GalleryOrder::Newest => {}
+        // Those that were not judged come last.
+        GalleryOrder::Label => entries.sort_by_key(|index| {
+            let label = &kept[*index].label;
+            (label.is_none(), label.clone())
+        }),
+        GalleryOrder::Time => entries.sort_by(|a, b| kept[*a].t.total_cmp(&kept[*b].t)),
+        GalleryOrder::Reward => {
+            let reward = |index: &usize| kept[*index].reward.unwrap_or(f32::NEG_INFINITY);
+            entries.sort_by(|a, b| reward(b).total_cmp(&reward(a)));
+        }
+        GalleryOrder::Seed => entries.sort_by_key(|index| (kept[*index].seed, kept[*index].item)),
+    }
+    entries
+}
+
+/// Shows the gallery.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    let entries = shown(state);
+    tools(ui, state, entries.len());
+    notice(ui, &mut state.notices, Place::Images);
+    let area = ui.available_rect_before_wrap();
+    let (left, right) = area.split_left_right_at_x(area.right() - DETAILS);
+    let mut column = ui.new_child(UiBuilder::new().max_rect(left.with_max_x(left.right() - GAP)));
+    grid(&mut column, state, &entries);
+    let right = right.with_min_x(right.left() + 8.0);
+    ui.painter().vline(
+        right.left() - 8.0,
+        right.y_range(),
+        Stroke::new(1.0, tokens::palette(ui).outline),
+    );
+    let mut column = ui.new_child(UiBuilder::new().max_rect(right).id_salt("details"));
+    details::show(&mut column, state);
+    ui.advance_cursor_after_rect(area);
+}
+
+fn tools(ui: &mut Ui, state: &mut State, count: usize) {
+    let palette = tokens::palette(ui);
+    ui.horizontal(|ui| {
+        ui.set_min_height(size::CONTROL);
+        ui.spacing_mut().item_spacing.x = 3.0;
+        let images = &mut state.session.images;
+        for (order, name, hover) in [
+            (GalleryOrder::Newest, "newest", "The newest first"),
+            (
+                GalleryOrder::Label,
+                "by label",
+                "Together where the classifier saw the same",
+            ),
+            (GalleryOrder::Time, "by t", "By the time of the state"),
+            (GalleryOrder::Seed, "by seed", "By the seed of the noise"),
+            (GalleryOrder::Reward, "by reward", "The most reward first"),
+        ] {
+            let unrewarded = images.kept.iter().all(|kept| kept.reward.is_none());
+            if order == GalleryOrder::Reward && unrewarded {
+                continue;
+            }
+            let chosen = images.gallery_order == order;
+            let text = RichText::new(name).size(size::SMALL);
+            if ui
+                .selectable_label(chosen, text)
+                .on_hover_text(hover)
+                .clicked()
+            {
+                images.gallery_order = order;
+            }
+        }
+        ui.add_space(8.0);
+        ui.toggle_value(
+            &mut images.stars_only,
+            RichText::new("stars only").size(size::SMALL),
+        );
+        ui.add_space(8.0);
+        let text = match count {
+            1 => "1 picture".to_owned(),
+            n => format!("{} pictures", format::count(n as u64)),
+        };
+        ui.label(
+            RichText::new(text)
+                .size(size::SMALL)
+                .color(palette.text_quiet),
+        );
+    });
+}
+
+fn empty(ui: &mut Ui, stars_only: bool) {
+    let quiet = tokens::palette(ui).text_quiet;
+    ui.add_space(space::SECTION);
+    let text = if stars_only {
+        "No picture has a star. Press S on the wall or here."
+    } else {
+        "Nothing was kept yet. Pictures come here when you star them on the wall, go on from them, or export them."
+    };
+    ui.add(Label::new(RichText::new(text).color(quiet)).wrap());
+}
+
+fn grid(ui: &mut Ui, state: &mut State, entries: &[usize]) {
+    if entries.is_empty() {
+        empty(ui, state.session.images.stars_only);
+        return;
+    }
+    ScrollArea::vertical()
+        .auto_shrink([false, false])
+        .show(ui, |ui| {
+            let width = ui.available_width() - space::SCROLL;
+            let columns = (((width + GAP) / (SIDE + GAP)) as usize).max(1);
+            let side = ((width + GAP) / columns as f32 - GAP)
+                .min(1.6 * SIDE)
+                .floor();
+            let rows = entries.len().div_ceil(columns);
+            let high = side + LINE + GAP;
+            let (rect, _) = ui.allocate_exact_size(vec2(width, rows as f32 * high), Sense::hover());
+            let response = ui.interact(rect, id(), Sense::click());
+            let cells: Vec<(usize, Rect)> = entries
+                .iter()
+                .enumerate()
+                .map(|(place, index)| {
+                    let column = (place % columns) as f32 * (side + GAP);
+                    let row = (place / columns) as f32 * high;
+                    let min = rect.min + vec2(column, row);
+                    (*index, Rect::from_min_size(min, vec2(side, side)))
+                })
+                .collect();
+            said(state, &response, entries.len());
+            keyboard(ui, state, &response, (&cells, columns));
+            pointer(state, &response, &cells);
+            paint(ui, state, &response, &cells);
+        });
+}
+
+fn said(state: &State, response: &Response, count: usize) {
+    let selected = state.gallery_entry().map(|(_, kept)| describe(kept));
+    response.widget_info(|| {
+        let mut info =
+            WidgetInfo::labeled(Role::ListBox, true, format!("Gallery of {count} pictures"));
+        info.current_text_value.clone_from(&selected);
+        info
+    });
+}
+
+/// An entry in words: `nine, noise 17 of seed 1, t = 0.300, starred`.
+fn describe(kept: &KeptPicture) -> String {
+    let label = kept
+        .label
+        .as_deref()
+        .map_or_else(|| "not judged".into(), word);
+    let star = if kept.starred { ", starred" } else { "" };
+    format!(
+        "{label}, noise {} of seed {}, t = {:.3}{star}",
+        kept.item, kept.seed, kept.t
+    )
+}
+
+fn pointer(state: &mut State, response: &Response, cells: &[(usize, Rect)]) {
+    let Some(pointer) = response
+        .interact_pointer_pos()
+        .filter(|_| response.clicked())
+    else {
+        return;
+    };
+    response.request_focus();
+    let at = cells
+        .iter()
+        .find(|(_, rect)| rect.contains(pointer))
+        .copied();
+    state.images.gallery_selected = at.map(|(index, _)| index);
+    let Some((index, rect)) = at else {
+        return;
+    };
+    let on_star = hover::star_rect(rect).expand(3.0).contains(pointer);
+    if on_star {
+        state.star_kept(index);
+    } else if response.double_clicked() {
+        state.branch_from_kept(index);
+    }
+}
+
+/// Arrow keys move the selection while the gallery has the focus, Enter goes on from it.
+fn keyboard(
+    ui: &Ui,
+    state: &mut State,
+    response: &Response,
+    (cells, columns): (&[(usize, Rect)], usize),
+) {
+    if !response.has_focus() {
+        return;
+    }
+    state.arrows_taken = true;
+    state.space_free = true;
+    let filter = EventFilter {
+        horizontal_arrows: true,
+        vertical_arrows: true,
+        ..EventFilter::default()
+    };
+    ui.memory_mut(|memory| memory.set_focus_lock_filter(response.id, filter));
+    let (across, down, enter) = ui.input(|i| {
+        let presses = |key| i.num_presses(key) as isize;
+        (
+            presses(Key::ArrowRight) - presses(Key::ArrowLeft),
+            presses(Key::ArrowDown) - presses(Key::ArrowUp),
+            i.key_pressed(Key::Enter),
+        )
+    });
+    let selected = state.images.gallery_selected;
+    let place = selected.and_then(|index| cells.iter().position(|(other, _)| *other == index));
+    let by = across + down * columns as isize;
+    if by != 0 {
+        let next = place.map_or(0, |place| {
+            let next = place.saturating_add_signed(by);
+            // A row that is not there is not entered.
+            if next < cells.len() || down == 0 {
+                next.min(cells.len() - 1)
+            } else {
+                place
+            }
+        });
+        state.images.gallery_selected = Some(cells[next].0);
+        ui.scroll_to_rect(cells[next].1.expand(GAP), None);
+    }
+    if let (Some((index, _)), true) = (state.gallery_entry(), enter) {
+        state.branch_from_kept(index);
+    }
+}
+
+fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)]) {
+    let palette = tokens::palette(ui);
+    let smooth = state.session.images.smooth;
+    let pointed = response.hover_pos();
+    for (index, rect) in cells {
+        if !ui.is_rect_visible(rect.expand2(vec2(0.0, LINE))) {
+            continue;
+        }
+        let Some(kept) = state.session.images.kept.get(*index) else {
+            continue;
+        };
+        let texture = state.images.view.kept(ui.ctx(), &kept.picture, smooth);
+        let painter = ui.painter();
+        painter.image(texture, *rect, whole(), tokens::coverage(1.0));
+        let hovered = pointed.is_some_and(|p| rect.contains(p));
+        let selected = state.images.gallery_selected == Some(*index);
+        if selected || hovered {
+            let (width, color) = if selected {
+                (2.5, palette.learned)
+            } else {
+                (1.0, palette.text_quiet)
+            };
+            let stroke = Stroke::new(width, color);
+            painter.rect_stroke(*rect, CornerRadius::ZERO, stroke, StrokeKind::Outside);
+        }
+        if kept.starred || hovered {
+            hover::star(ui, hover::star_rect(*rect), kept.starred);
+        }
+        let label = kept.label.as_deref().map(word).unwrap_or_default();
+        let line = pos2(rect.left(), rect.bottom() + 4.0);
+        painter.text(
+            line,
+            Align2::LEFT_TOP,
+            label,
+            tokens::small_font(),
+            palette.text,
+        );
+        let right = pos2(rect.right(), line.y);
+        painter.text(
+            right,
+            Align2::RIGHT_TOP,
+            format!("t {}", format::fixed(kept.t, 2)),
+            tokens::small_font(),
+            palette.text_faint,
+        );
+        if hovered {
+            ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+        }
+    }
+    if response.has_focus() {
+        let around = response.rect.expand2(vec2(3.0, 1.0));
+        let stroke = Stroke::new(1.0, tokens::faded(palette.focus, 0.6));
+        let radius = CornerRadius::same(size::RADIUS);
+        ui.painter()
+            .rect_stroke(around, radius, stroke, StrokeKind::Inside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::StoredPicture;
+
+    fn kept(label: Option<&str>, t: f64, seed: u64, item: u32, starred: bool) -> KeptPicture {
+        KeptPicture {
+            // One pixel, black: the numbers are right.
+            picture: StoredPicture::from_bytes(1, 1, &[0]).expect("a picture of one pixel"),
+            label: label.map(str::to_owned),
+            t,
+            seed,
+            item,
+            starred,
+            made: None,
+            reward: Some(item as f32),
+        }
+    }
+
+    #[test]
+    fn entries_stand_in_every_order_and_stars_alone() {
+        let all = [
+            kept(Some("9"), 0.5, 2, 7, true),
+            kept(None, 0.1, 1, 9, false),
+            kept(Some("4"), 0.9, 1, 3, true),
+        ];
+        let order = |order| arranged(&all, order, false);
+        assert_eq!(order(GalleryOrder::Newest), [2, 1, 0]);
+        assert_eq!(order(GalleryOrder::Label), [2, 0, 1]);
+        assert_eq!(order(GalleryOrder::Time), [1, 0, 2]);
+        assert_eq!(order(GalleryOrder::Seed), [2, 1, 0]);
+        assert_eq!(order(GalleryOrder::Reward), [1, 0, 2]);
+        assert_eq!(arranged(&all, GalleryOrder::Seed, true), [2, 0]);
+    }
+}

@@ -1,0 +1,103 @@
+//! Above the middle: what it shows, who says so, how pictures are painted, and ways to files.
+
+use eframe::egui::{self, Align, Button, Layout, RichText, Role, Stroke, Ui, WidgetInfo, vec2};
+
+use crate::session::Middle;
+use crate::ui::shortcuts::{Action, keys_of};
+use crate::ui::state::State;
+use crate::ui::tokens::{self, size};
+use crate::ui::widgets::{Badge, badge};
+
+use super::export;
+
+/// Shows the row.
+pub fn show(ui: &mut Ui, state: &mut State) {
+    ui.horizontal(|ui| {
+        ui.set_min_height(size::CONTROL);
+        ui.spacing_mut().item_spacing.x = 2.0;
+        tabs(ui, state);
+        ui.add_space(8.0);
+        who(ui, state);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            ui.spacing_mut().item_spacing.x = 3.0;
+            export::menu(ui, state);
+            let keys = keys_of(ui.ctx(), Action::DrawStyle);
+            let smooth = &mut state.session.images.smooth;
+            ui.toggle_value(smooth, RichText::new("smooth").size(size::SMALL))
+                .on_hover_text(format!("Smooth the pixels as they are enlarged  {keys}"));
+        });
+    });
+}
+
+/// Chooses what the middle shows.
+pub fn tabs(ui: &mut Ui, state: &mut State) {
+    for (middle, name, hover) in [
+        (
+            Middle::Wall,
+            "Wall",
+            "Everything that a half-formed picture could still become",
+        ),
+        (
+            Middle::Studio,
+            "Studio",
+            "Steer pictures toward a reward, beside the same noise unsteered",
+        ),
+        (
+            Middle::Gallery,
+            "Gallery",
+            "Everything that was made and kept, with its settings",
+        ),
+        (
+            Middle::Diversity,
+            "Diversity",
+            "How different the draws are, against t",
+        ),
+    ] {
+        tab(ui, state, middle, (name, hover));
+    }
+}
+
+fn tab(ui: &mut Ui, state: &mut State, middle: Middle, (name, hover): (&str, &str)) {
+    let palette = tokens::palette(ui);
+    let chosen = state.session.images.middle == middle;
+    let color = if chosen {
+        palette.text_strong
+    } else {
+        palette.text_faint
+    };
+    let text = RichText::new(name)
+        .font(tokens::heading_font())
+        .color(color);
+    let response = ui.add(
+        Button::new(text)
+            .frame(false)
+            .min_size(vec2(0.0, size::CONTROL)),
+    );
+    response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
+    if chosen {
+        let rect = response
+            .rect
+            .shrink2(vec2(ui.spacing().button_padding.x, 0.0));
+        let y = rect.bottom() - 1.0;
+        let stroke = Stroke::new(2.0, palette.learned);
+        ui.painter().hline(rect.x_range(), y, stroke);
+    }
+    if response
+        .on_hover_text(hover)
+        .on_hover_cursor(egui::CursorIcon::PointingHand)
+        .clicked()
+    {
+        state.session.images.middle = middle;
+    }
+}
+
+fn who(ui: &mut Ui, state: &State) {
+    let Some(model) = &state.images.model else {
+        return;
+    };
+    let name = model.name.trim_end_matches(".safetensors").to_owned();
+    let text = format!("learned · {}", model.short_hash());
+    let color = tokens::palette(ui).learned;
+    let hover = format!("Draws of {name}, {}", state.session.images.source);
+    badge(ui, &Badge { text, color, hover });
+}

@@ -1,0 +1,482 @@
+//! The gallery, exported pictures, groups, curves and replay, with a small network that was never trained, without a
+//! graphics device.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use burn::tensor::Device;
+use eframe::egui::{DroppedFile, Key, Modifiers, PointerButton, Pos2, accesskit::Role, vec2};
+use egui_kittest::Harness;
+use egui_kittest::kittest::Queryable as _;
+
+use foresight::checkpoint::{FORMAT, ImageCard, write_image_map};
+use foresight::cli::{ReplayArgs, run_replay};
+use foresight::lookahead::Source;
+use foresight::model::{Dit, DitConfig};
+use foresight::session::{
+    CheckpointRef, Images, Middle, Picture, PictureSettings, Session, StoredPicture, WallOrder,
+    Workspace, encode_png, enlarged,
+};
+use foresight::ui::{App, AppOptions};
+
+type Window = Harness<'static, App>;
+
+/// A folder with a map of digits that knows nothing.
+fn map() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let path = folder.path().join("tiny.safetensors");
+    let config = DitConfig {
+        hidden_size: 24,
+        depth: 2,
+        num_heads: 2,
+        encoder_depth: 1,
+        ..DitConfig::digits()
+    };
+    let net = Dit::init(&config, 1, &Device::flex()).expect("a sound shape");
+    let card = ImageCard {
+        format: FORMAT,
+        model: config,
+        classes: (0..10).map(|digit| digit.to_string()).collect(),
+        data: "nothing".into(),
+        recipe: serde_json::Value::Null,
+        seed: 1,
+        steps: 0,
+        code_version: "0".into(),
+        licence: "none".into(),
+        hours: None,
+        hardware: None,
+        figures: BTreeMap::new(),
+        tuned: None,
+    };
+    write_image_map(&path, &card, &net).expect("a file for the test");
+    (folder, path)
+}
+
+fn session(map: &Path) -> Session {
+    Session {
+        workspace: Workspace::Images,
+        images: Images {
+            checkpoint: CheckpointRef::File(map.to_owned()),
+            draws: 16,
+            ..Images::default()
+        },
+        ..Session::default()
+    }
+}
+
+fn window_of(session: Session) -> Window {
+    let mut window = Harness::builder()
+        .with_size(vec2(1280.0, 800.0))
+        .with_step_dt(1.0 / 60.0)
+        .build_eframe(|cc| App::new(cc, AppOptions::for_session(session)));
+    window.run_steps(4);
+    settle(&mut window);
+    window
+}
+
+fn wait_until(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) {
+    let begun = Instant::now();
+    while !done(window) {
+        assert!(begun.elapsed().as_secs() < 300, "{what}");
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        window.step();
+    }
+}
+
+fn settle(window: &mut Window) {
+    wait_until(window, "the window did not come to rest", |window| {
+        window.state().is_settled()
+    });
+    window.run_steps(3);
+}
+
+fn images(window: &Window) -> &Images {
+    &window.state().session().images
+}
+
+fn press(window: &mut Window, modifiers: Modifiers, key: Key) {
+    window.key_press_modifiers(modifiers, key);
+    window.run_steps(3);
+}
+
+fn tap(window: &mut Window, key: Key) {
+    press(window, Modifiers::NONE, key);
+}
+
+fn has_text(window: &Window, text: &str) -> bool {
+    window.query_all_by_label_contains(text).next().is_some()
+}
+
+fn choose(window: &mut Window, tab: &str) {
+    window
+        .get_by_role_and_label(Role::Tab, tab)
+        .click_accesskit();
+    window.run_steps(3);
+}
+
+/// Selects draw 0 of the wall by the keyboard.
+fn select_first(window: &mut Window) {
+    window.get_by_label("Wall of 16 pictures").focus();
+    window.run_steps(3);
+    tap(window, Key::ArrowRight);
+    assert_eq!(images(window).selected, Some(0));
+}
+
+#[derive(Debug)]
+struct Dropped(PathBuf);
+
+impl DroppedFile for Dropped {
+    fn path(&self) -> &Path {
+        &self.0
+    }
+
+    fn bytes(&self) -> Result<Vec<u8>, String> {
+        std::fs::read(&self.0).map_err(|e| e.to_string())
+    }
+}
+
+fn drop_file(window: &mut Window, path: &Path) {
+    let file = Arc::new(Dropped(path.to_owned()));
+    window.input_mut().dropped_files.push(file);
+    window.run_steps(2);
+}
+
+#[test]
+fn a_starred_draw_is_made_again_in_the_gallery_removed_and_brought_back() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    select_first(&mut window);
+    tap(&mut window, Key::S);
+    assert!(images(&window).kept[0].starred && images(&window).kept[0].made.is_some());
+    choose(&mut window, "Gallery");
+    assert_eq!(images(&window).middle, Middle::Gallery);
+    window.get_by_label("Gallery of 1 pictures").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::ArrowRight);
+    assert!(
+        has_text(&window, "seed of the draws"),
+        "its settings are shown"
+    );
+    window.get_by_label_contains("Make again").click_accesskit();
+    wait_until(&mut window, "it was not made again", |window| {
+        has_text(window, "Made again: the same, every byte")
+    });
+    window.check_accessibility();
+    window.get_by_label("Gallery of 1 pictures").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::S);
+    assert!(!images(&window).kept[0].starred, "S takes the star alone");
+    tap(&mut window, Key::Delete);
+    assert!(images(&window).kept.is_empty());
+    assert!(has_text(&window, "Nothing was kept yet"));
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(images(&window).kept.len(), 1);
+}
+
+#[test]
+fn going_on_from_a_draw_puts_it_in_the_gallery_and_its_wall_comes_back() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    select_first(&mut window);
+    tap(&mut window, Key::B);
+    assert!(matches!(images(&window).picture, Picture::Stored { .. }));
+    assert_eq!(images(&window).kept.len(), 1);
+    assert!(!images(&window).kept[0].starred);
+    tap(&mut window, Key::R);
+    settle(&mut window);
+    assert_eq!(images(&window).seed, 2);
+    choose(&mut window, "Gallery");
+    window.get_by_label("Gallery of 1 pictures").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::ArrowRight);
+    window
+        .get_by_label_contains("Restore its wall")
+        .click_accesskit();
+    window.run_steps(3);
+    assert_eq!(images(&window).picture, Picture::Generated { seed: 1 });
+    assert_eq!(
+        (images(&window).seed, images(&window).selected),
+        (1, Some(0))
+    );
+    assert_eq!(images(&window).middle, Middle::Wall);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(images(&window).seed, 2, "undo brings back all of it");
+    press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    assert_eq!(images(&window).seed, 1);
+}
+
+/// A PNG as the window exports it, of a draw that the map makes, with other settings than those of `session`.
+fn exported(folder: &Path, map: &Path) -> (PathBuf, Images) {
+    let mut there = session(map);
+    there.images.t = 0.6;
+    there.images.seed = 5;
+    there.images.class = Some(7);
+    let mut window = window_of(there);
+    select_first(&mut window);
+    tap(&mut window, Key::S);
+    let kept = images(&window).kept[0].clone();
+    let settings = PictureSettings::of(&kept).expect("it can be made again");
+    let bytes = encode_png(&enlarged(&kept.picture, 4), Some(&settings.to_ron()));
+    let file = folder.join("nine.png");
+    std::fs::write(&file, bytes.expect("a small picture")).expect("a file for the test");
+    (file, images(&window).clone())
+}
+
+#[test]
+fn a_dropped_export_is_looked_into_restored_and_taken_back() {
+    let (folder, path) = map();
+    let (file, there) = exported(folder.path(), &path);
+    let mut window = window_of(session(&path));
+    drop_file(&mut window, &file);
+    wait_until(&mut window, "nothing was asked", |window| {
+        has_text(window, "nine.png says how it was made")
+    });
+    window.get_by_label("Inspect").click_accesskit();
+    window.run_steps(3);
+    assert!(has_text(&window, "picture behind") && has_text(&window, "0.6"));
+    assert_eq!(images(&window).t, 0.3, "looking changes nothing");
+    window.get_by_label("Restore").click_accesskit();
+    window.run_steps(3);
+    let now = images(&window);
+    assert_eq!((now.t, now.seed, now.class), (0.6, 5, Some(7)));
+    assert_eq!(now.checkpoint, CheckpointRef::File(path));
+    assert_eq!(now.selected, there.selected);
+    settle(&mut window);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(images(&window).t, 0.3);
+    drop_file(&mut window, &file);
+    wait_until(&mut window, "nothing was asked again", |window| {
+        has_text(window, "nine.png says how it was made")
+    });
+    tap(&mut window, Key::Escape);
+    assert!(!has_text(&window, "nine.png says how it was made"));
+}
+
+#[test]
+fn hostile_settings_in_a_dropped_picture_end_in_a_message() {
+    let (folder, path) = map();
+    let (file, _) = exported(folder.path(), &path);
+    let good = std::fs::read(&file).expect("written a moment ago");
+    let chunk = good
+        .windows(4)
+        .position(|w| w == b"iTXt")
+        .expect("its settings");
+    let mut long = good.clone();
+    long[chunk - 4] = 0x7f;
+    let mut wrong = good.clone();
+    wrong[chunk + 40] ^= 1;
+    let pixel = StoredPicture::from_bytes(1, 1, &[0]).expect("one pixel");
+    let picture = enlarged(&pixel, 1);
+    let bomb = encode_png(&picture, Some(&"[".repeat(900_000))).expect("a small picture");
+    let mut window = window_of(session(&path));
+    let before = images(&window).clone();
+    for (name, bytes) in [("long.png", long), ("wrong.png", wrong), ("bomb.png", bomb)] {
+        let file = folder.path().join(name);
+        std::fs::write(&file, bytes).expect("a file for the test");
+        drop_file(&mut window, &file);
+        wait_until(&mut window, name, |window| has_text(window, name));
+        assert_eq!(*images(&window), before, "{name}");
+    }
+}
+
+#[test]
+fn an_alt_click_chooses_the_picture_to_compare_with() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    let at = window.get_by_label("Wall of 16 pictures").rect().center() + vec2(20.0, 20.0);
+    let click = |window: &mut Window, at: Pos2, modifiers: Modifiers| {
+        window.hover_at(at);
+        window.step();
+        window.event(eframe::egui::Event::ModifiersChanged(modifiers));
+        for pressed in [true, false] {
+            window.event(eframe::egui::Event::PointerButton {
+                pos: at,
+                button: PointerButton::Primary,
+                pressed,
+                modifiers,
+            });
+            window.step();
+        }
+        window.event(eframe::egui::Event::ModifiersChanged(Modifiers::NONE));
+        window.run_steps(3);
+    };
+    click(&mut window, at, Modifiers::ALT);
+    assert!(images(&window).compare.is_some());
+    assert_eq!(images(&window).selected, None, "it selects nothing");
+    window.hover_at(at - vec2(120.0, 120.0));
+    window.run_steps(30);
+    assert!(has_text(&window, "differs by"));
+    click(&mut window, at, Modifiers::ALT);
+    assert_eq!(images(&window).compare, None, "once more takes it back");
+}
+
+#[test]
+fn groups_say_their_shares_and_every_picture_stays() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    window.get_by_label("groups").click_accesskit();
+    window.run_steps(3);
+    assert_eq!(images(&window).order, WallOrder::Groups);
+    settle(&mut window);
+    window.get_by_label("Wall of 16 pictures");
+    window.get_by_label("pixels").click_accesskit();
+    window.run_steps(3);
+    settle(&mut window);
+    window.check_accessibility();
+}
+
+#[test]
+fn curves_against_t_come_for_the_chosen_lookahead_and_those_beside_it() {
+    let (_folder, path) = map();
+    let mut session = session(&path);
+    session.images.source = Source::KStep(2);
+    session.images.middle = Middle::Diversity;
+    let mut window = window_of(session);
+    for title in ["Distance in pixels", "Distance in features"] {
+        window.get_by_role_and_label(Role::Figure, title);
+    }
+    assert!(has_text(&window, "2 evaluations") && has_text(&window, "1 evaluation"));
+    // The cost is named whether the curves were asked for or not.
+    assert!(has_text(&window, "16 evaluations") && has_text(&window, "32 evaluations"));
+    assert!(has_text(&window, "32 draws at each time"));
+    window.check_accessibility();
+    let before = images(&window).t;
+    tap(&mut window, Key::ArrowRight);
+    assert!(images(&window).t > before);
+    settle(&mut window);
+}
+
+#[test]
+fn the_state_of_a_running_generation_is_one_click_and_one_step_of_undo() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    window.get_by_label("take it as it forms").click_accesskit();
+    window.run_steps(3);
+    let running = Picture::Running { seed: 1, steps: 8 };
+    assert_eq!(images(&window).picture, running);
+    settle(&mut window);
+    assert!(has_text(&window, "8 steps, seed 1"));
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(images(&window).picture, Picture::Generated { seed: 1 });
+}
+
+/// Every file of a folder by its path in it.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).expect("a folder that was written") {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("it lies there").to_owned();
+                found.insert(name, std::fs::read(path).expect("a readable file"));
+            }
+        }
+    }
+    found
+}
+
+/// What a session leaves; the same twice.
+fn replayed(session: &Session) -> BTreeMap<PathBuf, Vec<u8>> {
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = folder.path().join("s.ron");
+    session.save(&file).expect("a file for the test");
+    let run = |name: &str| {
+        let args = ReplayArgs {
+            session: file.clone(),
+            out: folder.path().join(name),
+        };
+        run_replay(&args).expect("it can be made again");
+        files(&args.out)
+    };
+    let (one, two) = (run("one"), run("two"));
+    assert!(one == two, "twice the same bytes");
+    one
+}
+
+fn figures(files: &BTreeMap<PathBuf, Vec<u8>>) -> serde_json::Value {
+    serde_json::from_slice(&files[Path::new("figures.json")]).expect("JSON")
+}
+
+#[test]
+fn the_pictures_of_a_session_are_made_again_without_a_window() {
+    let (folder, path) = map();
+    let (_, mut there) = exported(folder.path(), &path);
+    there.order = WallOrder::Groups;
+    there.middle = Middle::Diversity;
+    let files = replayed(&Session {
+        images: there,
+        ..session(&path)
+    });
+    for name in [
+        "wall.png",
+        "wall.npz",
+        "x_t.png",
+        "mean.png",
+        "deviation.png",
+    ] {
+        assert!(files.contains_key(Path::new(name)), "{name}");
+    }
+    let figures = figures(&files);
+    assert_eq!(figures["kept"][0]["made_again"]["same"], true);
+    assert_eq!(
+        figures["groups"]["group_of_each_draw"]
+            .as_array()
+            .map(Vec::len),
+        Some(16)
+    );
+    assert_eq!(figures["against_t"][0]["evaluations_per_draw"], 1.0);
+    assert!(files.contains_key(Path::new("kept/001.png")));
+}
+
+#[test]
+fn draws_and_steered_samples_are_made_again_without_a_window() {
+    let posterior = Session {
+        draws: 256,
+        overlay: Some(Source::Exact),
+        ..Session::default()
+    };
+    let files = replayed(&posterior);
+    assert!(
+        files.contains_key(Path::new("draws.npz")) && files.contains_key(Path::new("overlay.npz"))
+    );
+    let said = figures(&files);
+    assert_eq!(said["against_t"].as_array().map(Vec::len), Some(33));
+    assert!(said["main"]["figures"]["sliced_w2"].is_number());
+
+    let mut steering = Session {
+        workspace: Workspace::Steering,
+        ..Session::default()
+    };
+    steering.steering.particles = 64;
+    for plan in &mut steering.steering.panels {
+        plan.steps = 8;
+    }
+    let files = replayed(&steering);
+    let said = figures(&files);
+    assert_eq!(said["methods"].as_array().map(Vec::len), Some(4));
+    assert!(said["methods"][0]["score"]["sliced_w2"].is_number());
+    assert!(
+        files.contains_key(Path::new("4-exact.npz")),
+        "{:?}",
+        files.keys()
+    );
+
+    let folder = tempfile::tempdir().expect("a folder for the test");
+    let file = folder.path().join("train.ron");
+    let train = Session {
+        workspace: Workspace::Train,
+        ..Session::default()
+    };
+    train.save(&file).expect("a file for the test");
+    let message = run_replay(&ReplayArgs {
+        session: file,
+        out: folder.path().join("out"),
+    })
+    .expect_err("a training has nothing to make again");
+    assert!(message.contains("foresight train"), "{message}");
+}

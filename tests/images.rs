@@ -124,15 +124,14 @@ fn has_text(window: &Window, text: &str) -> bool {
 }
 
 #[test]
-fn without_a_map_the_workspace_says_what_to_open_and_is_at_rest() {
+fn without_a_choice_the_shipped_digits_open_and_come_to_rest() {
     let mut window = window_of(Session::default());
     press(&mut window, Modifiers::COMMAND, Key::Num4);
     assert_eq!(window.state().session().workspace, Workspace::Images);
-    if foresight::checkpoint::shipped_image_map().is_none() {
-        window.get_by_label("No map of pictures is open");
-        assert!(has_text(&window, "foresight train --images digits"));
-        wait_until(&mut window, "no rest", |window| window.state().is_settled());
-    }
+    wait_until(&mut window, "the shipped map did not open", |window| {
+        has_text(window, "Wall of 64 pictures")
+    });
+    wait_until(&mut window, "no rest", |window| window.state().is_settled());
 }
 
 #[test]

@@ -195,9 +195,9 @@ fn read(
     Ok((card, net))
 }
 
-/// The map of digits that is shipped, as the bytes of its file; `None` until one is trained well enough.
-pub fn shipped_image_map() -> Option<&'static [u8]> {
-    None
+/// The map of digits that is shipped, as the bytes of its file.
+pub fn shipped_image_map() -> &'static [u8] {
+    include_bytes!("../../checkpoints/mnist.safetensors")
 }
 
 /// Opens a map of images for the processor.
@@ -229,15 +229,14 @@ pub fn as_tuned(card: &ImageCard, map: Arc<dyn ImageMap>) -> Arc<dyn ImageMap> {
     }
 }
 
-/// [`read_image_map`] of the shipped map, for the processor; `None` where none is shipped.
+/// [`read_image_map`] of the shipped map, for the processor.
 ///
 /// # Errors
 /// As [`read_image_map`].
-pub fn read_shipped_image_map() -> Option<Result<(ImageCard, Dit), CheckpointError>> {
+pub fn read_shipped_image_map() -> Result<(ImageCard, Dit), CheckpointError> {
     const NAME: &str = "mnist.safetensors";
-    let bytes = shipped_image_map()?;
-    let file = TensorFile::from_bytes(bytes, NAME);
-    Some(file.and_then(|file| read(file, NAME, &Device::flex())))
+    let file = TensorFile::from_bytes(shipped_image_map(), NAME)?;
+    read(file, NAME, &Device::flex())
 }
 
 /// The same of the bytes of a file that is part of the program; `name` is for messages.

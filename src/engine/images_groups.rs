@@ -23,16 +23,14 @@ impl Worker {
         }
         let wall = &request.wall;
         let judged = wall.figures.judged.as_ref().filter(|j| j.width > 0);
-        let (found, likeness) = match (request.likeness, judged) {
-            (Likeness::Features, Some(judged)) => (
-                clusters(&judged.features, judged.width, wall.request.seed),
-                Likeness::Features,
-            ),
-            _ => {
+        let (found, likeness) =
+            if let (Likeness::Features, Some(judged)) = (request.likeness, judged) {
+                let found = clusters(&judged.features, judged.width, wall.request.seed);
+                (found, Likeness::Features)
+            } else {
                 let (small, width) = pooled(&wall.pictures, wall.request.model.shape());
                 (clusters(&small, width, wall.request.seed), Likeness::Pixels)
-            }
-        };
+            };
         let best: Option<Vec<usize>> = judged.map(|j| j.best().map(|(class, _)| class).collect());
         let mostly = (0..found.count)
             .map(|group| mostly(&found.of, group, best.as_ref()?))

@@ -39,7 +39,7 @@ impl Worker {
             let parameters = found.parameters();
             (found.hash, parameters)
         } else {
-            let bytes = shipped()?;
+            let bytes = shipped_image_map();
             let file = TensorFile::from_bytes(bytes, SHIPPED).map_err(failed)?;
             let parameters = file.tensors().iter().map(TensorEntry::elements).sum();
             (sha256_hex(bytes), parameters)
@@ -50,7 +50,7 @@ impl Worker {
         stage(self, "reading", 0.3);
         let (card, map) = match path {
             Some(path) => open_image_map(path),
-            None => image_map_from_bytes(shipped()?, SHIPPED),
+            None => image_map_from_bytes(shipped_image_map(), SHIPPED),
         }
         .map_err(failed)?;
         if !self.wanted(&job) {
@@ -68,12 +68,6 @@ impl Worker {
         self.post(Event::OpenedImages(id, slot, Arc::new(model)));
         Ok(())
     }
-}
-
-fn shipped() -> Result<&'static [u8], JobError> {
-    shipped_image_map().ok_or_else(|| {
-        JobError::Failed("No map of pictures is shipped with this version: open one".to_owned())
-    })
 }
 
 /// Latent pictures and large ones cannot be shown.

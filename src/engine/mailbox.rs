@@ -10,7 +10,7 @@ use super::message::{Command, RequestId, Slot};
 /// What the worker finds when it looks.
 pub(super) enum Mail {
     /// A request.
-    Request(RequestId, Slot, Command),
+    Request(RequestId, Slot, Box<Command>),
     /// The person chose where to compute.
     Compute(ComputeChoice),
     /// The engine is being dropped.
@@ -109,7 +109,7 @@ impl Mailbox {
     /// A request that is more urgent than the one in hand, if one waits.
     pub fn take_more_urgent_than(&self, slot: Slot) -> Option<(RequestId, Slot, Command)> {
         match Self::take(&mut self.lock(), Some(slot)) {
-            Some(Mail::Request(id, slot, command)) => Some((id, slot, command)),
+            Some(Mail::Request(id, slot, command)) => Some((id, slot, *command)),
             _ => None,
         }
     }
@@ -129,7 +129,7 @@ impl Mailbox {
             .find(|slot| state.waiting.contains_key(slot))?;
         let (id, command) = state.waiting.remove(&slot)?;
         state.running.insert(slot, id);
-        Some(Mail::Request(id, slot, command))
+        Some(Mail::Request(id, slot, Box::new(command)))
     }
 
     /// Whether the running request is still the one that is wanted.

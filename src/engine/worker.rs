@@ -102,7 +102,7 @@ impl Worker {
             match self.mailbox.wait() {
                 Mail::Stop => return,
                 Mail::Compute(choice) => self.choose(choice),
-                Mail::Request(id, slot, command) => self.serve(id, slot, command),
+                Mail::Request(id, slot, command) => self.serve(id, slot, *command),
             }
         }
     }

@@ -168,7 +168,9 @@ fn settle(points: &[f32], width: usize, mut centers: Vec<f32>) -> Option<(Vec<us
 fn silhouette(far: &[f32], of: &[usize], k: usize) -> f64 {
     let n = of.len();
     let mut sizes = vec![0_usize; k];
-    of.iter().for_each(|group| sizes[*group] += 1);
+    for group in of {
+        sizes[*group] += 1;
+    }
     let each: Vec<f64> = (0..n)
         .into_par_iter()
         .map(|i| {
@@ -220,7 +222,7 @@ mod tests {
         let mut left = sizes.to_vec();
         let (mut points, mut of) = (Vec::new(), Vec::new());
         for i in 0..n {
-            let heap = (i..)
+            let heap = (i..i + sizes.len())
                 .map(|j| j % sizes.len())
                 .find(|h| left[*h] > 0)
                 .unwrap();

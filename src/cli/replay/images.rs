@@ -165,7 +165,7 @@ fn said_of(wall: &WallAnswer) -> Value {
     if let Some(rewarded) = &wall.rewarded {
         said["reward"] = json!({
             "reward": request.rewarding.reward.to_string(),
-            "of_each_draw": wall.scores().map(|scores| scores.scores.to_vec()),
+            "of_each_draw": wall.scores().map(|scores| scores.scores.clone()),
             "trouble": rewarded.as_ref().err(),
         });
     }

@@ -48,13 +48,8 @@ impl TuneParent {
             let hash = inspect(path)?.hash;
             return Ok(Self { hash, card, net });
         }
-        let missing = || CheckpointError::Foreign {
-            path: "the shipped map of images".to_owned(),
-            tensors: 0,
-        };
-        let bytes = shipped_image_map().ok_or_else(missing)?;
-        let (card, net) = read_shipped_image_map().ok_or_else(missing)??;
-        let hash = sha256_hex(bytes);
+        let (card, net) = read_shipped_image_map()?;
+        let hash = sha256_hex(shipped_image_map());
         Ok(Self { hash, card, net })
     }
 }

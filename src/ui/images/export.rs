@@ -23,10 +23,10 @@ fn items(ui: &mut Ui, state: &mut State) {
     let in_gallery = state.session.images.middle == Middle::Gallery;
     if in_gallery {
         let entry = state.gallery_entry().map(|(_, kept)| kept.clone());
-        if item(ui, entry.is_some(), "Selected picture…", "png") {
-            entry
-                .into_iter()
-                .for_each(|kept| state.export_picture(kept));
+        if item(ui, entry.is_some(), "Selected picture…", "png")
+            && let Some(kept) = entry
+        {
+            state.export_picture(kept);
         }
         let shown = gallery::shown(state);
         if item(ui, !shown.is_empty(), "Gallery as contact sheet…", "png") {

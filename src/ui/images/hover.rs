@@ -106,14 +106,13 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
     .width(width)
     .show(|ui| {
         ui.set_width(width);
-        match &beside {
-            Some(beside) => side_by_side(ui, place, beside),
-            None => {
-                let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
-                if let Some((texture, uv)) = place {
-                    ui.painter()
-                        .image(texture, large, uv, tokens::coverage(1.0));
-                }
+        if let Some(beside) = &beside {
+            side_by_side(ui, place, beside);
+        } else {
+            let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
+            if let Some((texture, uv)) = place {
+                ui.painter()
+                    .image(texture, large, uv, tokens::coverage(1.0));
             }
         }
         ui.label(

@@ -9,7 +9,7 @@ use crate::session::{CheckpointRef, Picture};
 use crate::ui::errands::Pick;
 use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
-use crate::ui::state::{Place, State, is_map_shipped};
+use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::{link, notice, section, section_with};
 
@@ -151,7 +151,7 @@ pub(super) fn map(ui: &mut Ui, state: &mut State) {
                 state.pick(Pick::Checkpoint);
             }
             let from_file = matches!(state.session.images.checkpoint, CheckpointRef::File(_));
-            if from_file && is_map_shipped() && link(ui, "use the shipped one").clicked() {
+            if from_file && link(ui, "use the shipped one").clicked() {
                 state.use_shipped_images();
             }
         },

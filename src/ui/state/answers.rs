@@ -173,12 +173,17 @@ impl State {
                         self.notices.done(Place::Images, text);
                     }
                     Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
-                    Slot::Again | Slot::Groups => {}
                     Slot::ImageCurves => self.images.curves.stopped = true,
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
                     Slot::Steer => self.runs_stopped(id),
-                    Slot::Lens | Slot::Scores | Slot::Trace | Slot::ScoreCurves | Slot::Budget => {}
+                    Slot::Again
+                    | Slot::Groups
+                    | Slot::Lens
+                    | Slot::Scores
+                    | Slot::Trace
+                    | Slot::ScoreCurves
+                    | Slot::Budget => {}
                     Slot::Scene | Slot::Draws | Slot::Overlay => {
                         let text = "Cancelled. Change a setting or press R to draw again.";
                         self.notices.done(Place::Canvas, text);

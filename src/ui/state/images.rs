@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::checkpoint::shipped_image_map;
 use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
 use crate::lookahead::Source;
 use crate::session::{CheckpointRef, Images, Middle, Picture, StoredPicture, Workspace};
@@ -83,11 +82,6 @@ impl ImagesState {
     }
 }
 
-/// Whether a map is shipped with the program.
-pub fn is_map_shipped() -> bool {
-    shipped_image_map().is_some()
-}
-
 impl State {
     /// Whether the wall of pictures is shown.
     pub fn is_images(&self) -> bool {
@@ -133,7 +127,6 @@ impl State {
         if self.images_in_use().as_ref() == Some(&wanted)
             || self.images.refused.as_ref() == Some(&wanted)
             || self.images.loading.as_ref().is_some_and(|l| l.0 == wanted)
-            || (wanted == CheckpointRef::Shipped && !is_map_shipped())
         {
             return;
         }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::engine::{Command, RequestId, Slot, WallAnswer, WallRequest};
 use crate::ui::tokens::duration;
 
-use super::images::is_map_shipped;
 use super::{Place, State};
 
 /// Fewest pictures while something moves.
@@ -86,11 +85,7 @@ impl State {
         match (&self.images.asked, self.wanted_wall()) {
             (Some(asked), Some(wanted)) => asked.same(&wanted) && self.images_more_is_asked(),
             // Without a map there is nothing to ask; a map that is still to be opened was not asked for.
-            (_, None) => {
-                !is_map_shipped()
-                    && self.session.images.checkpoint == crate::session::CheckpointRef::Shipped
-                    || self.notices.at(Place::Images).is_some()
-            }
+            (_, None) => self.notices.at(Place::Images).is_some(),
             (None, Some(_)) => false,
         }
     }

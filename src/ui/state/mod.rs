@@ -44,7 +44,7 @@ use super::shortcuts::Action;
 
 pub use answers::Answers;
 pub use edits::{SOURCES, same_kind};
-pub use images::{IMAGE_SOURCES, ImagesState, is_map_shipped};
+pub use images::{IMAGE_SOURCES, ImagesState};
 pub use images_export::ExportKind;
 pub use images_more::Again;
 pub use model::{ModelSlot, file_name};

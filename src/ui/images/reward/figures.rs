@@ -44,7 +44,7 @@ fn row(ui: &mut Ui, name: &str, value: String, hover: &str) {
 
 /// The second score of all draws and of those with the most reward, and a warning where it falls.
 fn second_score(ui: &mut Ui, second: &SecondScore) {
-    let decimals = if second.error < 0.1 { 3 } else { 2 };
+    let decimals = if second.error < 0.1 { 3 } else { 1 };
     let [all, best] = [second.all, second.best].map(|v| format::fixed(v, decimals));
     let hover = format!(
         "A second score that the reward does not know: mean over all draws, then over the quarter with the most reward. {}",

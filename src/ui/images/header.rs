@@ -14,7 +14,7 @@ use super::export;
 pub fn show(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
         ui.set_min_height(size::CONTROL);
-        ui.spacing_mut().item_spacing.x = 2.0;
+        ui.spacing_mut().item_spacing.x = 12.0;
         tabs(ui, state);
         ui.add_space(8.0);
         who(ui, state);
@@ -75,9 +75,7 @@ fn tab(ui: &mut Ui, state: &mut State, middle: Middle, (name, hover): (&str, &st
     );
     response.widget_info(|| WidgetInfo::selected(Role::Tab, true, chosen, name));
     if chosen {
-        let rect = response
-            .rect
-            .shrink2(vec2(ui.spacing().button_padding.x, 0.0));
+        let rect = response.rect;
         let y = rect.bottom() - 1.0;
         let stroke = Stroke::new(2.0, palette.learned);
         ui.painter().hline(rect.x_range(), y, stroke);

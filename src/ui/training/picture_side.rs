@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, RichText, TextEdit, Ui, WidgetInfo};
+use eframe::egui::{self, ComboBox, RichText, Role, TextEdit, Ui, WidgetInfo};
 
 use crate::reward::picture::{PictureKind, PictureReward, PictureRewardError};
 use crate::session::Training;
@@ -161,12 +161,21 @@ fn typed(ui: &mut Ui, state: &mut State) {
             .color(palette.error);
         ui.add(egui::Label::new(trouble).wrap());
     }
-    ui.horizontal_wrapped(|ui| {
-        for kind in PictureKind::ALL {
-            let hover = format!("Rewards {}. {}.", kind.what, kind.unit);
-            if link(ui, kind.title).on_hover_text(hover).clicked() {
-                *text = format!("{}@2", kind.usual());
+    let quiet = palette.text_quiet;
+    let combo = ComboBox::from_id_salt("reward of pictures")
+        .width(ui.available_width())
+        .selected_text(RichText::new("Choose a reward").color(quiet))
+        .show_ui(ui, |ui| {
+            // A reference picture is chosen in Images alone.
+            for kind in PictureKind::ALL.iter().filter(|k| !k.needs.reference) {
+                let hover = format!("Rewards {}. {}.", kind.what, kind.unit);
+                let entry = ui.selectable_label(false, kind.title).on_hover_text(hover);
+                if entry.clicked() {
+                    *text = format!("{}@2", kind.usual());
+                }
             }
-        }
-    });
+        });
+    combo
+        .response
+        .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Choose a reward"));
 }

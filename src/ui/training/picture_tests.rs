@@ -1,5 +1,6 @@
 //! Learning pictures in the window, by role and label.
 
+use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 
 use super::tests::{click, wait, window_of};
@@ -58,9 +59,12 @@ fn a_reward_of_pictures_is_written_by_a_click() {
         "class:0@".clone_into(&mut state.session.training.picture_reward);
     });
     window.get_by_label("Reward of pictures");
-    let kinds = window.query_all_by_label("Stroke thickness").count();
-    assert_eq!(kinds, 1);
-    click(&mut window, "Stroke thickness");
+    window
+        .get_by_role_and_label(Role::ComboBox, "Choose a reward")
+        .click_accesskit();
+    window.run_steps(3);
+    window.get_by_label("Stroke thickness").click_accesskit();
+    window.run_steps(3);
     assert_eq!(
         window.state().session.training.picture_reward,
         "thickness@2"

@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 }
 
 /// Width of the names.
-const NAMES: f32 = 88.0;
+const NAMES: f32 = 72.0;
 
 /// A name, and what stands beside it on one line; both say more on hovering.
 fn row(ui: &mut Ui, name: &str, hover: &str, content: impl FnOnce(&mut Ui)) {

@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 }
 
 /// Width of the names.
-const NAMES: f32 = 72.0;
+const NAMES: f32 = 62.0;
 
 /// A name, and what stands beside it on one line; both say more on hovering.
 fn row(ui: &mut Ui, name: &str, hover: &str, content: impl FnOnce(&mut Ui)) {
@@ -245,7 +245,7 @@ fn size_of_steering(ui: &mut Ui, plan: &mut ImagePlan) {
             Renormalise::Clip(_) => 2,
         };
         let options = [
-            (0, "as it is", ""),
+            (0, "as is", ""),
             (1, "rescale", "Not the tilt"),
             (2, "clip", "At most as long as the base drift. Not the tilt"),
         ];

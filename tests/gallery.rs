@@ -1,58 +1,25 @@
 //! The gallery, exported pictures, groups, curves and replay, with a small network that was never trained, without a
 //! graphics device.
 
+mod pictures;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
-use burn::tensor::Device;
 use eframe::egui::{DroppedFile, Key, Modifiers, PointerButton, Pos2, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use foresight::checkpoint::{FORMAT, ImageCard, write_image_map};
 use foresight::cli::{ReplayArgs, run_replay};
 use foresight::lookahead::Source;
-use foresight::model::{Dit, DitConfig};
 use foresight::session::{
     CheckpointRef, Images, Middle, Picture, PictureSettings, Session, StoredPicture, WallOrder,
     Workspace, encode_png, enlarged,
 };
 use foresight::ui::{App, AppOptions};
 
-type Window = Harness<'static, App>;
-
-/// A folder with a map of digits that knows nothing.
-fn map() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder for the test");
-    let path = folder.path().join("tiny.safetensors");
-    let config = DitConfig {
-        hidden_size: 24,
-        depth: 2,
-        num_heads: 2,
-        encoder_depth: 1,
-        ..DitConfig::digits()
-    };
-    let net = Dit::init(&config, 1, &Device::flex()).expect("a sound shape");
-    let card = ImageCard {
-        format: FORMAT,
-        model: config,
-        classes: (0..10).map(|digit| digit.to_string()).collect(),
-        data: "nothing".into(),
-        recipe: serde_json::Value::Null,
-        seed: 1,
-        steps: 0,
-        code_version: "0".into(),
-        licence: "none".into(),
-        hours: None,
-        hardware: None,
-        figures: BTreeMap::new(),
-        tuned: None,
-    };
-    write_image_map(&path, &card, &net).expect("a file for the test");
-    (folder, path)
-}
+use pictures::{Window, map, wait_until};
 
 fn session(map: &Path) -> Session {
     Session {
@@ -74,15 +41,6 @@ fn window_of(session: Session) -> Window {
     window.run_steps(4);
     settle(&mut window);
     window
-}
-
-fn wait_until(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) {
-    let begun = Instant::now();
-    while !done(window) {
-        assert!(begun.elapsed().as_secs() < 300, "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        window.step();
-    }
 }
 
 fn settle(window: &mut Window) {

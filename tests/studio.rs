@@ -1,52 +1,19 @@
 //! The Studio by role, label and key, with a small network that was never trained, without a graphics device.
 
-use std::path::{Path, PathBuf};
-use std::time::Instant;
+mod pictures;
+
+use std::path::Path;
 
 use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use burn::tensor::Device;
-use foresight::checkpoint::{FORMAT, ImageCard, write_image_map};
-use foresight::model::{Dit, DitConfig};
 use foresight::session::{
     CheckpointRef, Images, Middle, Rewarding, Session, Studio, StudioShow, StudioStart, Workspace,
 };
 use foresight::ui::{App, AppOptions};
 
-type Window = Harness<'static, App>;
-
-/// A folder with a map of digits that knows nothing.
-fn map() -> (tempfile::TempDir, PathBuf) {
-    let folder = tempfile::tempdir().expect("a folder for the test");
-    let path = folder.path().join("tiny.safetensors");
-    let config = DitConfig {
-        hidden_size: 24,
-        depth: 2,
-        num_heads: 2,
-        encoder_depth: 1,
-        ..DitConfig::digits()
-    };
-    let net = Dit::init(&config, 1, &Device::flex()).expect("a sound shape");
-    let card = ImageCard {
-        format: FORMAT,
-        model: config,
-        classes: (0..10).map(|digit| digit.to_string()).collect(),
-        data: "nothing".into(),
-        recipe: serde_json::Value::Null,
-        seed: 1,
-        steps: 0,
-        code_version: "0".into(),
-        licence: "none".into(),
-        hours: None,
-        hardware: None,
-        figures: std::collections::BTreeMap::new(),
-        tuned: None,
-    };
-    write_image_map(&path, &card, &net).expect("a file for the test");
-    (folder, path)
-}
+use pictures::{Window, map, wait_until};
 
 /// A session with a reward and a short run, not started.
 fn session(map: &Path) -> Session {
@@ -70,16 +37,6 @@ fn session(map: &Path) -> Session {
         },
         ..Session::default()
     }
-}
-
-fn wait_until(window: &mut Window, what: &str, done: impl Fn(&Window) -> bool) {
-    let begun = Instant::now();
-    while !done(window) {
-        assert!(begun.elapsed().as_secs() < 300, "{what}");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-        window.step();
-    }
-    window.run_steps(2);
 }
 
 fn has_text(window: &Window, text: &str) -> bool {

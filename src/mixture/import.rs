@@ -300,7 +300,7 @@ mod tests {
             "{message}"
         );
         // About 0.1 s; the limit only catches a reader that keeps every row or crawls.
-        assert!(start.elapsed().as_secs() < 5);
+        assert!(start.elapsed().as_secs() < 120);
     }
 
     #[test]

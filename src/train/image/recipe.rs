@@ -1,6 +1,6 @@
 //! How a map of images is trained.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::optimizer::StepOptions;
 use crate::model::DitConfig;
@@ -58,9 +58,9 @@ pub struct ImageRecipe {
     pub times: TimeLaw,
     /// Share of the items whose class is left out.
     pub label_dropout: f64,
-    /// Other shares for the later part of the run, if they change.
-    #[serde(default)]
-    pub late: Option<LateShares>,
+    /// Other shares for later parts of the run, in the order of their steps.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub late: Vec<LateShares>,
     /// Share of the labelled items that are taught with the model's guidance scale instead of 1; needs a scale in
     /// `model.model_guidance_class_ws`.
     pub guided_share: f64,
@@ -94,7 +94,7 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 22_000,
+            steps: 32_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,
@@ -107,11 +107,18 @@ impl ImageRecipe {
                 whole: 0.1,
             },
             label_dropout: 0.2,
-            late: Some(LateShares {
-                from: 13_000,
-                label_dropout: 0.5,
-                whole: 0.3,
-            }),
+            late: vec![
+                LateShares {
+                    from: 13_000,
+                    label_dropout: 0.5,
+                    whole: 0.3,
+                },
+                LateShares {
+                    from: 18_000,
+                    label_dropout: 0.8,
+                    whole: 0.3,
+                },
+            ],
             guided_share: 0.5,
             mirror: false,
             weight_floor: 0.01,
@@ -119,7 +126,7 @@ impl ImageRecipe {
             consistency_power: 1.0,
             rate: 6e-4,
             warm_up: 500,
-            decay_share: 0.18,
+            decay_share: 0.2,
             rate_floor: 0.02,
             weight_decay: 0.0,
             clip: 1.5,
@@ -135,7 +142,7 @@ impl ImageRecipe {
             batch: 256,
             micro_batch: 256,
             jumps_from: 60_000,
-            late: None,
+            late: Vec::new(),
             decay_share: 0.25,
             rate: 3e-4,
             warm_up: 1000,
@@ -179,9 +186,12 @@ impl ImageRecipe {
             ("label_dropout", share(self.label_dropout), "0 to 1"),
             (
                 "late",
-                self.late
-                    .is_none_or(|late| share(late.label_dropout) && share(late.whole.into())),
-                "shares from 0 to 1",
+                self.late.is_sorted_by(|a, b| a.from < b.from)
+                    && self
+                        .late
+                        .iter()
+                        .all(|late| share(late.label_dropout) && share(late.whole.into())),
+                "shares from 0 to 1, in the order of their steps",
             ),
             (
                 "guided_share",
@@ -271,7 +281,8 @@ impl ImageRecipe {
     }
 
     fn late_at(&self, step: u64) -> Option<LateShares> {
-        self.late.filter(|late| step >= late.from)
+        let begun = self.late.iter().rev().find(|late| step >= late.from);
+        begun.copied()
     }
 
     /// Share of the labelled items that are taught guidance at a step.
@@ -293,6 +304,20 @@ impl ImageRecipe {
     }
 }
 
+/// Reads the later parts of a run; a recipe that was written while there could be only one holds it, or null.
+fn one_or_many<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<LateShares>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Written {
+        One(Option<LateShares>),
+        Many(Vec<LateShares>),
+    }
+    Ok(match Written::deserialize(from)? {
+        Written::One(one) => one.into_iter().collect(),
+        Written::Many(many) => many,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -310,11 +335,11 @@ mod tests {
         assert!(wrong(|r| r.rate = f64::NAN).contains("rate"));
         assert!(
             wrong(|r| {
-                r.late = Some(LateShares {
+                r.late = vec![LateShares {
                     from: 1,
                     label_dropout: 1.5,
                     whole: 0.1,
-                });
+                }];
             })
             .contains("late")
         );
@@ -322,20 +347,37 @@ mod tests {
     }
 
     #[test]
-    fn shares_change_at_their_step_and_an_older_recipe_has_no_change() {
+    fn shares_change_at_their_steps_and_older_recipes_are_read() {
+        let late = |from, label_dropout, whole| LateShares {
+            from,
+            label_dropout,
+            whole,
+        };
         let mut recipe = ImageRecipe::digits();
-        recipe.late = Some(LateShares {
-            from: 100,
-            label_dropout: 0.6,
-            whole: 0.4,
-        });
+        recipe.late = vec![late(100, 0.6, 0.4), late(200, 0.8, 0.5)];
         let at =
             |recipe: &ImageRecipe, step| (recipe.label_dropout_at(step), recipe.whole_at(step));
         assert_eq!(at(&recipe, 99), (0.2, 0.1));
         assert_eq!(at(&recipe, 100), (0.6, 0.4));
-        let mut json = serde_json::to_value(&recipe).unwrap();
-        json.as_object_mut().unwrap().remove("late");
-        let older: ImageRecipe = serde_json::from_value(json).unwrap();
-        assert_eq!(at(&older, 100), (0.2, 0.1));
+        assert_eq!(at(&recipe, 200), (0.8, 0.5));
+
+        let json = serde_json::to_value(&recipe).unwrap();
+        let read = |late: Option<serde_json::Value>| -> ImageRecipe {
+            let mut json = json.clone();
+            let fields = json.as_object_mut().unwrap();
+            match late {
+                Some(late) => fields.insert("late".into(), late),
+                None => fields.remove("late"),
+            };
+            serde_json::from_value(json).unwrap()
+        };
+        assert_eq!(read(Some(json["late"].clone())), recipe);
+        assert_eq!(at(&read(None), 300), (0.2, 0.1));
+        assert_eq!(at(&read(Some(serde_json::Value::Null)), 300), (0.2, 0.1));
+        let one = json["late"][0].clone();
+        assert_eq!(at(&read(Some(one)), 300), (0.6, 0.4));
+
+        recipe.late.reverse();
+        assert!(recipe.fault().unwrap().contains("late"));
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use crate::engine::{typical_digits, wall_scores};
+use super::scorers::ScorerOptions;
+use crate::engine::{open_scorers, typical_digits, wall_scores};
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureParts, PictureReward, PictureScore, ReferencePicture};
 use crate::session::FreePart;
@@ -25,6 +26,9 @@ pub struct RewardOptions {
     /// What 'masked' leaves free of every reference picture: lower, upper, left, right, middle or around.
     #[arg(long, default_value = "lower", value_parser = parse_free, value_name = "PART")]
     pub free: FreePart,
+    /// Where the files are that it asks.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
 }
 
 /// The part of a name.
@@ -63,7 +67,8 @@ impl RewardOptions {
         let [channels, side, _] = shape;
         let mut parts = PictureParts {
             judge: judge.cloned(),
-            references: Vec::new(),
+            scorers: open_scorers(reward, &self.scorers.files())?,
+            ..PictureParts::default()
         };
         for path in &self.reference {
             let bytes = read_picture(path, side, channels)?;

@@ -27,7 +27,9 @@ mod pictures;
 mod posterior;
 mod replay;
 mod rewards;
+mod rewards_score;
 mod sample;
+mod scorers;
 mod steer;
 mod steer_args;
 mod steer_gradient;
@@ -57,6 +59,7 @@ pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
+pub use scorers::ScorerOptions;
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
 
@@ -108,7 +111,7 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
-    /// List what there is to reward in pictures.
+    /// List what there is to reward in pictures, or say what a reward says of some.
     Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::scorers::ScorerOptions;
 use super::steer_options::refuse_idle;
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
@@ -163,6 +164,9 @@ pub struct SteerArgs {
     /// The lower half if not given.
     #[arg(long, value_name = "PART", value_parser = super::futures_reward::parse_free)]
     pub free: Option<FreePart>,
+    /// Pictures: where the files are that rewards ask.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
     /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,

@@ -7,6 +7,7 @@ use super::made::{GalleryOrder, Likeness, Made, Middle};
 use super::rewarding::Rewarding;
 use super::studio::Studio;
 use crate::lookahead::Source;
+use crate::reward::picture::ScorerFiles;
 
 /// How the wall is arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -257,6 +258,9 @@ pub struct Images {
     pub studio: Studio,
     /// What is rewarded.
     pub rewarding: Rewarding,
+    /// Where files are that others publish and rewards may ask.
+    #[serde(skip_serializing_if = "ScorerFiles::is_empty")]
+    pub files: ScorerFiles,
 }
 
 impl Default for Images {
@@ -284,6 +288,7 @@ impl Default for Images {
             compare: None,
             studio: Studio::default(),
             rewarding: Rewarding::default(),
+            files: ScorerFiles::default(),
         }
     }
 }

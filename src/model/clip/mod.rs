@@ -6,6 +6,7 @@
 
 mod config;
 mod head;
+mod judge;
 mod layers;
 mod prepare;
 #[cfg(test)]
@@ -19,7 +20,9 @@ use burn::tensor::{Device, Tensor};
 
 pub use config::ClipConfig;
 pub use head::AestheticHead;
+pub use judge::ClipJudge;
 use layers::{Layer, norm};
+pub(super) use prepare::resizing;
 
 /// See [`ClipConfig`] for its shape.
 #[derive(Module, Debug)]

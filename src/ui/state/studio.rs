@@ -60,6 +60,7 @@ impl State {
             particles: settings.first..settings.first + studio.pictures,
             measure: rewarding.reward.clone(),
             references: rewarding.references(),
+            files: self.scorer_files(),
         })
     }
 

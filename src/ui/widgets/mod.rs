@@ -7,6 +7,7 @@ mod notice;
 mod rows;
 mod slider;
 mod strength;
+mod time_plot;
 
 pub use badge::{Badge, badge};
 pub use choice::{check_row, radio_row};
@@ -15,3 +16,4 @@ pub use notice::{close_button, notice};
 pub use rows::{copy_link, key_hint, link, section, section_with, slider_row, value_row};
 pub use slider::{LogScale, Slid, slider};
 pub use strength::{strength_row, two_digits};
+pub use time_plot::{TimePlot, values_at};

@@ -94,7 +94,7 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 32_000,
+            steps: 29_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,

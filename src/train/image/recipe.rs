@@ -94,7 +94,7 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 29_000,
+            steps: 26_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,
@@ -126,7 +126,7 @@ impl ImageRecipe {
             consistency_power: 1.0,
             rate: 6e-4,
             warm_up: 500,
-            decay_share: 0.2,
+            decay_share: 0.16,
             rate_floor: 0.02,
             weight_decay: 0.0,
             clip: 1.5,

@@ -7,6 +7,7 @@ mod bind;
 mod brisque;
 mod colour;
 mod counted;
+mod decoded;
 mod error;
 mod files;
 mod imagenet;
@@ -21,6 +22,7 @@ mod term;
 mod tests;
 
 pub use bind::{PictureParts, PictureScorers, ReferencePicture};
+pub use decoded::DecodedScore;
 pub use error::PictureRewardError;
 pub use files::{ScorerFile, ScorerFiles};
 pub use imagenet::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};

@@ -136,6 +136,11 @@ impl Binder<'_> {
         if self.term.kind().needs.colour && channels == 1 {
             return Err(PictureRewardError::Grey { term: term() });
         }
+        let least = self.term.kind().needs.side;
+        if rows.min(columns) < least {
+            let term = term();
+            return Err(PictureRewardError::Small { term, least });
+        }
         let no_judge = || PictureRewardError::NoJudge { term: term() };
         let mut light = |unit: f64, look: Look| bound.of_light.push((weight / unit, look));
         let mut all = |unit: f64, look: Look| bound.of_all.push((weight / unit, look));
@@ -246,14 +251,8 @@ impl Binder<'_> {
             PictureTerm::Brisque => {
                 let model = self.parts.scorers.brisque.as_ref();
                 let model = model.ok_or_else(|| self.no_file(ScorerFile::Brisque))?;
-                if rows.min(columns) < Brisque::LEAST_SIDE {
-                    return Err(PictureRewardError::Small {
-                        term: term(),
-                        least: Brisque::LEAST_SIDE,
-                    });
-                }
                 let brisque = Brisque::new(model.clone(), self.shape);
-                all(-10.0, Box::new(move |x, slope| brisque.score(x, slope)));
+                all(-40.0, Box::new(move |x, slope| brisque.score(x, slope)));
             }
             PictureTerm::HardThickness => count(
                 0.5,

@@ -1,5 +1,6 @@
 //! What there is to reward in a picture, with a name and a line about each.
 
+use super::brisque::Brisque;
 use super::imagenet::{IMAGENET_CLASSES, class_of};
 use super::{PictureRewardError, ScorerFile};
 
@@ -69,6 +70,8 @@ pub struct Needs {
     pub colour: bool,
     /// Files that others publish.
     pub files: &'static [ScorerFile],
+    /// The least height and width of pictures; 0 where it does not matter.
+    pub side: usize,
 }
 
 /// A kind of term: what lists are made of.
@@ -96,6 +99,7 @@ const PLAIN: Needs = Needs {
     mask: false,
     colour: false,
     files: &[],
+    side: 0,
 };
 const JUDGE: Needs = Needs {
     judge: true,
@@ -280,9 +284,10 @@ const KINDS: &[PictureKind] = &[
     smooth(
         ["brisque", "", "Undistorted (BRISQUE)"],
         "As photos without blur, noise or blocks: statistics of neighbouring pixels (BRISQUE, 2012).",
-        "1 is 10 of its scale, on which 0 is best and 100 bad",
+        "1 is 40 of its scale, on which 0 is best and 100 bad",
         Needs {
             files: &[ScorerFile::Brisque],
+            side: Brisque::LEAST_SIDE,
             ..PLAIN
         },
     ),

@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                         if absent(ui, file) {
                             pointed = Some(file);
                         }
-                    } else if entry(ui, kind, reason) {
+                    } else if entry(ui, kind, reason.as_deref()) {
                         chosen = Some(kind);
                     }
                 }
@@ -70,14 +70,20 @@ pub fn behind(state: &State) -> Option<StoredReference> {
 }
 
 /// Why a kind cannot be rewarded here, if it cannot.
-fn missing(state: &State, kind: &PictureKind) -> Option<&'static str> {
+fn missing(state: &State, kind: &PictureKind) -> Option<String> {
     let drawn = state.images.view.drawn.as_ref();
     let judged = drawn.is_none_or(|drawn| drawn.figures.judged.is_some());
-    let grey = state.images.view.shape()[0] == 1;
+    let [channels, side, _] = state.images.view.shape();
+    let grey = channels == 1;
     if kind.needs.colour && grey {
-        Some("These pictures are grey.")
+        Some("These pictures are grey.".to_owned())
     } else if kind.needs.judge && !judged {
-        Some("There is no classifier for these pictures.")
+        Some("There is no classifier for these pictures.".to_owned())
+    } else if side < kind.needs.side {
+        let least = kind.needs.side;
+        Some(format!(
+            "These pictures are smaller than {least} x {least}."
+        ))
     } else {
         None
     }

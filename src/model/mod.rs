@@ -31,6 +31,8 @@ pub use clip::{AestheticHead, ClipConfig, ClipImages, ClipJudge};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
 pub use dual::Dual;
+#[cfg(test)]
+pub(crate) use efficientnet::tests::made as made_efficientnet;
 pub use efficientnet::{EfficientNet, EfficientNetConfig, ImageNetJudge, Stage};
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};

@@ -9,7 +9,7 @@ mod config;
 mod judge;
 mod prepare;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod weights;
 
 use burn::module::Module;

@@ -67,7 +67,7 @@ fn small() -> EfficientNetConfig {
 }
 
 /// The weights that the script makes.
-fn made(wanted: Vec<(String, Vec<usize>)>) -> Weights {
+pub(crate) fn made(wanted: Vec<(String, Vec<usize>)>) -> Weights {
     let one = |(key, (name, shape)): (usize, (String, Vec<usize>))| {
         let inputs: usize = shape[1..].iter().product();
         let scaled = |v: f64| {

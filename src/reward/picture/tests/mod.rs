@@ -11,7 +11,7 @@ use crate::checkpoint::open_classifier;
 use crate::model::streams::numbers;
 use crate::model::{
     AestheticHead, BrisqueModel, ClipConfig, ClipJudge, EfficientNetConfig, ImageJudge,
-    ImageNetJudge, Stage,
+    ImageNetJudge, Stage, made_efficientnet,
 };
 use crate::process::{Address, Purpose, normal_pairs};
 
@@ -80,9 +80,12 @@ fn networks() -> &'static PictureScorers {
             offset: 5.0,
         };
         let tower = tower.init(&device).unwrap();
+        let lite = lite.init(&device);
+        let weights = made_efficientnet(lite.wanted());
+        let lite = lite.with_weights(weights).unwrap();
         PictureScorers {
             brisque: None,
-            imagenet: Some(Arc::new(ImageNetJudge::new(lite.init(&device), &device))),
+            imagenet: Some(Arc::new(ImageNetJudge::new(lite, &device))),
             clip: Some(Arc::new(ClipJudge::new(tower, &device))),
             aesthetic_head: Some(Arc::new(head)),
         }

@@ -7,8 +7,8 @@ use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::Judged;
 
-use super::images_device::{MapOnDevice, PaintedDraws};
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
+use super::images_device::{MapOnDevice, PaintedDraws};
 use super::images_open::Judge;
 use super::images_rewards::{RewardMemo, WallScores, wall_scores};
 use super::images_state::{StateMemo, WallState};
@@ -54,7 +54,9 @@ impl WallMemo {
     /// How many pictures are drawn between two looks at whether the wall is still wanted. The device compiles each number
     /// anew: powers of two are few.
     fn chunk(&self, source: Source, compute: Compute) -> u32 {
-        let pace = self.pace.filter(|pace| (pace.0, pace.1) == (source, compute));
+        let pace = self
+            .pace
+            .filter(|pace| (pace.0, pace.1) == (source, compute));
         let affordable = pace.map_or(f64::from(FIRST_CHUNK), |(.., secs)| {
             CHUNK_TIME.as_secs_f64() / secs.max(1e-6)
         });

@@ -16,8 +16,8 @@ mod points;
 pub use device::{AdapterSummary, SharedDevice, wgpu_setup};
 pub use fused::{FlowStep, FusedMlpGpu};
 pub use packed::LayerSlices;
-pub use pictures::{PictureBuffer, uploads};
-pub(crate) use pictures::count_upload;
+pub(crate) use pictures::count_list;
+pub use pictures::{PictureBuffer, Uploads, uploads};
 pub use points::PointBuffer;
 #[cfg(test)]
 pub(crate) use points::read_buffer;

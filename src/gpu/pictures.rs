@@ -104,7 +104,7 @@ impl PictureBuffer {
         let at = self.0.offset_bytes + (first * self.0.numbers) as u64 * BYTES;
         let bytes = bytemuck::cast_slice(pictures);
         shared.queue.write_buffer(&self.0.buffer, at, bytes);
-        count_upload();
+        PICTURES.fetch_add(1, Ordering::Relaxed);
     }
 
     /// For how many pictures there is room.
@@ -150,13 +150,27 @@ impl PictureBuffer {
     }
 }
 
-static UPLOADS: AtomicU64 = AtomicU64::new(0);
-
-/// How often pictures, and where they stand, were written to the device by this process: a window at rest writes none.
-pub fn uploads() -> u64 {
-    UPLOADS.load(Ordering::Relaxed)
+/// How often something was written to the device to paint pictures, by this process.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Uploads {
+    /// Pictures of the processor.
+    pub pictures: u64,
+    /// Lists of where pictures stand, and how they are painted.
+    pub lists: u64,
 }
 
-pub(crate) fn count_upload() {
-    UPLOADS.fetch_add(1, Ordering::Relaxed);
+static PICTURES: AtomicU64 = AtomicU64::new(0);
+static LISTS: AtomicU64 = AtomicU64::new(0);
+
+/// How often something was written so far: a window at rest writes nothing.
+pub fn uploads() -> Uploads {
+    Uploads {
+        pictures: PICTURES.load(Ordering::Relaxed),
+        lists: LISTS.load(Ordering::Relaxed),
+    }
+}
+
+/// Counts a list that was written.
+pub(crate) fn count_list() {
+    LISTS.fetch_add(1, Ordering::Relaxed);
 }

@@ -11,7 +11,7 @@ use super::pipeline::{
     Pipelines, Target, ViewId, Views, bind, buffers_layout, paint_pipeline, pipelines, shader,
     storage_buffer, uniform_buffer,
 };
-use crate::gpu::{PictureBuffer, count_upload};
+use crate::gpu::{PictureBuffer, count_list};
 
 /// One picture on the screen.
 #[derive(Clone, Debug)]
@@ -119,7 +119,7 @@ impl TileView {
         let mut padded = listed.to_vec();
         padded.resize(room, bytemuck::Zeroable::zeroed());
         let uniform = uniform_buffer::<Style>(device, "picture tiles");
-        count_upload();
+        count_list();
         Self {
             style: uniform,
             // Written by the first update.
@@ -139,12 +139,12 @@ impl TileView {
         if self.styled != style {
             queue.write_buffer(&self.style, 0, bytemuck::bytes_of(&style));
             self.styled = style;
-            count_upload();
+            count_list();
         }
         if self.listed != listed {
             queue.write_buffer(&self.instances, 0, bytemuck::cast_slice(&listed));
             self.listed = listed;
-            count_upload();
+            count_list();
         }
     }
 }
@@ -219,7 +219,10 @@ impl CallbackTrait for Callback {
             blends: self.tiles.smooth.into(),
             unused: [0; 2],
         };
-        let has_room = pipelines.views.get(id).is_some_and(|v| v.room >= listed.len());
+        let has_room = pipelines
+            .views
+            .get(id)
+            .is_some_and(|v| v.room >= listed.len());
         if !has_room {
             let view = TileView::new(device, style, &listed);
             pipelines.views.insert(id, view);

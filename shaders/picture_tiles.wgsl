@@ -71,9 +71,9 @@ fn color(item: u32, at: vec2<i32>) -> vec3<f32> {
 
 // Blended between the middles of four pixels.
 fn blended(item: u32, place: vec2<f32>) -> vec3<f32> {
-    let from = floor(place - 0.5);
-    let share = place - 0.5 - from;
-    let at = vec2<i32>(from);
+    let left = floor(place - 0.5);
+    let share = place - 0.5 - left;
+    let at = vec2<i32>(left);
     let above = mix(color(item, at), color(item, at + vec2<i32>(1, 0)), share.x);
     let below = mix(color(item, at + vec2<i32>(0, 1)), color(item, at + vec2<i32>(1, 1)), share.x);
     return mix(above, below, share.y);

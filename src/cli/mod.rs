@@ -11,6 +11,7 @@ mod aesthetic;
 mod bench;
 mod bench_steer;
 mod bench_train;
+mod bench_wall;
 pub mod classifier;
 mod compare;
 mod curve;
@@ -49,6 +50,7 @@ pub use aesthetic::AestheticArgs;
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
+pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
@@ -161,7 +163,7 @@ pub struct BenchArgs {
     /// Largest number of draws measured (posterior).
     #[arg(long, default_value_t = 1_000_000)]
     pub max_draws: u32,
-    /// Leave out everything that renders (posterior).
+    /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
 }
@@ -175,6 +177,8 @@ pub enum BenchWhat {
     Steer,
     /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
     Train,
+    /// How soon a wall of 16, 64 and 256 digits follows the clock on both devices, and what its frames cost.
+    Wall,
 }
 
 /// `foresight snapshot`

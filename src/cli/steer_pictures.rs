@@ -133,7 +133,7 @@ pub(super) fn steer_pictures(
     let options = RewardOptions {
         reward: Some(reward.clone()),
         reference: args.reference.clone(),
-        free: args.free.unwrap_or_default(),
+        free: args.free.clone().unwrap_or_default(),
     };
     let Some(score) = options.bind(shape, network)? else {
         return Err("give a --reward".into());

@@ -92,6 +92,16 @@ impl BurnImageMap {
         }
     }
 
+    /// The network.
+    pub fn network(&self) -> &Dit {
+        &self.still
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Rows `first..first + count` on `device`.
     fn asked(&self, rows: &ImageRows<'_>, first: usize, count: usize, device: &Device) -> Asked {
         let [c, h, w] = self.config().state();

@@ -27,7 +27,7 @@ pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
-pub use clip::{read_aesthetic_head, read_clip};
+pub use clip::{ClipPair, read_aesthetic_head, read_clip, read_clip_pair};
 pub use dit::read_dit;
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};

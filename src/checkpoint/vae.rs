@@ -56,7 +56,7 @@ pub fn read_vae(path: &Path, device: &Device) -> Result<(VaeConfig, Vae), Checkp
 }
 
 fn config_beside(path: &Path) -> Result<VaeConfig, CheckpointError> {
-    let Some((config, text)) = json_beside(path)? else {
+    let Some((config, text)) = json_beside(path, "config.json")? else {
         return Ok(VaeConfig::stable_diffusion());
     };
     VaeConfig::from_json(&text).map_err(|reason| CheckpointError::Network {
@@ -65,9 +65,12 @@ fn config_beside(path: &Path) -> Result<VaeConfig, CheckpointError> {
     })
 }
 
-/// The `config.json` beside a file, and what is in it; `None` where there is none.
-pub(super) fn json_beside(path: &Path) -> Result<Option<(PathBuf, String)>, CheckpointError> {
-    let config = path.with_file_name("config.json");
+/// The file of that name beside a file, and what is in it; `None` where there is none.
+pub(super) fn json_beside(
+    path: &Path,
+    name: &str,
+) -> Result<Option<(PathBuf, String)>, CheckpointError> {
+    let config = path.with_file_name(name);
     if !config.is_file() {
         return Ok(None);
     }

@@ -17,12 +17,17 @@ mod mlp;
 mod on_device;
 pub(crate) mod outer;
 pub(crate) mod simd;
+#[cfg(test)]
+pub(crate) mod streams;
 mod vae;
 mod velocity_only;
 mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
-pub use clip::{AestheticHead, ClipConfig, ClipImages};
+pub use clip::{
+    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, ClipTexts,
+    ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes, clip_shapes,
+};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
 pub use dual::Dual;

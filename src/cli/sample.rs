@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::DeviceArg;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
-use crate::checkpoint::read_vae;
+use crate::checkpoint::read_latent_decoder;
 use crate::lookahead::{ImageSampler, NoiseKey, Source, generate_images};
 use crate::metrics::Counters;
 use crate::model::LatentDecoder;
@@ -43,9 +43,13 @@ pub struct SampleArgs {
     /// A classifier that judges the images; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
-    /// The autoencoder that decodes a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors.
+    /// The autoencoder that decodes a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors; or the
+    /// small taesd_decoder.pth of madebyollin/taesd, for a preview.
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
+    /// Decode in overlapping tiles of that many latents a side, a multiple of 4, where memory is small.
+    #[arg(long, requires = "vae", value_name = "LATENTS", value_parser = clap::value_parser!(u32).range(4..=1024))]
+    pub vae_tile: Option<u32>,
     /// Print JSON instead of a line.
     #[arg(long)]
     pub json: bool,
@@ -63,17 +67,16 @@ pub enum SamplerArg {
     Kernel,
 }
 
-/// The decoder of a file, for latents of `shape`.
-fn open_decoder(path: &Path, shape: [usize; 3]) -> Result<LatentDecoder, String> {
-    let device = Device::flex();
-    let (config, vae) = read_vae(path, &device).map_err(|e| e.to_string())?;
-    LatentDecoder::new(vae, &config, shape, &device).ok_or_else(|| {
-        format!(
-            "{} decodes latents of {} channels; the model makes {}",
-            path.display(),
-            config.latent_channels,
-            shape[0]
-        )
+/// The decoder of a file, for latents of `shape`, in tiles where that is asked.
+fn open_decoder(
+    path: &Path,
+    tile: Option<u32>,
+    shape: [usize; 3],
+) -> Result<LatentDecoder, String> {
+    let decoder = read_latent_decoder(path, shape, &Device::flex()).map_err(|e| e.to_string())?;
+    Ok(match tile {
+        Some(tile) => decoder.tiled(tile as usize),
+        None => decoder,
     })
 }
 
@@ -88,6 +91,8 @@ struct Said {
     classes: Vec<(String, u32)>,
     /// Share of the images with a class that the classifier puts in it.
     accepted: Option<f64>,
+    /// Whether the pictures are previews, of the small decoder.
+    preview: bool,
     counters: Counters,
     milliseconds: f64,
 }
@@ -107,7 +112,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     let decoder = args
         .vae
         .as_deref()
-        .map(|path| open_decoder(path, open.shape()))
+        .map(|path| open_decoder(path, args.vae_tile, open.shape()))
         .transpose()?;
     let shape = decoder
         .as_ref()
@@ -164,6 +169,11 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     if !matches!(shape[0], 1 | 3) && !args.json {
         say!("note: these are latents, shown in false colours; --vae FILE decodes them");
     }
+    if decoder.as_ref().is_some_and(LatentDecoder::is_preview) && !args.json {
+        say!(
+            "note: this is a preview by the small decoder; the full autoencoder shows more detail"
+        );
+    }
 
     let columns = if rows.len() > 1 {
         count
@@ -191,6 +201,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
             .map(|row| (open.class_name(*row).to_owned(), args.count))
             .collect(),
         accepted,
+        preview: decoder.as_ref().is_some_and(LatentDecoder::is_preview),
         counters,
         milliseconds,
     };

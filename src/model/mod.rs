@@ -19,6 +19,7 @@ pub(crate) mod outer;
 pub(crate) mod simd;
 #[cfg(test)]
 pub(crate) mod streams;
+mod taesd;
 mod vae;
 mod velocity_only;
 mod weights;
@@ -38,6 +39,7 @@ pub use judge::{ImageJudge, Judged, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
+pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;
 pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

@@ -10,6 +10,7 @@ mod clip;
 mod copies;
 mod decode;
 mod dit;
+mod dmf;
 mod error;
 mod header;
 mod image;

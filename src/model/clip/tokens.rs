@@ -146,15 +146,12 @@ fn unescaped(text: &str) -> String {
             let c = number.and_then(char::from_u32).filter(|c| !c.is_control());
             Some((c.or(named.map(|(_, c)| *c))?, after))
         });
-        match found {
-            Some((c, after)) => {
-                out.push(c);
-                rest = after;
-            }
-            None => {
-                out.push('&');
-                rest = after;
-            }
+        if let Some((c, after)) = found {
+            out.push(c);
+            rest = after;
+        } else {
+            out.push('&');
+            rest = after;
         }
     }
     out.push_str(rest);

@@ -9,7 +9,7 @@ use crate::model::Taesd;
 
 /// What decodes.
 enum Network {
-    Full(Vae),
+    Full(Box<Vae>),
     Preview(Taesd),
 }
 
@@ -39,8 +39,8 @@ impl LatentDecoder {
     /// other channels than the network's.
     pub fn new(vae: Vae, config: &VaeConfig, latent: [usize; 3], device: &Device) -> Option<Self> {
         let shape = (config.latent_channels, config.out_channels, config.factor());
-        let tracked = Network::Full(vae.clone().no_grad().train());
-        Self::of(Network::Full(vae), tracked, shape, latent, device)
+        let tracked = Network::Full(Box::new(vae.clone().no_grad().train()));
+        Self::of(Network::Full(Box::new(vae)), tracked, shape, latent, device)
     }
 
     /// The same with the small decoder for previews.

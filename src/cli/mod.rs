@@ -22,6 +22,7 @@ mod finetune_table;
 mod futures;
 mod futures_reward;
 mod images;
+mod latents;
 mod parity;
 mod picture_file;
 mod pictures;

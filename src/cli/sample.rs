@@ -1,18 +1,16 @@
 //! `foresight sample`: a contact sheet of images from noise.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::DeviceArg;
+use super::latents::Shown;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
-use crate::checkpoint::read_latent_decoder;
 use crate::lookahead::{ImageSampler, NoiseKey, Source, generate_images};
 use crate::metrics::Counters;
-use crate::model::LatentDecoder;
 
 /// Steps of an ODE below which pictures are blurred.
 const FEW_STEPS: u32 = 12;
@@ -67,19 +65,6 @@ pub enum SamplerArg {
     Kernel,
 }
 
-/// The decoder of a file, for latents of `shape`, in tiles where that is asked.
-fn open_decoder(
-    path: &Path,
-    tile: Option<u32>,
-    shape: [usize; 3],
-) -> Result<LatentDecoder, String> {
-    let decoder = read_latent_decoder(path, shape, &Device::flex()).map_err(|e| e.to_string())?;
-    Ok(match tile {
-        Some(tile) => decoder.tiled(tile as usize),
-        None => decoder,
-    })
-}
-
 /// What is said of a sheet.
 #[derive(Serialize)]
 struct Said {
@@ -109,14 +94,8 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     } else {
         vec![open.class(&args.class)?]
     };
-    let decoder = args
-        .vae
-        .as_deref()
-        .map(|path| open_decoder(path, args.vae_tile, open.shape()))
-        .transpose()?;
-    let shape = decoder
-        .as_ref()
-        .map_or_else(|| open.shape(), LatentDecoder::picture);
+    let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
+    let shape = shown.shape();
     let judge = judge_for(args.classifier.as_deref(), shape)?;
     let with_class = rows.iter().all(|row| *row != open.no_class());
     let guidance = args.guidance.unwrap_or_else(|| {
@@ -160,19 +139,11 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
         },
     )
     .map_err(|e| e.to_string())?;
-    let images = match &decoder {
-        Some(decoder) => decoder.decode(&images),
-        None => images,
-    };
+    let images = shown.of(&images);
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
     bar.finish_and_clear();
-    if !matches!(shape[0], 1 | 3) && !args.json {
-        say!("note: these are latents, shown in false colours; --vae FILE decodes them");
-    }
-    if decoder.as_ref().is_some_and(LatentDecoder::is_preview) && !args.json {
-        say!(
-            "note: this is a preview by the small decoder; the full autoencoder shows more detail"
-        );
+    if !args.json {
+        shown.note();
     }
 
     let columns = if rows.len() > 1 {
@@ -201,7 +172,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
             .map(|row| (open.class_name(*row).to_owned(), args.count))
             .collect(),
         accepted,
-        preview: decoder.as_ref().is_some_and(LatentDecoder::is_preview),
+        preview: shown.is_preview(),
         counters,
         milliseconds,
     };

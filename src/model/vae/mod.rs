@@ -140,7 +140,7 @@ impl Vae {
     /// that differ a little from those of the whole.
     pub fn encode_tiled(&self, x: Tensor<4>, tile: usize) -> LatentGaussian {
         let tile = tiles::side(tile);
-        let pixels = tile << (self.encoder.down_blocks.len() - 1);
+        let pixels = tile.saturating_mul(1 << (self.encoder.down_blocks.len() - 1));
         let [_, _, rows, columns] = x.dims();
         if rows.max(columns) <= pixels {
             return self.encode(x);

@@ -90,6 +90,11 @@ impl LatentDecoder {
         self.picture
     }
 
+    /// Channels, rows and columns of a latent.
+    pub const fn latent(&self) -> [usize; 3] {
+        self.latent
+    }
+
     fn tensor(values: &[f32], [c, h, w]: [usize; 3], device: &Device) -> Tensor<4> {
         Tensor::from_data(TensorData::new(values.to_vec(), [1, c, h, w]), device)
     }
@@ -130,6 +135,18 @@ impl LatentDecoder {
                 list(self.joined(pictures))
             })
             .collect()
+    }
+
+    /// The latents `[n][c h w]` of the pictures `[n][C H W]`: the encoder's means. The small decoder has no encoder.
+    pub fn encode(&self, pictures: &[f32]) -> Option<Vec<f32>> {
+        let Network::Full(vae) = &self.still else {
+            return None;
+        };
+        let pictures = pictures.chunks_exact(self.picture.iter().product());
+        let latents = pictures
+            .map(|picture| Self::tensor(picture, self.picture, &self.device))
+            .flat_map(|picture| list(vae.encode_tiled(picture, self.tile).mean));
+        Some(latents.collect())
     }
 
     /// The gradient of `sum(cotangent * decode(z))` with respect to `z`: `cotangent` `[n][C H W]`, the rest `[n][c h w]`.

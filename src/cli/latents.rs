@@ -7,7 +7,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use super::pictures::OpenMap;
-use crate::checkpoint::read_vae;
+use crate::checkpoint::read_latent_decoder;
 use crate::model::LatentDecoder;
 use crate::reward::picture::{DecodedScore, PictureScore};
 
@@ -18,11 +18,12 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Of a map, with the autoencoder of a file where one is given.
+    /// Of a map, with the autoencoder or the small decoder of a file where one is given, in tiles of `tile` latents a
+    /// side where that is asked.
     ///
     /// # Errors
     /// With a message for the person: when the file is none, or one of other latents, or when the map makes pixels.
-    pub fn open(map: &OpenMap, vae: Option<&Path>) -> Result<Self, String> {
+    pub fn open(map: &OpenMap, vae: Option<&Path>, tile: Option<u32>) -> Result<Self, String> {
         let state = map.shape();
         let Some(path) = vae else {
             return Ok(Self {
@@ -35,16 +36,11 @@ impl Shown {
                 "the map makes pictures of {state:?}, not latents: leave --vae out"
             ));
         }
-        let device = Device::flex();
-        let (config, vae) = read_vae(path, &device).map_err(|e| e.to_string())?;
-        let decoder = LatentDecoder::new(vae, &config, state, &device).ok_or_else(|| {
-            format!(
-                "{} decodes latents of {} channels; the model makes {}",
-                path.display(),
-                config.latent_channels,
-                state[0]
-            )
-        })?;
+        let mut decoder =
+            read_latent_decoder(path, state, &Device::flex()).map_err(|e| e.to_string())?;
+        if let Some(tile) = tile {
+            decoder = decoder.tiled(tile as usize);
+        }
         Ok(Self {
             state,
             decoder: Some(Arc::new(decoder)),
@@ -63,10 +59,22 @@ impl Shown {
         !matches!(self.shape()[0], 1 | 3)
     }
 
-    /// Says so.
+    /// Whether they are decoded by the small decoder.
+    pub fn is_preview(&self) -> bool {
+        self.decoder
+            .as_ref()
+            .is_some_and(|decoder| decoder.is_preview())
+    }
+
+    /// Says what is not seen as it should be.
     pub fn note(&self) {
         if self.is_false_colour() {
             say!("note: these are latents, shown in false colours; --vae FILE decodes them");
+        }
+        if self.is_preview() {
+            say!(
+                "note: this is a preview by the small decoder; the full autoencoder shows more detail"
+            );
         }
     }
 
@@ -79,11 +87,16 @@ impl Shown {
     }
 
     /// The state that a picture `[C][H][W]` is.
-    pub fn state_of(&self, picture: Vec<f32>) -> Vec<f32> {
-        match &self.decoder {
-            Some(decoder) => decoder.encode(&picture),
-            None => picture,
-        }
+    ///
+    /// # Errors
+    /// When the decoder has no encoder beside it.
+    pub fn state_of(&self, picture: Vec<f32>) -> Result<Vec<f32>, String> {
+        let Some(decoder) = &self.decoder else {
+            return Ok(picture);
+        };
+        decoder.encode(&picture).ok_or_else(|| {
+            "the small decoder makes no latents of pictures: give the full autoencoder with --vae".into()
+        })
     }
 
     /// A reward of what is shown, asked of states.

@@ -25,11 +25,13 @@ mod futures_reward;
 mod images;
 mod latents;
 mod parity;
+mod picture_file;
 mod pictures;
 mod posterior;
 mod replay;
 mod rewards;
 mod sample;
+mod score;
 mod steer;
 mod steer_args;
 mod steer_gradient;
@@ -60,6 +62,7 @@ pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
+pub use score::ScoreArgs;
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
 
@@ -135,6 +138,8 @@ pub enum Command {
     Parity(ParityArgs),
     /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
     Aesthetic(AestheticArgs),
+    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1).
+    Score(ScoreArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -253,6 +258,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Export(args) => run_export(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Aesthetic(args) => aesthetic::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Inspect(args) if inspect_picture(&args)? => Ok(()),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;

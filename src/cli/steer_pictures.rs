@@ -115,7 +115,7 @@ pub(super) fn steer_pictures(
     }
     let open = OpenMap::open(path, device)?;
     let plan = args.image_plan(&open)?;
-    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
     let shape = shown.shape();
     if shown.is_false_colour() {
         return Err(format!(

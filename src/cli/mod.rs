@@ -9,6 +9,7 @@ macro_rules! say {
 }
 mod aesthetic;
 mod bench;
+mod bench_model;
 mod bench_steer;
 mod bench_train;
 pub mod classifier;
@@ -24,6 +25,7 @@ mod futures_reward;
 mod images;
 mod parity;
 mod pictures;
+mod place;
 mod posterior;
 mod replay;
 mod rewards;
@@ -46,6 +48,7 @@ use crate::session::ComputeChoice;
 
 pub use aesthetic::AestheticArgs;
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use compare::{CompareArgs, run_compare};
@@ -53,6 +56,7 @@ pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
+pub use place::PrecisionArg;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
@@ -163,6 +167,9 @@ pub struct BenchArgs {
     /// Leave out everything that renders (posterior).
     #[arg(long)]
     pub no_window: bool,
+    /// What only `bench model` asks for.
+    #[command(flatten)]
+    pub model: ModelBenchArgs,
 }
 
 /// What can be measured.
@@ -174,6 +181,8 @@ pub enum BenchWhat {
     Steer,
     /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
     Train,
+    /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
+    Model,
 }
 
 /// `foresight snapshot`
@@ -238,7 +247,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
-        Command::Finetune(args) => finetune::run(&args),
+        Command::Finetune(args) => finetune::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
@@ -265,6 +274,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Bench(args) if args.what == BenchWhat::Train => {
             print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
         }
+        Command::Bench(args) if args.what == BenchWhat::Model => print_bench(
+            &bench_model(&args.model, device.map(Into::into))?,
+            args.json.as_deref(),
+        ),
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }

@@ -4,16 +4,15 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use image::{ImageFormat, RgbImage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
+use super::place::Place;
 use crate::checkpoint::{
     ClassifierCard, ImageCard, ModelKind, as_tuned, model_kind, open_classifier, open_image_map,
     read_image_map,
 };
-use crate::gpu::SharedDevice;
 use crate::model::{BurnImageMap, ImageJudge, ImageMap};
 use crate::session::write_atomically;
 
@@ -42,9 +41,7 @@ impl OpenMap {
             let (card, map) = open_image_map(path).map_err(|e| e.to_string())?;
             return Ok(Self { card, map });
         }
-        let device: Device = SharedDevice::headless()
-            .and_then(|shared| shared.burn_device())
-            .map_err(|e| e.to_string())?;
+        let device = Place::of(device)?.device;
         let (card, net) = read_image_map(path, &device).map_err(|e| e.to_string())?;
         let map = as_tuned(&card, Arc::new(BurnImageMap::new(net, &device)));
         Ok(Self { card, map })

@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::DeviceArg;
 use super::futures_reward::RewardOptions;
+use super::latents::Shown;
 use super::pictures::{OpenMap, advance, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
@@ -35,6 +36,7 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
         ("--reference", !args.reference.is_empty()),
         ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
+        ("--vae", args.vae.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(format!(
@@ -113,7 +115,14 @@ pub(super) fn steer_pictures(
     }
     let open = OpenMap::open(path, device)?;
     let plan = args.image_plan(&open)?;
-    let shape = open.shape();
+    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shape = shown.shape();
+    if shown.is_false_colour() {
+        return Err(format!(
+            "{} makes latents, and rewards are of pictures: give the autoencoder that decodes them with --vae FILE",
+            path.display()
+        ));
+    }
     let judge =
         judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
     let network = judge.as_ref().map(|(_, judge)| judge);
@@ -129,6 +138,7 @@ pub(super) fn steer_pictures(
     let Some(score) = options.bind(shape, network)? else {
         return Err("give a --reward".into());
     };
+    let score = shown.reward(score)?;
     let typical = typical_digits().filter(|typical| {
         // What is typical is known of the shipped classifier alone.
         let knows = |judge: &Arc<ImageJudge>| {
@@ -173,6 +183,11 @@ pub(super) fn steer_pictures(
             plan.method, plan.steps
         ));
     }
+    // From here on they are looked at, no longer steered.
+    let [base, steered] = [base, steered].map(|run| ImageRun {
+        pictures: shown.of(&run.pictures).into_owned(),
+        ..run
+    });
     let side = |run: &ImageRun, seconds: f64| Side {
         reward: Average::of(&run.rewards),
         second: Second::of(

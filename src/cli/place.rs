@@ -7,6 +7,9 @@ use super::DeviceArg;
 use crate::gpu::SharedDevice;
 use crate::model::Precision;
 
+/// Bytes from which on a file of weights is large.
+const LARGE: u64 = 256 << 20;
+
 /// A device that burn computes on.
 pub(super) struct Place {
     /// burn's handle; no autodiff one.
@@ -51,6 +54,18 @@ impl Place {
     }
 }
 
+impl Place {
+    /// The type that the weights of a file of so many bytes are kept in: halves for large networks on graphics chips
+    /// that have them, f32 elsewhere.
+    pub fn keeps(&self, bytes: u64) -> Precision {
+        if self.is_gpu && bytes >= LARGE && Precision::F16.is_on(&self.device) {
+            Precision::F16
+        } else {
+            Precision::F32
+        }
+    }
+}
+
 /// The type that matrix products are made in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PrecisionArg {
@@ -90,5 +105,13 @@ mod tests {
         let place = Place::processor();
         assert_eq!(PrecisionArg::Auto.at(&place), Ok(Precision::F32));
         assert_eq!(PrecisionArg::F16.at(&place), Ok(Precision::F16));
+        assert_eq!(place.keeps(LARGE), Precision::F32);
+        // As if it were a graphics chip.
+        let place = Place {
+            is_gpu: true,
+            ..place
+        };
+        assert_eq!(place.keeps(LARGE), Precision::F16);
+        assert_eq!(place.keeps(LARGE - 1), Precision::F32);
     }
 }

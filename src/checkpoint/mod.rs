@@ -34,7 +34,8 @@ pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{
     ImageCard, TunedImages, as_tuned, image_map_from_bytes, open_image_map, read_image_map,
-    read_shipped_image_map, read_shipped_image_map_on, shipped_image_map, write_image_map,
+    read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, shipped_image_map,
+    write_image_map,
 };
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;

@@ -9,6 +9,7 @@ macro_rules! say {
 }
 mod aesthetic;
 mod bench;
+mod bench_model;
 mod bench_steer;
 mod bench_train;
 mod bench_wall;
@@ -27,6 +28,7 @@ mod latents;
 mod parity;
 mod picture_file;
 mod pictures;
+mod place;
 mod posterior;
 mod replay;
 mod rewards;
@@ -50,6 +52,7 @@ use crate::session::ComputeChoice;
 
 pub use aesthetic::AestheticArgs;
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
@@ -58,6 +61,7 @@ pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
+pub use place::PrecisionArg;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
@@ -171,6 +175,9 @@ pub struct BenchArgs {
     /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
+    /// What only `bench model` asks for.
+    #[command(flatten)]
+    pub model: ModelBenchArgs,
 }
 
 /// What can be measured.
@@ -184,6 +191,8 @@ pub enum BenchWhat {
     Train,
     /// How soon a wall of 16, 64 and 256 digits follows the clock on both devices, and what its frames cost.
     Wall,
+    /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
+    Model,
 }
 
 /// `foresight snapshot`
@@ -248,7 +257,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
-        Command::Finetune(args) => finetune::run(&args),
+        Command::Finetune(args) => finetune::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
@@ -276,6 +285,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Bench(args) if args.what == BenchWhat::Train => {
             print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
         }
+        Command::Bench(args) if args.what == BenchWhat::Model => print_bench(
+            &bench_model(&args.model, device.map(Into::into))?,
+            args.json.as_deref(),
+        ),
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }

@@ -16,6 +16,7 @@ mod map;
 mod mlp;
 mod on_device;
 pub(crate) mod outer;
+mod precision;
 pub(crate) mod simd;
 #[cfg(test)]
 pub(crate) mod streams;
@@ -30,7 +31,7 @@ pub use clip::{
     ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes, clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
+pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
 pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
@@ -39,6 +40,7 @@ pub use judge::{ImageJudge, Judged, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
+pub use precision::Precision;
 pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;

@@ -76,7 +76,7 @@ pub fn run_batch(args: &BatchArgs) -> Result<(), String> {
             }));
             cells.push(SheetCell {
                 picture: kept.picture.clone(),
-                caption: kept.caption("1".into()),
+                caption: kept.caption(format!("{:.3}", kept.t)),
             });
             if session.images.has_room_for(&kept) {
                 session.images.kept.push(Arc::new(kept));

@@ -354,6 +354,7 @@ fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)
         }
         if hovered {
             ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+            response.clone().on_hover_text_at_pointer(describe(kept));
         }
     }
     if response.has_focus() {

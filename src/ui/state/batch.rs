@@ -98,9 +98,9 @@ impl State {
 
     /// Another session has a queue of its own.
     pub(super) fn close_batch(&mut self) {
-        if self.images.batch.running.take().is_some() {
+        if let Some(running) = self.images.batch.running.take() {
             self.engine.cancel(Slot::Batch);
-            self.asks.close(Slot::Batch);
+            self.answered(Slot::Batch, running.id);
         }
     }
 

@@ -90,10 +90,8 @@ fn a_steered_picture_made_again_alone_is_the_same_to_the_byte() {
     };
     for start in [noise, branched] {
         let runs = studio(&engine(), &model, &start);
-        for panel in &runs.panels {
-            let run = &runs.request.panels;
-            let index = runs.panels.iter().position(|p| std::ptr::eq(p, panel));
-            let method = run[index.unwrap()].plan.method;
+        for (panel, asked) in runs.panels.iter().zip(&runs.request.panels) {
+            let method = asked.plan.method;
             for frame in [&panel.frames[1], panel.frames.last().unwrap()] {
                 let kept = StoredPicture::new(1, 28, frame.expected(1).unwrap()).unwrap();
                 // Particle 3 is the second of those that ran together.

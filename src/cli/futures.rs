@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::futures_reward::{RewardOptions, RewardReport};
+use super::latents::Shown;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
 use super::{DeviceArg, parse_time};
 use crate::lookahead::{ImageQuestion, NoiseKey, Source, draw_images, mean_image, noised_image};
@@ -52,6 +53,9 @@ pub struct FuturesArgs {
     /// A classifier that labels the draws; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
+    /// The autoencoder of a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors.
+    #[arg(long, value_name = "FILE")]
+    pub vae: Option<PathBuf>,
     /// A reward of the draws.
     #[command(flatten)]
     pub reward: RewardOptions,
@@ -104,12 +108,15 @@ struct Labels {
 pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), String> {
     check_sheet(&args.out)?;
     let open = OpenMap::open(&args.checkpoint, device)?;
-    let judge = judge_for(args.classifier.as_deref(), open.shape())?
-        .map(|(card, judge)| (card, Arc::new(judge)));
+    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shape = shown.shape();
+    let judge =
+        judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
     let network = judge.as_ref().map(|(_, judge)| judge.clone());
-    let reward = args.reward.bind(open.shape(), network.as_ref())?;
+    let reward = args.reward.bind(shape, network.as_ref())?;
     let label = open.class(&args.class)?;
-    let (picture, clean) = clean_picture(args, open.shape())?;
+    let (picture, clean) = clean_picture(args, shape)?;
+    let clean = shown.state_of(clean);
     let noise = NoiseKey {
         seed: args.seed,
         state: 0,
@@ -140,11 +147,13 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
     let mean = mean_image(&*open.map, &question, &mut counters).map_err(|e| e.to_string())?;
 
     let columns = f64::from(args.count).sqrt().ceil() as usize;
-    let mut sheet = Sheet::new(open.shape(), columns.max(3));
-    for image in [&*question.x_t, &mean, &clean] {
-        sheet.add(image);
+    let mut sheet = Sheet::new(shape, columns.max(3));
+    for state in [&*question.x_t, &mean, &clean] {
+        sheet.add(&shown.of(state));
     }
     sheet.end_row();
+    // From here on they are looked at, no longer asked about.
+    let (clean, draws) = (shown.of(&clean), shown.of(&draws));
     sheet.add(&draws);
     sheet.write(&args.out)?;
 
@@ -237,7 +246,7 @@ fn clean_picture(args: &FuturesArgs, shape: [usize; 3]) -> Result<(String, Vec<f
     let [channels, size, _] = shape;
     if !matches!(channels, 1 | 3) {
         return Err(format!(
-            "the model makes images of {channels} channels, not pictures: it cannot be shown one"
+            "the model makes latents of {channels} channels, not pictures: --vae FILE turns a picture into one"
         ));
     }
     if let Some(path) = &args.image {

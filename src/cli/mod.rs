@@ -23,6 +23,7 @@ mod finetune_table;
 mod futures;
 mod futures_reward;
 mod images;
+mod latents;
 mod parity;
 mod pictures;
 mod posterior;

@@ -142,7 +142,7 @@ pub(super) fn check_sheet(path: &Path) -> Result<(), String> {
     }
 }
 
-/// Images in rows, each three times as large.
+/// Images in rows, small ones three times as large.
 pub(super) struct Sheet {
     shape: [usize; 3],
     columns: usize,
@@ -150,8 +150,10 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    /// Pixels of a pixel.
+    /// Pixels of a pixel of a small image.
     const SCALE: usize = 3;
+    /// Images from this side on are as large as they are.
+    const LARGE: usize = 128;
     /// Pixels between two images and around all.
     const GAP: usize = 4;
     /// Grey of the paper.
@@ -188,8 +190,9 @@ impl Sheet {
     /// The sheet as pixels.
     fn pixels(&self) -> RgbImage {
         let [channels, height, width] = self.shape;
+        let scale = if height < Self::LARGE { Self::SCALE } else { 1 };
         let rows = self.cells.len().div_ceil(self.columns).max(1);
-        let step = |side: usize| side * Self::SCALE + Self::GAP;
+        let step = |side: usize| side * scale + Self::GAP;
         let size = |count: usize, side: usize| (count * step(side) + Self::GAP) as u32;
         let mut sheet = RgbImage::from_pixel(
             size(self.columns, width),
@@ -200,9 +203,9 @@ impl Sheet {
             let Some(image) = cell else { continue };
             let top = Self::GAP + (k / self.columns) * step(height);
             let left = Self::GAP + (k % self.columns) * step(width);
-            for y in 0..height * Self::SCALE {
-                for x in 0..width * Self::SCALE {
-                    let at = (y / Self::SCALE) * width + x / Self::SCALE;
+            for y in 0..height * scale {
+                for x in 0..width * scale {
+                    let at = (y / scale) * width + x / scale;
                     let byte = |channel: usize| {
                         let v = image[channel.min(channels - 1) * height * width + at];
                         ((v.clamp(-1.0, 1.0) + 1.0) * 127.5).round() as u8

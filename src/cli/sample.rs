@@ -1,18 +1,16 @@
 //! `foresight sample`: a contact sheet of images from noise.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::Device;
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::DeviceArg;
+use super::latents::Shown;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
-use crate::checkpoint::read_vae;
 use crate::lookahead::{ImageSampler, NoiseKey, Source, generate_images};
 use crate::metrics::Counters;
-use crate::model::LatentDecoder;
 
 /// Steps of an ODE below which pictures are blurred.
 const FEW_STEPS: u32 = 12;
@@ -63,20 +61,6 @@ pub enum SamplerArg {
     Kernel,
 }
 
-/// The decoder of a file, for latents of `shape`.
-fn open_decoder(path: &Path, shape: [usize; 3]) -> Result<LatentDecoder, String> {
-    let device = Device::flex();
-    let (config, vae) = read_vae(path, &device).map_err(|e| e.to_string())?;
-    LatentDecoder::new(vae, &config, shape, &device).ok_or_else(|| {
-        format!(
-            "{} decodes latents of {} channels; the model makes {}",
-            path.display(),
-            config.latent_channels,
-            shape[0]
-        )
-    })
-}
-
 /// What is said of a sheet.
 #[derive(Serialize)]
 struct Said {
@@ -104,14 +88,8 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     } else {
         vec![open.class(&args.class)?]
     };
-    let decoder = args
-        .vae
-        .as_deref()
-        .map(|path| open_decoder(path, open.shape()))
-        .transpose()?;
-    let shape = decoder
-        .as_ref()
-        .map_or_else(|| open.shape(), LatentDecoder::picture);
+    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shape = shown.shape();
     let judge = judge_for(args.classifier.as_deref(), shape)?;
     let with_class = rows.iter().all(|row| *row != open.no_class());
     let guidance = args.guidance.unwrap_or_else(|| {
@@ -155,14 +133,11 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
         },
     )
     .map_err(|e| e.to_string())?;
-    let images = match &decoder {
-        Some(decoder) => decoder.decode(&images),
-        None => images,
-    };
+    let images = shown.of(&images);
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
     bar.finish_and_clear();
-    if !matches!(shape[0], 1 | 3) && !args.json {
-        say!("note: these are latents, shown in false colours; --vae FILE decodes them");
+    if !args.json {
+        shown.note();
     }
 
     let columns = if rows.len() > 1 {

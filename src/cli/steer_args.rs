@@ -166,6 +166,9 @@ pub struct SteerArgs {
     /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
+    /// Latents: the autoencoder that decodes them for rewards and sheets.
+    #[arg(long, value_name = "FILE")]
+    pub vae: Option<PathBuf>,
     /// Where to write the samples; the ending decides the format. Of pictures a sheet with the base beside them (.png)
     /// or arrays (.npz).
     #[arg(long, value_name = "FILE.{csv,npz,safetensors,png}")]

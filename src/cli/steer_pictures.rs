@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::DeviceArg;
 use super::futures_reward::RewardOptions;
+use super::latents::Shown;
 use super::pictures::{OpenMap, advance, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
@@ -18,7 +19,7 @@ use crate::model::ImageJudge;
 use crate::reward::picture::{PictureReward, PictureRewardError};
 use crate::session::FrameFormat;
 use crate::steer::Method;
-use crate::steer::images::{ImagePlan, ImageRun, ImageScene, steer_images};
+use crate::steer::images::{ImageFrame, ImagePlan, ImageRun, ImageScene, steer_images};
 
 /// Pictures, where their number is not given.
 const PARTICLES: u32 = 16;
@@ -37,6 +38,7 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
         ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
         ("--frames", args.frames.is_some()),
+        ("--vae", args.vae.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {
         Some((name, _)) => Err(format!(
@@ -122,7 +124,14 @@ pub(super) fn steer_pictures(
         keep_frames: args.frames.is_some(),
         ..args.image_plan(&open)?
     };
-    let shape = open.shape();
+    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shape = shown.shape();
+    if shown.is_false_colour() {
+        return Err(format!(
+            "{} makes latents, and rewards are of pictures: give the autoencoder that decodes them with --vae FILE",
+            path.display()
+        ));
+    }
     let judge =
         judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
     let network = judge.as_ref().map(|(_, judge)| judge);
@@ -138,6 +147,7 @@ pub(super) fn steer_pictures(
     let Some(score) = options.bind(shape, network)? else {
         return Err("give a --reward".into());
     };
+    let score = shown.reward(score)?;
     let typical = typical_digits().filter(|typical| {
         // What is typical is known of the shipped classifier alone.
         let knows = |judge: &Arc<ImageJudge>| {
@@ -183,6 +193,12 @@ pub(super) fn steer_pictures(
             plan.method, plan.steps
         ));
     }
+    // From here on they are looked at, no longer steered.
+    let [base, steered] = [base, steered].map(|run| ImageRun {
+        pictures: shown.of(&run.pictures).into_owned(),
+        frames: run.frames.iter().map(|frame| seen(&shown, frame)).collect(),
+        ..run
+    });
     let side = |run: &ImageRun, seconds: f64| Side {
         reward: Average::of(&run.rewards),
         second: Second::of(
@@ -257,6 +273,14 @@ pub(super) fn steer_pictures(
         say!("written to {}", path.display());
     }
     Ok(())
+}
+
+/// What a step looks like becoming.
+fn seen(shown: &Shown, frame: &Arc<ImageFrame>) -> Arc<ImageFrame> {
+    Arc::new(ImageFrame {
+        mean: shown.of(&frame.mean).into_owned(),
+        ..(**frame).clone()
+    })
 }
 
 /// What a classifier says of pictures.

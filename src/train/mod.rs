@@ -23,6 +23,7 @@ mod outer;
 mod recipe;
 pub mod reference;
 mod resume;
+mod rules;
 mod tile;
 mod trainer;
 

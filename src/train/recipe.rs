@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::batch::{Teacher, TimeLaw};
 use super::native::{Consistency, LossPlan};
 use super::optimizer::{AdamConfig, RateCourse};
+use super::rules;
 use super::trainer::TrainError;
 use crate::model::MlpConfig;
 
@@ -124,62 +125,17 @@ impl Recipe {
                 (1..=Self::MAX_BATCH).contains(&self.batch),
                 "1 to 1048576",
             ),
-            (
-                "diagonal_share",
-                (0.0..=1.0).contains(&self.diagonal_share),
-                "0 to 1",
-            ),
-            (
-                "times.power",
-                self.times.power > 0.0 && self.times.power <= 10.0,
-                "above 0 and at most 10",
-            ),
-            (
-                "times.unconditional",
-                (0.0..=1.0).contains(&self.times.unconditional),
-                "0 to 1",
-            ),
-            (
-                "times.whole",
-                (0.0..=1.0).contains(&self.times.whole),
-                "0 to 1",
-            ),
-            (
-                "weight_floor",
-                self.weight_floor > 0.0 && self.weight_floor.is_finite(),
-                "above 0",
-            ),
-            (
-                "diagonal_power",
-                (0.0..=2.0).contains(&self.diagonal_power),
-                "0 to 2",
-            ),
-            (
-                "consistency_power",
-                (0.0..=2.0).contains(&self.consistency_power),
-                "0 to 2",
-            ),
-            (
-                "rate",
-                self.rate > 0.0 && self.rate <= 1.0,
-                "above 0 and at most 1",
-            ),
-            (
-                "rate_floor",
-                (0.0..=1.0).contains(&self.rate_floor),
-                "0 to 1",
-            ),
-            (
-                "ema_limit",
-                (0.0..1.0).contains(&self.ema_limit),
-                "0 up to, but not, 1",
-            ),
-            ("adam.clip", self.adam.clip > 0.0, "above 0"),
+            rules::share("diagonal_share", self.diagonal_share),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, want)) => Err(TrainError::Recipe { field, want }),
-            None => Ok(()),
-        }
+        let weights = rules::weights(
+            self.weight_floor.into(),
+            self.diagonal_power.into(),
+            self.consistency_power.into(),
+        );
+        let of_all = rules::rates(self.rate, self.rate_floor, self.ema_limit);
+        let rules = rules.into_iter().chain(rules::times(&self.times));
+        let clip = rules::clip("adam.clip", self.adam.clip);
+        rules::check(rules.chain(weights).chain(of_all).chain([clip]))
     }
 
     /// Items of a step on the diagonal.

@@ -35,16 +35,35 @@ impl LatentDecoder {
         self.picture
     }
 
-    fn latent(&self, z: &[f32], device: &Device) -> Tensor<4> {
-        let [c, h, w] = self.latent;
-        Tensor::from_data(TensorData::new(z.to_vec(), [1, c, h, w]), device)
+    /// Channels, rows and columns of a latent.
+    pub const fn latent(&self) -> [usize; 3] {
+        self.latent
+    }
+
+    fn tensor(numbers: &[f32], [c, h, w]: [usize; 3], device: &Device) -> Tensor<4> {
+        Tensor::from_data(TensorData::new(numbers.to_vec(), [1, c, h, w]), device)
     }
 
     /// The pictures `[n][C H W]` of the latents `z`, `[n][c h w]`.
     pub fn decode(&self, z: &[f32]) -> Vec<f32> {
         let numbers = self.latent.iter().product();
         z.chunks_exact(numbers)
-            .flat_map(|z| list(self.still.decode(self.latent(z, &self.device))))
+            .flat_map(|z| {
+                list(
+                    self.still
+                        .decode(Self::tensor(z, self.latent, &self.device)),
+                )
+            })
+            .collect()
+    }
+
+    /// The latents `[n][c h w]` of the pictures `[n][C H W]`: the encoder's means.
+    pub fn encode(&self, pictures: &[f32]) -> Vec<f32> {
+        let numbers = self.picture.iter().product();
+        let pictures = pictures.chunks_exact(numbers);
+        pictures
+            .map(|picture| Self::tensor(picture, self.picture, &self.device))
+            .flat_map(|picture| list(self.still.encode(picture).mean))
             .collect()
     }
 
@@ -56,9 +75,8 @@ impl LatentDecoder {
         latents
             .zip(cotangent.chunks_exact(c * h * w))
             .flat_map(|(z, cotangent)| {
-                let z_in = self.latent(z, &device).require_grad();
-                let data = TensorData::new(cotangent.to_vec(), [1, c, h, w]);
-                let weight = Tensor::<4>::from_data(data, &device);
+                let z_in = Self::tensor(z, self.latent, &device).require_grad();
+                let weight = Self::tensor(cotangent, self.picture, &device);
                 let sum = (self.tracked.decode(z_in.clone()) * weight).sum();
                 let gradient = z_in.grad(&sum.backward());
                 // A decoder that does not look at its latents has none.

@@ -6,6 +6,7 @@
 mod bind;
 mod colour;
 mod counted;
+mod decoded;
 mod error;
 mod judged;
 mod light;
@@ -18,6 +19,7 @@ mod term;
 mod tests;
 
 pub use bind::{PictureParts, ReferencePicture};
+pub use decoded::DecodedScore;
 pub use error::PictureRewardError;
 pub use spec::{PictureReward, WeightedTerm};
 pub use term::{Needs, PictureKind, PictureTerm};

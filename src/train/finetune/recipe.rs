@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::optimizer::{AdamConfig, RateCourse};
 use super::super::recipe::Recipe;
+use super::super::rules;
 use super::super::trainer::TrainError;
 use crate::model::simd::TILE;
 
@@ -139,32 +140,11 @@ impl FinetuneRecipe {
                 (2..=TILE).contains(&self.draws),
                 "2 to 64: a covariance needs two",
             ),
-            (
-                "tilted_share",
-                (0.0..=1.0).contains(&self.tilted_share),
-                "0 to 1",
-            ),
-            (
-                "rate",
-                self.rate > 0.0 && self.rate <= 1.0,
-                "above 0 and at most 1",
-            ),
-            (
-                "rate_floor",
-                (0.0..=1.0).contains(&self.rate_floor),
-                "0 to 1",
-            ),
-            (
-                "ema_limit",
-                (0.0..1.0).contains(&self.ema_limit),
-                "0 up to, but not, 1",
-            ),
-            ("adam.clip", self.adam.clip > 0.0, "above 0"),
+            rules::share("tilted_share", self.tilted_share.into()),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, want)) => Err(TrainError::Recipe { field, want }),
-            None => Ok(()),
-        }
+        let of_all = rules::rates(self.rate, self.rate_floor, self.ema_limit);
+        let clip = rules::clip("adam.clip", self.adam.clip);
+        rules::check(rules.into_iter().chain(of_all).chain([clip]))
     }
 
     /// States that share a time: their draws fill a tile of the network's kernel.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::finetune::{Baseline, Objective};
 use super::super::optimizer::{AdamConfig, RateCourse};
+use super::super::rules;
 use super::super::trainer::TrainError;
 
 /// Under which classes the velocity is tuned.
@@ -155,11 +156,7 @@ impl ImageTuneRecipe {
                 "2 to 1024: a covariance needs two",
             ),
             ("jumps", (1..=64).contains(&self.jumps), "1 to 64"),
-            (
-                "tilted_share",
-                (0.0..=1.0).contains(&self.tilted_share),
-                "0 to 1",
-            ),
+            rules::share("tilted_share", self.tilted_share.into()),
             ("guidance", self.guidance.is_finite(), "a number"),
             ("pool", (16..=65_536).contains(&self.pool), "16 to 65536"),
             (
@@ -167,27 +164,10 @@ impl ImageTuneRecipe {
                 (1..=256).contains(&self.pool_jumps),
                 "1 to 256",
             ),
-            (
-                "rate",
-                self.rate > 0.0 && self.rate <= 1.0,
-                "above 0 and at most 1",
-            ),
-            (
-                "rate_floor",
-                (0.0..=1.0).contains(&self.rate_floor),
-                "0 to 1",
-            ),
-            (
-                "ema_limit",
-                (0.0..1.0).contains(&self.ema_limit),
-                "0 up to, but not, 1",
-            ),
-            ("adam.clip", self.adam.clip > 0.0, "above 0"),
         ];
-        match rules.into_iter().find(|(_, holds, _)| !holds) {
-            Some((field, _, want)) => Err(TrainError::Recipe { field, want }),
-            None => Ok(()),
-        }
+        let of_all = rules::rates(self.rate, self.rate_floor, self.ema_limit);
+        let clip = rules::clip("adam.clip", self.adam.clip);
+        rules::check(rules.into_iter().chain(of_all).chain([clip]))
     }
 
     /// The course of the learning rate.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::optimizer::StepOptions;
 use crate::model::DitConfig;
-use crate::train::{TimeLaw, ema_decay};
+use crate::train::{TimeLaw, ema_decay, rules};
 
 /// What jumps are trained to agree with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,7 +94,7 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 32_000,
+            steps: 26_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,
@@ -126,7 +126,7 @@ impl ImageRecipe {
             consistency_power: 1.0,
             rate: 6e-4,
             warm_up: 500,
-            decay_share: 0.2,
+            decay_share: 0.16,
             rate_floor: 0.02,
             weight_decay: 0.0,
             clip: 1.5,
@@ -171,19 +171,8 @@ impl ImageRecipe {
                     && self.batch.is_multiple_of(self.micro_batch),
                 "a divisor of batch",
             ),
-            ("diagonal_share", share(self.diagonal_share), "0 to 1"),
-            (
-                "times.power",
-                self.times.power > 0.0 && self.times.power <= 10.0,
-                "above 0 and at most 10",
-            ),
-            (
-                "times.unconditional",
-                share(self.times.unconditional.into()),
-                "0 to 1",
-            ),
-            ("times.whole", share(self.times.whole.into()), "0 to 1"),
-            ("label_dropout", share(self.label_dropout), "0 to 1"),
+            rules::share("diagonal_share", self.diagonal_share),
+            rules::share("label_dropout", self.label_dropout),
             (
                 "late",
                 self.late.is_sorted_by(|a, b| a.from < b.from)
@@ -199,43 +188,18 @@ impl ImageRecipe {
                     && (self.guided_share == 0.0 || !self.model.model_guidance_class_ws.is_empty()),
                 "0 to 1, and 0 for a model without guidance scales",
             ),
-            (
-                "weight_floor",
-                self.weight_floor > 0.0 && self.weight_floor.is_finite(),
-                "above 0",
-            ),
-            (
-                "diagonal_power",
-                (0.0..=2.0).contains(&self.diagonal_power),
-                "0 to 2",
-            ),
-            (
-                "consistency_power",
-                (0.0..=2.0).contains(&self.consistency_power),
-                "0 to 2",
-            ),
-            (
-                "rate",
-                self.rate > 0.0 && self.rate <= 1.0,
-                "above 0 and at most 1",
-            ),
-            ("decay_share", share(self.decay_share), "0 to 1"),
-            ("rate_floor", share(self.rate_floor), "0 to 1"),
-            (
-                "weight_decay",
-                (0.0..=1.0).contains(&self.weight_decay),
-                "0 to 1",
-            ),
-            ("clip", self.clip > 0.0 && self.clip.is_finite(), "above 0"),
-            (
-                "ema_limit",
-                (0.0..1.0).contains(&self.ema_limit),
-                "0 to below 1",
-            ),
+            rules::share("decay_share", self.decay_share),
+            rules::share("weight_decay", self.weight_decay),
+            rules::clip("clip", self.clip),
         ];
-        rules
-            .into_iter()
-            .find(|(_, fine, _)| !fine)
+        let weights = rules::weights(
+            self.weight_floor,
+            self.diagonal_power,
+            self.consistency_power,
+        );
+        let of_all = rules::rates(self.rate, self.rate_floor, self.ema_limit);
+        let rules = rules.into_iter().chain(rules::times(&self.times));
+        rules::broken(rules.chain(weights).chain(of_all))
             .map(|(name, _, want)| format!("{name} of the recipe must be {want}"))
     }
 

@@ -13,8 +13,7 @@ pub mod paint;
 pub mod projection;
 
 use eframe::egui::{
-    self, Align, Align2, CursorIcon, Layout, Rect, Response, RichText, Role, Sense, Ui, WidgetInfo,
-    pos2, vec2,
+    self, Align2, CursorIcon, Rect, Response, Role, Sense, Ui, WidgetInfo, pos2, vec2,
 };
 
 use crate::engine::Slot;
@@ -42,28 +41,9 @@ const WHEEL: f64 = 0.0035;
 
 /// The panel's heading. Its response can be dragged to move the panel.
 pub fn header(ui: &mut Ui, state: &State) -> Response {
-    let palette = tokens::palette(ui);
-    ui.horizontal(|ui| {
-        ui.set_min_height(size::CONTROL);
-        let text = RichText::new("What x_t could still become")
-            .font(tokens::heading_font())
-            .color(palette.text_strong);
-        let heading = ui.add(egui::Label::new(text).selectable(false));
-        let rest = ui.available_rect_before_wrap();
-        let grip = ui.interact(
-            heading.rect.union(Rect::from_min_max(
-                heading.rect.min,
-                pos2(rest.right() - 10.0, heading.rect.max.y),
-            )),
-            ui.scope_id().with("grip"),
-            Sense::drag(),
-        );
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            legend::badges(ui, state);
-        });
-        grip
+    widgets::panel_header(ui, "What x_t could still become", size::CONTROL, |ui| {
+        legend::badges(ui, state);
     })
-    .inner
 }
 
 /// The canvas with everything on it, and its legend.

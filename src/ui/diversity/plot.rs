@@ -1,15 +1,12 @@
 //! One small plot against `t`, with the clock in it.
 
-use eframe::egui::{Align2, CursorIcon, RichText, Role, Sense, Ui, Vec2b, WidgetInfo};
-use egui_plot::{
-    AxisHints, FilledArea, GridMark, HoverPosition, Line, Plot, PlotPoint, PlotPoints, PlotUi,
-    Text, VLine,
-};
+use eframe::egui::{Align2, RichText, Ui, vec2};
+use egui_plot::{FilledArea, Line, PlotPoint, PlotPoints, PlotUi, Text};
 
 use crate::engine::{DiversityAnswer, DiversityPoint, DrawStats};
-use crate::ui::format;
 use crate::ui::state::State;
-use crate::ui::tokens::{self, Palette, size};
+use crate::ui::tokens::{Palette, size};
+use crate::ui::widgets::{TimePlot, values_at};
 
 use super::curves::Figure;
 
@@ -20,17 +17,6 @@ fn series(points: &[DiversityPoint], value: &dyn Fn(&DrawStats) -> f64) -> Serie
         .iter()
         .map(|p| [p.t, value(&p.stats)])
         .filter(|p| p[1].is_finite())
-        .collect()
-}
-
-/// Marks at the multiples of `step` within a range.
-fn marks(step: f64, low: f64, high: f64) -> Vec<GridMark> {
-    let (first, last) = ((low / step).ceil() as i64, (high / step).floor() as i64);
-    (first..=last.min(first + 50))
-        .map(|k| GridMark {
-            value: k as f64 * step,
-            step_size: step,
-        })
         .collect()
 }
 
@@ -75,93 +61,34 @@ pub(super) fn plot(
     all.extend(floor.clone());
     let (low, high) = range(&all, figure.from_zero);
     let t = state.session.t;
-    let spoken = spoken(figure, &lines, t);
+    let named = figure.curves.iter().zip(&lines);
+    let spoken = values_at(named.map(|(c, points)| (c.name.as_str(), &points[..])), t);
 
     let height = size::PLOT.max(0.11 * ui.ctx().content_rect().height());
-    let step = format::round_step((high - low) / 4.0);
-    let decimals = format::decimals(step);
-    let axis = |hints: AxisHints<'static>| {
-        hints
-            .tick_label_color(palette.text_faint)
-            .tick_label_font(tokens::tick_font())
+    let frame = TimePlot {
+        title: figure.title,
+        size: vec2(ui.available_width(), height),
+        range: (low, high),
+        divisions: 4.0,
+        t,
+        spoken,
     };
-    let x_axis = axis(AxisHints::new_x())
-        .formatter(|mark, _| format::fixed(mark.value, 1))
-        .label_spacing(20.0..=30.0);
-    let y_axis = axis(AxisHints::new_y())
-        .formatter(move |mark, _| format::fixed(mark.value, decimals))
-        .min_thickness(size::PLOT_AXIS)
-        .label_spacing(12.0..=16.0);
-    let response = Plot::new(figure.title)
-        .height(height)
-        .width(ui.available_width())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_double_click_reset(false)
-        .allow_axis_zoom_drag(false)
-        .auto_bounds(Vec2b::FALSE)
-        .show_grid(Vec2b::new(false, true))
-        .grid_color(palette.canvas_outline)
-        .grid_fade(0.0)
-        .grid_spacing(8.0..=24.0)
-        .cursor_color(palette.text_faint)
-        .show_crosshair(false)
-        .sense(Sense::click_and_drag())
-        .x_grid_spacer(|_| marks(0.2, 0.0, 1.0))
-        .y_grid_spacer(move |_| marks(step, low, high))
-        .custom_x_axes(vec![x_axis])
-        .custom_y_axes(vec![y_axis])
-        .label_formatter(|at| match at {
-            HoverPosition::NearDataPoint {
-                plot_name,
-                position,
-                ..
-            } => Some(format!(
-                "{plot_name}\nt = {:.2}\n{}",
-                position.x,
-                format::fixed(position.y, 3)
-            )),
-            HoverPosition::Elsewhere { .. } => None,
-        })
-        .show(ui, |plot| {
-            plot.set_plot_bounds_x(0.0..=1.0);
-            plot.set_plot_bounds_y(low..=high);
-            if let Some(floor) = floor.filter(|f| f.len() > 1) {
-                area(plot, &floor, low, palette);
-            }
-            let labels = labels(figure, &lines, (low, high));
-            for (curve, points) in figure.curves.iter().zip(lines) {
-                let line = Line::new(curve.name.clone(), PlotPoints::from(points));
-                plot.line(line.color(curve.color).width(curve.width));
-            }
-            for (label, at, anchor) in labels {
-                let label = RichText::new(label)
-                    .size(size::TICK)
-                    .color(palette.text_quiet);
-                let text = Text::new("label", PlotPoint::new(at[0], at[1]), label);
-                plot.text(text.anchor(anchor).allow_hover(false));
-            }
-            let clock = VLine::new("clock", t).color(palette.text).width(1.2);
-            plot.vline(clock.allow_hover(false));
-            plot.pointer_coordinate()
-        });
-    let pointer = response.inner;
-    let frame = response
-        .response
-        .on_hover_cursor(CursorIcon::ResizeHorizontal);
-    if (frame.dragged() || frame.clicked())
-        && let Some(pointer) = pointer
-    {
-        state.playing = false;
-        state.dragging |= frame.dragged();
-        state.set_time((pointer.x * 1000.0).round() / 1000.0);
-    }
-    frame.widget_info(|| {
-        let mut info = WidgetInfo::labeled(Role::Figure, true, figure.title);
-        info.current_text_value = Some(spoken.clone());
-        info
+    frame.show(ui, state, |plot| {
+        if let Some(floor) = floor.filter(|f| f.len() > 1) {
+            area(plot, &floor, low, palette);
+        }
+        let labels = labels(figure, &lines, (low, high));
+        for (curve, points) in figure.curves.iter().zip(lines) {
+            let line = Line::new(curve.name.clone(), PlotPoints::from(points));
+            plot.line(line.color(curve.color).width(curve.width));
+        }
+        for (label, at, anchor) in labels {
+            let label = RichText::new(label)
+                .size(size::TICK)
+                .color(palette.text_quiet);
+            let text = Text::new("label", PlotPoint::new(at[0], at[1]), label);
+            plot.text(text.anchor(anchor).allow_hover(false));
+        }
     });
     ui.add_space(12.0);
 }
@@ -214,21 +141,4 @@ fn labels(
         labels.push(((*label).clone(), [at[0].clamp(0.02, 0.98), at[1]], anchor));
     }
     labels
-}
-
-/// The values at the clock, for a screen reader.
-fn spoken(figure: &Figure, lines: &[Series], t: f64) -> String {
-    let near = |points: &Series| {
-        points
-            .iter()
-            .min_by(|a, b| (a[0] - t).abs().total_cmp(&(b[0] - t).abs()))
-            .map(|p| p[1])
-    };
-    let values: Vec<String> = figure
-        .curves
-        .iter()
-        .zip(lines)
-        .filter_map(|(curve, points)| Some(format!("{} {:.3}", curve.name, near(points)?)))
-        .collect();
-    format!("at t = {t:.2}: {}", values.join(", "))
 }

@@ -1,10 +1,7 @@
 //! How different the draws are, against `t`: of the chosen lookahead and of others beside it, each with its cost.
 
-use eframe::egui::{
-    Checkbox, Color32, CursorIcon, Label, RichText, Role, ScrollArea, Sense, Ui, Vec2, Vec2b,
-    WidgetInfo, vec2,
-};
-use egui_plot::{AxisHints, FilledArea, GridMark, Line, Plot, PlotPoint, PlotPoints, Text, VLine};
+use eframe::egui::{Checkbox, Color32, Label, RichText, ScrollArea, Ui, Vec2, vec2};
+use egui_plot::{FilledArea, Line, PlotPoint, PlotPoints, Text};
 
 use crate::engine::{ImageCurvePoint, Slot};
 use crate::lookahead::Source;
@@ -13,7 +10,7 @@ use crate::ui::canvas::short_name;
 use crate::ui::format;
 use crate::ui::state::{IMAGE_SOURCES, Place, State, same_kind};
 use crate::ui::tokens::{self, Palette, size, space};
-use crate::ui::widgets::{copy_link, link, notice};
+use crate::ui::widgets::{TimePlot, copy_link, link, notice, values_at};
 
 use super::curves_csv::csv;
 use super::shares::word;
@@ -353,96 +350,24 @@ fn plot(
     } else {
         filled.high + room
     };
-    let step = format::round_step((high - low) / 5.0);
-    let decimals = format::decimals(step);
-    let spoken = spoken(&filled.spoken, t);
+    let named = filled.spoken.iter();
+    let spoken = values_at(named.map(|(name, points)| (name.as_str(), &points[..])), t);
     ui.vertical(|ui| {
         ui.set_width(width);
         let text = RichText::new(title)
             .size(size::SMALL)
             .color(palette.text_quiet);
         ui.label(text).on_hover_text(hover);
-        let axis = |hints: AxisHints<'static>| {
-            hints
-                .tick_label_color(palette.text_faint)
-                .tick_label_font(tokens::tick_font())
+        let frame = TimePlot {
+            title,
+            size: vec2(width, height),
+            range: (low, high),
+            divisions: 5.0,
+            t,
+            spoken,
         };
-        let x_axis = axis(AxisHints::new_x())
-            .formatter(|mark, _| format::fixed(mark.value, 1))
-            .label_spacing(20.0..=30.0);
-        let y_axis = axis(AxisHints::new_y())
-            .formatter(move |mark, _| format::fixed(mark.value, decimals))
-            .min_thickness(size::PLOT_AXIS)
-            .label_spacing(12.0..=16.0);
-        let response = Plot::new(title)
-            .height(height)
-            .width(width)
-            .allow_drag(false)
-            .allow_zoom(false)
-            .allow_scroll(false)
-            .allow_boxed_zoom(false)
-            .allow_double_click_reset(false)
-            .allow_axis_zoom_drag(false)
-            .auto_bounds(Vec2b::FALSE)
-            .show_grid(Vec2b::new(false, true))
-            .grid_color(palette.canvas_outline)
-            .grid_fade(0.0)
-            .grid_spacing(8.0..=24.0)
-            .show_crosshair(false)
-            .sense(Sense::click_and_drag())
-            .x_grid_spacer(|_| marks(0.2, (0.0, 1.0)))
-            .y_grid_spacer(move |_| marks(step, (low, high)))
-            .custom_x_axes(vec![x_axis])
-            .custom_y_axes(vec![y_axis])
-            .show(ui, |plot| {
-                plot.set_plot_bounds_x(0.0..=1.0);
-                plot.set_plot_bounds_y(low..=high);
-                (filled.paint)(plot);
-                let clock = VLine::new("clock", t).color(palette.text).width(1.2);
-                plot.vline(clock.allow_hover(false));
-                plot.pointer_coordinate()
-            });
-        let pointer = response.inner;
-        let frame = response
-            .response
-            .on_hover_cursor(CursorIcon::ResizeHorizontal);
-        if (frame.dragged() || frame.clicked())
-            && let Some(pointer) = pointer
-        {
-            state.playing = false;
-            state.dragging |= frame.dragged();
-            state.set_time((pointer.x * 1000.0).round() / 1000.0);
-        }
-        frame.widget_info(|| {
-            let mut info = WidgetInfo::labeled(Role::Figure, true, title);
-            info.current_text_value = Some(spoken.clone());
-            info
-        });
+        frame.show(ui, state, filled.paint);
     });
-}
-
-fn marks(step: f64, (low, high): (f64, f64)) -> Vec<GridMark> {
-    let (first, last) = (low / step - 1e-9, high / step + 1e-9);
-    let mark = |k: i64| GridMark {
-        value: k as f64 * step,
-        step_size: step,
-    };
-    (first.ceil() as i64..=last.floor() as i64)
-        .map(mark)
-        .collect()
-}
-
-/// The values at the clock, for a screen reader.
-fn spoken(series: &[(String, Vec<[f64; 2]>)], t: f64) -> String {
-    let values: Vec<String> = series
-        .iter()
-        .filter_map(|(name, points)| {
-            let near = |p: &&[f64; 2]| (p[0] - t).abs();
-            let at = points.iter().min_by(|a, b| near(a).total_cmp(&near(b)))?;
-            Some(format!("{name} {:.3}", at[1]))
-        })
-        .collect();
-    format!("at t = {t:.2}: {}", values.join(", "))
 }
 
 #[cfg(test)]

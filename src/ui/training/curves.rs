@@ -1,6 +1,6 @@
 //! Losses and distances against the step.
 
-use eframe::egui::{self, Align, Color32, Layout, Rect, Response, RichText, Sense, Ui, pos2, vec2};
+use eframe::egui::{self, Align, Color32, Layout, Rect, Response, RichText, Ui, vec2};
 
 use crate::engine::{MapCheck, TrainCheck, TrainLosses, TrainPoint, TrainReport, TunedCheck};
 use crate::train::StepLoss;
@@ -8,7 +8,7 @@ use crate::ui::errands::Pick;
 use crate::ui::state::State;
 use crate::ui::steering::scores::chart::{Axis, Chart, Level, Scale, Series, legend};
 use crate::ui::tokens::{self, Palette, size};
-use crate::ui::widgets::link;
+use crate::ui::widgets::{link, panel_header};
 
 use super::{csv, picture_curves};
 
@@ -22,42 +22,23 @@ const LEAST: f32 = 60.0;
 
 /// The heading, with ways to take the curves elsewhere. Its response can be dragged to move the panel.
 pub fn header(ui: &mut Ui, state: &State, has_tab: bool) -> Response {
-    let palette = tokens::palette(ui);
-    ui.horizontal(|ui| {
-        ui.set_min_height(size::SMALL + 8.0);
-        let text = if has_tab { "" } else { "Curves" };
-        let text = RichText::new(text)
-            .font(tokens::heading_font())
-            .color(palette.text_strong);
-        let heading = ui.add(egui::Label::new(text).selectable(false));
-        let rest = ui.available_rect_before_wrap();
-        let grip = ui.interact(
-            Rect::from_min_max(
-                heading.rect.min,
-                pos2(rest.right() - 10.0, heading.rect.max.y),
-            ),
-            ui.scope_id().with("grip"),
-            Sense::drag(),
-        );
+    let title = if has_tab { "" } else { "Curves" };
+    panel_header(ui, title, size::SMALL + 8.0, |ui| {
         if let Some(report) = state
             .training
             .report
             .as_ref()
             .filter(|r| !r.curve.is_empty() && !state.learns_pictures())
         {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                ui.spacing_mut().item_spacing.x = 14.0;
-                if link(ui, "Save as CSV…").clicked() {
-                    state.pick(Pick::SaveCurves);
-                }
-                if link(ui, "Copy as CSV").clicked() {
-                    ui.ctx().copy_text(csv::csv(&report.curve));
-                }
-            });
+            ui.spacing_mut().item_spacing.x = 14.0;
+            if link(ui, "Save as CSV…").clicked() {
+                state.pick(Pick::SaveCurves);
+            }
+            if link(ui, "Copy as CSV").clicked() {
+                ui.ctx().copy_text(csv::csv(&report.curve));
+            }
         }
-        grip
     })
-    .inner
 }
 
 /// Both plots, side by side or one below the other.

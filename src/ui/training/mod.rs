@@ -17,9 +17,7 @@ pub mod side;
 mod tests;
 mod tuned;
 
-use eframe::egui::{
-    self, Align, Layout, Rect, Response, RichText, Sense, Ui, UiBuilder, pos2, vec2,
-};
+use eframe::egui::{self, Rect, Response, RichText, Ui, UiBuilder, vec2};
 
 use crate::engine::TrainPhase;
 use crate::ui::canvas::legend::{self, Sign};
@@ -41,34 +39,16 @@ const LEGEND: f32 = 24.0;
 /// The heading. Its response can be dragged to move the panel.
 pub fn header(ui: &mut Ui, state: &mut State) -> Response {
     let palette = tokens::palette(ui);
-    ui.horizontal(|ui| {
-        ui.set_min_height(size::CONTROL);
-        let text = RichText::new("What the network has learned")
-            .font(tokens::heading_font())
-            .color(palette.text_strong);
-        let heading = ui.add(egui::Label::new(text).selectable(false));
-        let rest = ui.available_rect_before_wrap();
-        let grip = ui.interact(
-            Rect::from_min_max(
-                heading.rect.min,
-                pos2(rest.right() - 10.0, heading.rect.max.y),
-            ),
-            ui.scope_id().with("grip"),
-            Sense::drag(),
-        );
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            if state.runs_elsewhere() {
-                elsewhere(ui, state);
-                return;
-            }
-            let text = RichText::new(summary(state))
-                .size(size::SMALL)
-                .color(palette.text_quiet);
-            ui.add(egui::Label::new(text).truncate());
-        });
-        grip
+    widgets::panel_header(ui, "What the network has learned", size::CONTROL, |ui| {
+        if state.runs_elsewhere() {
+            elsewhere(ui, state);
+            return;
+        }
+        let text = RichText::new(summary(state))
+            .size(size::SMALL)
+            .color(palette.text_quiet);
+        ui.add(egui::Label::new(text).truncate());
     })
-    .inner
 }
 
 /// Where the run is, in a few words; empty before the first.

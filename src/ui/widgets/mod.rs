@@ -7,11 +7,15 @@ mod notice;
 mod rows;
 mod slider;
 mod strength;
+mod time_plot;
 
 pub use badge::{Badge, badge};
 pub use choice::{check_row, radio_row};
 pub use count::count_slider;
 pub use notice::{arrow_button, close_button, notice};
-pub use rows::{copy_link, key_hint, link, section, section_with, slider_row, value_row};
+pub use rows::{
+    copy_link, key_hint, link, panel_header, section, section_with, slider_row, value_row,
+};
 pub use slider::{LogScale, Slid, slider};
 pub use strength::{strength_row, two_digits};
+pub use time_plot::{TimePlot, values_at};

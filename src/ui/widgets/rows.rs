@@ -36,6 +36,28 @@ pub fn section_with<R>(
     result
 }
 
+/// The heading of a panel that can be dragged by it, with something at its right end. The response is the grip's.
+pub fn panel_header(
+    ui: &mut Ui,
+    title: &str,
+    height: f32,
+    right: impl FnOnce(&mut Ui),
+) -> Response {
+    ui.horizontal(|ui| {
+        ui.set_min_height(height);
+        let text = RichText::new(title)
+            .font(tokens::heading_font())
+            .color(tokens::palette(ui).text_strong);
+        let heading = ui.add(Label::new(text).selectable(false));
+        let end = ui.available_rect_before_wrap().right() - 10.0;
+        let area = egui::Rect::from_min_max(heading.rect.min, egui::pos2(end, heading.rect.max.y));
+        let grip = ui.interact(area, ui.scope_id().with("grip"), Sense::drag());
+        ui.with_layout(Layout::right_to_left(Align::Center), right);
+        grip
+    })
+    .inner
+}
+
 /// Text that acts when clicked.
 pub fn link(ui: &mut Ui, text: &str) -> Response {
     let color = tokens::palette(ui).learned;

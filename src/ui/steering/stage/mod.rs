@@ -9,9 +9,7 @@ mod options;
 mod panel;
 mod particles;
 
-use eframe::egui::{
-    self, Align, Layout, Rect, Response, RichText, Sense, Ui, UiBuilder, pos2, vec2,
-};
+use eframe::egui::{self, Rect, Response, RichText, Ui, UiBuilder, vec2};
 
 use crate::session::{RewardStyle, Steering};
 use crate::ui::canvas::legend::{self, Sign};
@@ -30,37 +28,19 @@ const LEGEND: f32 = 26.0;
 /// The heading. Its response can be dragged to move the whole comparison.
 pub fn header(ui: &mut Ui, state: &mut State) -> Response {
     let palette = tokens::palette(ui);
-    ui.horizontal(|ui| {
-        ui.set_min_height(size::CONTROL);
-        let text = RichText::new("Methods side by side")
-            .font(tokens::heading_font())
-            .color(palette.text_strong);
-        let heading = ui.add(egui::Label::new(text).selectable(false));
-        let rest = ui.available_rect_before_wrap();
-        let grip = ui.interact(
-            Rect::from_min_max(
-                heading.rect.min,
-                pos2(rest.right() - 10.0, heading.rect.max.y),
-            ),
-            ui.scope_id().with("grip"),
-            Sense::drag(),
-        );
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let room = state.session.steering.panels.len() < Steering::MAX_PANELS;
-            ui.add_enabled_ui(room, |ui| {
-                let text = RichText::new("Add a method");
-                methods::menu(ui, text, None, |method| state.add_panel(method))
-                    .on_disabled_hover_text("Six methods are the most side by side.");
-            });
-            let text = status(state);
-            let text = RichText::new(text)
-                .size(size::SMALL)
-                .color(palette.text_quiet);
-            ui.add(egui::Label::new(text).truncate());
+    widgets::panel_header(ui, "Methods side by side", size::CONTROL, |ui| {
+        let room = state.session.steering.panels.len() < Steering::MAX_PANELS;
+        ui.add_enabled_ui(room, |ui| {
+            let text = RichText::new("Add a method");
+            methods::menu(ui, text, None, |method| state.add_panel(method))
+                .on_disabled_hover_text("Six methods are the most side by side.");
         });
-        grip
+        let text = status(state);
+        let text = RichText::new(text)
+            .size(size::SMALL)
+            .color(palette.text_quiet);
+        ui.add(egui::Label::new(text).truncate());
     })
-    .inner
 }
 
 /// What is shown, in a few words.

@@ -113,7 +113,6 @@ impl SteeredRecipe {
             lines.push(("guidance", plan.guidance.to_string()));
         }
         match plan.renormalise {
-            _ if !is_steered => {}
             Renormalise::Off => {}
             Renormalise::Rescale(by) => lines.push(("size", format!("rescaled, {by}"))),
             Renormalise::Clip(by) => lines.push(("size", format!("clipped, {by}"))),

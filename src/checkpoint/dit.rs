@@ -55,7 +55,7 @@ pub fn read_dit_of(
     Dit::read_in(&config, device, dtype, &mut |name, shape| {
         // What has no name there is called missing by its own.
         let name = match origins.get(name) {
-            Some(Origin::File(name)) => name,
+            Some(Origin::File(name)) => name.as_str(),
             Some(made) => return Ok(made.made(&config, shape)),
             None => name,
         };

@@ -8,6 +8,7 @@ macro_rules! say {
     }};
 }
 mod aesthetic;
+mod batch;
 mod bench;
 mod bench_model;
 mod bench_steer;
@@ -51,6 +52,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use aesthetic::AestheticArgs;
+pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
@@ -124,8 +126,10 @@ pub enum Command {
     Sample(SampleArgs),
     /// Make the pictures and figures of a session again, without a window.
     Replay(ReplayArgs),
-    /// Write pictures of a session's wall: one with its settings, a contact sheet, a scrub, arrays.
+    /// Write pictures of a session's wall or Studio: one with its settings, a contact sheet, moving pictures, arrays.
     Export(ExportArgs),
+    /// Make the pictures of a session's queue, without a window.
+    Batch(BatchArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
@@ -265,6 +269,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Sample(args) => run_sample(&args, device),
         Command::Replay(args) => run_replay(&args),
         Command::Export(args) => run_export(&args),
+        Command::Batch(args) => run_batch(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Aesthetic(args) => aesthetic::run(&args),
         Command::Score(args) => score::run(&args),

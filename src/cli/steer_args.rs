@@ -177,6 +177,9 @@ pub struct SteerArgs {
     /// or arrays (.npz).
     #[arg(long, value_name = "FILE.{csv,npz,safetensors,png}")]
     pub out: Option<PathBuf>,
+    /// Pictures: the base and the steered ones step by step, as one moving .gif or as numbered .png files.
+    #[arg(long, value_name = "FILE.{gif,png}")]
+    pub frames: Option<PathBuf>,
     /// Where to write the report.
     #[arg(long, value_name = "FILE.json")]
     pub json: Option<PathBuf>,

@@ -170,10 +170,16 @@ pub struct SteerArgs {
     /// Latents: the autoencoder that decodes them for rewards and sheets.
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
+    /// Decode in overlapping tiles of that many latents a side, a multiple of 4, where memory is small.
+    #[arg(long, requires = "vae", value_name = "LATENTS", value_parser = clap::value_parser!(u32).range(4..=1024))]
+    pub vae_tile: Option<u32>,
     /// Where to write the samples; the ending decides the format. Of pictures a sheet with the base beside them (.png)
     /// or arrays (.npz).
     #[arg(long, value_name = "FILE.{csv,npz,safetensors,png}")]
     pub out: Option<PathBuf>,
+    /// Pictures: the base and the steered ones step by step, as one moving .gif or as numbered .png files.
+    #[arg(long, value_name = "FILE.{gif,png}")]
+    pub frames: Option<PathBuf>,
     /// Where to write the report.
     #[arg(long, value_name = "FILE.json")]
     pub json: Option<PathBuf>,

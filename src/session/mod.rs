@@ -1,5 +1,6 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
+mod batch;
 mod document;
 mod export;
 mod free;
@@ -9,10 +10,13 @@ mod made;
 mod pictures;
 mod recent;
 mod rewarding;
+mod shared;
+mod steered;
 mod steering;
 mod studio;
 mod training;
 
+pub use batch::{Batch, BatchEntry};
 pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
     Show, View, WorldRef,
@@ -28,6 +32,7 @@ pub use pictures::{
 };
 pub use recent::RecentFiles;
 pub use rewarding::{Rewarding, StoredReference};
+pub use steered::SteeredRecipe;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

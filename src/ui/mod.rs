@@ -8,6 +8,7 @@
 //! `canvas/paint`.
 
 mod app;
+mod autosave;
 mod canvas;
 mod checkpoint;
 mod diversity;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Desk, number, write, write_json};
+use super::{Desk, number, studio, write, write_json};
 use crate::engine::{
     AgainRequest, Command, Event, GroupsRequest, ImageCurvesRequest, LoadedImages, WallAnswer,
     WallFigures, WallRequest, write_arrays,
@@ -23,6 +23,9 @@ const CURVE_DRAWS: u32 = 32;
 pub(super) fn replay(images: &Images, out: &Path) -> Result<(), String> {
     let desk = Desk::new();
     let model = open_map(&desk, images)?;
+    if images.middle == Middle::Studio {
+        return studio::replay(&desk, &model, images, out);
+    }
     let wall = wall_of(&desk, &model, images)?;
     let shape = model.shape();
     let sheet = contact_sheet(&cells(&wall), grid_of(wall.len()), &mut |_| true)?;
@@ -141,6 +144,7 @@ pub(in crate::cli) fn draw_of(
         starred: true,
         made,
         reward: scores.and_then(|scores| scores.scores.get(item as usize).copied()),
+        by_batch: false,
     })
 }
 
@@ -255,10 +259,10 @@ fn curves(desk: &Desk, model: &Arc<LoadedImages>, images: &Images) -> Result<Val
 }
 
 /// Every kept picture as a file, made again and compared where that can be.
-fn kept(
+pub(super) fn kept(
     desk: &Desk,
     model: &Arc<LoadedImages>,
-    all: &[KeptPicture],
+    all: &[Arc<KeptPicture>],
     out: &Path,
 ) -> Result<Value, String> {
     let folder = out.join("kept");
@@ -278,11 +282,13 @@ fn kept(
             "seed": kept.seed,
             "item": kept.item,
             "starred": kept.starred,
+            "by_the_batch": kept.by_batch,
+            "reward": kept.reward,
         });
         let made = kept.made.as_ref();
         let ours = made.filter(|made| made.hash() == model.hash);
-        if let Some(recipe) = ours.and_then(Made::draw) {
-            row["made_again"] = again(desk, model, recipe, kept)?;
+        if let Some(made) = ours {
+            row["made_again"] = again(desk, model, made, kept)?;
         } else {
             row["not_made_again"] = match made {
                 None => "an older version kept no settings".into(),
@@ -294,16 +300,16 @@ fn kept(
     Ok(rows.into())
 }
 
-/// A kept draw made again, and whether it is the same.
+/// A kept picture made again, and whether it is the same.
 fn again(
     desk: &Desk,
     model: &Arc<LoadedImages>,
-    recipe: &DrawRecipe,
+    made: &Made,
     kept: &KeptPicture,
 ) -> Result<Value, String> {
     let request = AgainRequest {
         model: model.clone(),
-        recipe: recipe.clone(),
+        made: made.clone(),
     };
     let now = desk.ask(Command::Again(request), |event| match event {
         Event::Again(_, answer) => Some(answer.picture.bytes()),

@@ -1,6 +1,7 @@
 //! The Images workspace: a half-formed picture, and the wall of everything it could still become.
 
 pub mod atlas;
+mod batch;
 mod classes;
 mod curves;
 mod curves_csv;

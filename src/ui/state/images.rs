@@ -51,6 +51,8 @@ pub struct ImagesState {
     pub(super) expected: Option<String>,
     /// Steered pictures.
     pub studio: super::studio::StudioState,
+    /// The queue of steered pictures.
+    pub batch: super::batch::BatchState,
     /// The map on its way.
     loading: Option<(CheckpointRef, RequestId)>,
     /// What could not be opened: not to be asked for again and again.

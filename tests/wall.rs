@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use eframe::egui::{Event, vec2};
+use eframe::egui::{self, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
@@ -107,15 +107,15 @@ fn a_wall_at_rest_writes_nothing_and_another_order_no_picture() {
     let still = paint(&mut window);
     window.hover_at(middle);
     window.run_steps(2);
-    window.event(Event::Zoom(3.0));
+    window.event(egui::Event::Zoom(3.0));
     window.run_steps(2);
-    window.event(Event::PointerGone);
+    window.event(egui::Event::PointerGone);
     rest(&mut window);
     assert!(paint(&mut window) != still, "enlarged");
     assert_eq!(uploads().pictures, before.pictures);
     window.get_by_label("Show the whole wall").click_accesskit();
     rest(&mut window);
-    window.event(Event::PointerGone);
+    window.event(egui::Event::PointerGone);
     rest(&mut window);
     assert!(paint(&mut window) == still, "as before");
 

@@ -107,7 +107,7 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
         ui.set_width(width);
         if let Some(beside) = &beside {
             side_by_side(ui, state, item, beside);
-        } else {
+        } else if rect.width() < LARGE {
             let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
             enlarged(ui, state, item, large);
         }

@@ -138,6 +138,7 @@ impl State {
         self.steering.typed_reward = None;
         self.steering.played = false;
         self.close_studio();
+        self.close_batch();
         self.forget_edits();
         self.fit_if_untouched();
         self.session_path = path;

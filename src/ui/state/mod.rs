@@ -5,6 +5,7 @@
 
 mod answers;
 mod asks;
+mod batch;
 mod budget;
 mod clock;
 mod edits;
@@ -22,7 +23,7 @@ mod steer_clock;
 mod steering;
 mod studio;
 mod studio_branch;
-mod studio_rows;
+mod studio_kept;
 mod training;
 mod training_pictures;
 mod undo;
@@ -53,7 +54,6 @@ pub use notices::{Notices, Place, Tone};
 pub use scorers::Scorers;
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
-pub use studio_rows::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -222,6 +222,7 @@ impl State {
         }
         self.watch_edits(ctx);
         self.submit_asks(ctx);
+        self.tend_batch();
         self.tell_share();
         self.notices.expire(ctx, self.time);
     }
@@ -293,8 +294,13 @@ impl State {
             self.playing = false;
         } else if self.is_studio() && self.asks.is_waiting(Slot::Studio) {
             self.cancel_studio();
-        } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
+        } else if self.is_images() && !self.is_pressed() && self.session.images.selected.is_some() {
             self.session.images.selected = None;
+        } else if self.is_pressed() {
+            // The batch is called off when nothing else is under way.
+            let busy = self.engine.busy().into_iter();
+            busy.filter(|slot| *slot != Slot::Batch)
+                .for_each(|slot| self.engine.cancel(slot));
         } else {
             self.engine.cancel_all();
         }
@@ -335,6 +341,12 @@ impl State {
     /// Whether work runs or waits.
     pub fn is_busy(&self) -> bool {
         self.model.is_loading() || !self.engine.busy().is_empty()
+    }
+
+    /// Whether a person waits for work; nobody waits for the batch.
+    fn is_pressed(&self) -> bool {
+        let busy = self.engine.busy();
+        self.model.is_loading() || busy.iter().any(|slot| *slot != Slot::Batch)
     }
 
     /// Shows a file dialog.

@@ -247,9 +247,17 @@ pub fn as_tuned(card: &ImageCard, map: Arc<dyn ImageMap>) -> Arc<dyn ImageMap> {
 /// # Errors
 /// As [`read_image_map`].
 pub fn read_shipped_image_map() -> Result<(ImageCard, Dit), CheckpointError> {
+    read_shipped_image_map_on(&Device::flex())
+}
+
+/// [`read_image_map`] of the shipped map.
+///
+/// # Errors
+/// As [`read_image_map`].
+pub fn read_shipped_image_map_on(device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
     const NAME: &str = "mnist.safetensors";
     let file = TensorFile::from_bytes(shipped_image_map(), NAME)?;
-    read(file, NAME, &Device::flex(), Precision::F32)
+    read(file, NAME, device, Precision::F32)
 }
 
 /// The same of the bytes of a file that is part of the program; `name` is for messages.

@@ -8,10 +8,12 @@ macro_rules! say {
     }};
 }
 mod aesthetic;
+mod batch;
 mod bench;
 mod bench_model;
 mod bench_steer;
 mod bench_train;
+mod bench_wall;
 pub mod classifier;
 mod compare;
 mod curve;
@@ -25,12 +27,16 @@ mod futures_reward;
 mod images;
 mod latents;
 mod parity;
+mod picture_file;
 mod pictures;
 mod place;
 mod posterior;
 mod replay;
 mod rewards;
+mod rewards_score;
 mod sample;
+mod score;
+mod scorers;
 mod steer;
 mod steer_args;
 mod steer_gradient;
@@ -48,10 +54,12 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use aesthetic::AestheticArgs;
+pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
 pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
+pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
@@ -62,6 +70,8 @@ pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
+pub use score::ScoreArgs;
+pub use scorers::ScorerOptions;
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
 
@@ -113,14 +123,16 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
-    /// List what there is to reward in pictures.
+    /// List what there is to reward in pictures, or say what a reward says of some.
     Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),
     /// Make the pictures and figures of a session again, without a window.
     Replay(ReplayArgs),
-    /// Write pictures of a session's wall: one with its settings, a contact sheet, a scrub, arrays.
+    /// Write pictures of a session's wall or Studio: one with its settings, a contact sheet, moving pictures, arrays.
     Export(ExportArgs),
+    /// Make the pictures of a session's queue, without a window.
+    Batch(BatchArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
@@ -137,6 +149,8 @@ pub enum Command {
     Parity(ParityArgs),
     /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
     Aesthetic(AestheticArgs),
+    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1).
+    Score(ScoreArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -165,7 +179,7 @@ pub struct BenchArgs {
     /// Largest number of draws measured (posterior).
     #[arg(long, default_value_t = 1_000_000)]
     pub max_draws: u32,
-    /// Leave out everything that renders (posterior).
+    /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
     /// What only `bench model` asks for.
@@ -182,6 +196,8 @@ pub enum BenchWhat {
     Steer,
     /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
     Train,
+    /// How soon a wall of 16, 64 and 256 digits follows the clock on both devices, and what its frames cost.
+    Wall,
     /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
     Model,
 }
@@ -256,8 +272,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Sample(args) => run_sample(&args, device),
         Command::Replay(args) => run_replay(&args),
         Command::Export(args) => run_export(&args),
+        Command::Batch(args) => run_batch(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Aesthetic(args) => aesthetic::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Inspect(args) if inspect_picture(&args)? => Ok(()),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;

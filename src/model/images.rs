@@ -92,6 +92,16 @@ impl BurnImageMap {
         }
     }
 
+    /// The network.
+    pub fn network(&self) -> &Dit {
+        &self.still
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Rows `first..first + count` on `device`.
     pub(crate) fn asked(
         &self,

@@ -143,7 +143,7 @@ mod tests {
         let (two, second) = (shown.of(&latents), shown.of(&latents[64..]));
         assert_eq!(two.len(), 2 * 3 * 8 * 8);
         assert_eq!(two[192..], *second);
-        assert_eq!(shown.state_of(second.into_owned()).len(), 64);
+        assert_eq!(shown.state_of(second.into_owned()).unwrap().len(), 64);
         let bare = Shown {
             state: [4, 4, 4],
             decoder: None,

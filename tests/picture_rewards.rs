@@ -8,7 +8,9 @@ use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use foresight::session::{CheckpointRef, Images, Rewarding, Session, WallOrder, Workspace};
+use foresight::session::{
+    CheckpointRef, FreePart, Images, Rewarding, Session, WallOrder, Workspace,
+};
 use foresight::ui::{App, AppOptions};
 
 use pictures::{Window, map, wait_until};
@@ -175,4 +177,51 @@ fn a_reward_that_cannot_be_is_said_and_the_wall_stays() {
     assert!(has_text(&window, "needs reference picture 3"));
     window.get_by_label("Wall of 16 pictures");
     assert!(!has_text(&window, "Reward of 16 draws, "));
+}
+
+#[test]
+fn a_mask_is_painted_inverted_cleared_and_taken_back() {
+    let (_folder, path) = map();
+    let mut window = settled(&path, "none");
+    click(&mut window, Role::ComboBox, "Add a reward");
+    window.get_by_label("Keep a part").click_accesskit();
+    window.run_steps(90);
+    let free = |window: &Window| images(window).rewarding.references[0].free.clone();
+    let share = |window: &Window| free(window).mask(28).iter().sum::<f32>() / 784.0;
+    assert_eq!(free(&window), FreePart::Lower);
+    click(&mut window, Role::Button, "paint mask");
+    // A stroke over the upper half frees a part of it.
+    let canvas = window.get_by_label("Mask to paint").rect();
+    let at = |x, y| canvas.lerp_inside(vec2(x, y));
+    window.drag_at(at(0.2, 0.25));
+    window.run_steps(2);
+    window.hover_at(at(0.8, 0.25));
+    window.run_steps(2);
+    window.drop_at(at(0.8, 0.25));
+    window.run_steps(2);
+    let painted = share(&window);
+    assert!(matches!(free(&window), FreePart::Painted(_)));
+    assert!((0.55..0.75).contains(&painted), "{painted}");
+    // What is kept is painted with the other end of the brush.
+    window.get_by_label("keep").click_accesskit();
+    window.run_steps(2);
+    window.drag_at(at(0.5, 0.8));
+    window.run_steps(2);
+    window.drop_at(at(0.5, 0.8));
+    window.run_steps(2);
+    let less = share(&window);
+    assert!(less < painted, "{less} of {painted}");
+    click(&mut window, Role::Button, "invert");
+    assert!((share(&window) + less - 1.0).abs() < 1e-6);
+    click(&mut window, Role::Button, "clear");
+    assert_eq!(share(&window), 0.0);
+    window.check_accessibility();
+    for expected in [1.0 - less, less, painted, 0.5] {
+        undo(&mut window);
+        assert!((share(&window) - expected).abs() < 1e-6, "{expected}");
+    }
+    assert_eq!(free(&window), FreePart::Lower);
+    click(&mut window, Role::Button, "done");
+    assert!(window.query_by_label("Mask to paint").is_none());
+    settle(&mut window);
 }

@@ -1,54 +1,197 @@
-//! CLIP's image tower in Hugging Face's files, with the `config.json` beside them, and LAION's aesthetic head.
+//! CLIP's towers in Hugging Face's and in OpenCLIP's files, and LAION's aesthetic head.
+//!
+//! Their shapes come from the `config.json` (Hugging Face) or `open_clip_config.json` (OpenCLIP) beside the file, and
+//! from the weights where there is none.
 
 use std::path::Path;
 
 use burn::tensor::Device;
 
+use super::copies::copies;
+use super::header::TensorEntry;
 use super::vae::json_beside;
 use super::{CheckpointError, TensorFile};
 use crate::mixture::shortened;
-use crate::model::{AestheticHead, ClipConfig, ClipImages, WeightValues, Weights};
+use crate::model::{
+    AestheticHead, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, ClipTexts, OpenClipHints,
+    TensorShapes, WeightValues, Weights, clip_shapes,
+};
 
 /// The most numbers of a head's file; the published one has 928,385.
 const MAX_HEAD_NUMBERS: u64 = 16 << 20;
+/// The logarithm of what cosines are multiplied by.
+const SCALE: &str = "logit_scale";
 
-/// Reads CLIP's image tower and keeps its weights in f32 on `device`. Its shape comes from the `config.json` beside it,
-/// and is that of ViT-L/14 where there is none. The text tower of a whole CLIP is left in the file.
+/// Both towers of a CLIP.
+pub struct ClipPair {
+    /// Of pictures.
+    pub images: ClipImages,
+    /// Of texts.
+    pub texts: ClipTexts,
+    /// The logarithm of what its authors multiply cosines by, where the file has it.
+    pub logit_scale: Option<f32>,
+}
+
+/// Reads CLIP's image tower and keeps its weights in f32 on `device`. The text tower of a whole CLIP is left in the file.
 ///
 /// # Errors
 /// When the file is not sound, when tensors are missing, unexpected or of another shape (all by name), or hold what is
 /// not finite.
 pub fn read_clip(path: &Path, device: &Device) -> Result<ClipImages, CheckpointError> {
-    let config = match json_beside(path)? {
-        Some((config, text)) => ClipConfig::from_json(&text)
-            .map_err(|reason| unfit(&config, shortened(&reason, 400)))?,
-        None => ClipConfig::large(),
-    };
-    let mut file = TensorFile::open(path)?;
-    let fresh = config.init(device).map_err(|reason| unfit(path, reason))?;
-    let found: Vec<(String, u64)> = file
-        .tensors()
-        .iter()
-        .filter(|entry| ClipImages::takes(&entry.name))
-        .map(|entry| (entry.name.clone(), entry.elements()))
-        .collect();
-    let held: u64 = found.iter().map(|(_, count)| count).sum();
-    let most = fresh.parameters() as u64;
-    if held > most {
-        return Err(unfit(
+    let mut file = ClipFile::open(path)?;
+    let (config, _) = file.configs()?;
+    file.images(&config, device)
+}
+
+/// Reads both towers of a CLIP and keeps their weights in f32 on `device`.
+///
+/// # Errors
+/// As [`read_clip`], and when there is no text tower.
+pub fn read_clip_pair(path: &Path, device: &Device) -> Result<ClipPair, CheckpointError> {
+    let mut file = ClipFile::open(path)?;
+    let (config, texts) = file.configs()?;
+    let texts = texts.ok_or_else(|| {
+        let reason = "it has no text tower: choose the file of a whole CLIP".into();
+        unfit(path, reason)
+    })?;
+    // One tower after the other, so that only one is in memory twice.
+    Ok(ClipPair {
+        images: file.images(&config, device)?,
+        texts: file.texts(&texts, device)?,
+        logit_scale: file.scale()?,
+    })
+}
+
+/// An open file, and which of its tensors are CLIP's.
+struct ClipFile<'a> {
+    path: &'a Path,
+    file: TensorFile,
+    layout: ClipLayout,
+    /// Hugging Face's names, the file's names and numbers.
+    found: Vec<(String, String, u64)>,
+    shapes: TensorShapes,
+}
+
+impl<'a> ClipFile<'a> {
+    fn open(path: &'a Path) -> Result<Self, CheckpointError> {
+        let file = TensorFile::open(path)?;
+        let has = |layout: ClipLayout| {
+            let mark = layout.mark();
+            move |entry: &TensorEntry| {
+                let before = entry.name.strip_suffix(mark);
+                before.is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('.'))
+            }
+        };
+        // Without the mark of either Hugging Face's names are what is missed.
+        let layout = if file.tensors().iter().any(has(ClipLayout::OpenClip)) {
+            ClipLayout::OpenClip
+        } else {
+            ClipLayout::HuggingFace
+        };
+        let copy = copies(file.tensors(), layout.mark()).into_iter().next();
+        let tensors: Vec<(String, TensorEntry)> = copy
+            .into_iter()
+            .flat_map(|copy| copy.tensors)
+            .map(|(own, entry)| (layout.translated(&own), entry.clone()))
+            .collect();
+        let shapes = tensors
+            .iter()
+            .map(|(name, entry)| {
+                let mut shape: Vec<usize> = entry.shape.iter().map(|n| *n as usize).collect();
+                if layout.is_exchanged(name) {
+                    shape.reverse();
+                }
+                (name.clone(), shape)
+            })
+            .collect();
+        let found = tensors
+            .into_iter()
+            .map(|(name, entry)| (name, entry.name.clone(), entry.elements()))
+            .collect();
+        Ok(Self {
             path,
-            format!("its image tower has {held} numbers, the shape asks for {most}"),
-        ));
+            file,
+            layout,
+            found,
+            shapes,
+        })
     }
-    let mut weights = Weights::new();
-    for (name, _) in found {
-        let shape = file.shape(&name).unwrap_or_default();
-        let values = file.floats(&name)?;
-        weights.insert(name, WeightValues { shape, values });
+
+    /// The shapes of the towers.
+    fn configs(&self) -> Result<(ClipConfig, Option<ClipTextConfig>), CheckpointError> {
+        if self.layout == ClipLayout::HuggingFace
+            && let Some((config, text)) = json_beside(self.path, "config.json")?
+        {
+            let wrong = |reason: String| unfit(&config, shortened(&reason, 400));
+            let images = ClipConfig::from_json(&text).map_err(wrong)?;
+            let texts = self.found.iter().any(|(name, ..)| ClipTexts::takes(name));
+            let texts = texts.then(|| ClipTextConfig::from_json(&text).map_err(wrong));
+            return Ok((images, texts.transpose()?));
+        }
+        let mut hints = OpenClipHints::default();
+        if self.layout == ClipLayout::OpenClip
+            && let Some((config, text)) = json_beside(self.path, "open_clip_config.json")?
+        {
+            hints = OpenClipHints::from_json(&text)
+                .map_err(|reason| unfit(&config, shortened(&reason, 400)))?;
+        }
+        clip_shapes(&self.shapes, self.layout, &hints)
+            .map_err(|reason| unfit(self.path, shortened(&reason, 400)))
     }
-    fresh
-        .with_weights(weights)
-        .map_err(|misfit| unfit(path, shortened(&misfit.to_string(), 2_000)))
+
+    fn images(
+        &mut self,
+        config: &ClipConfig,
+        device: &Device,
+    ) -> Result<ClipImages, CheckpointError> {
+        let fresh = config.init(device).map_err(|e| unfit(self.path, e))?;
+        let weights = self.weights(ClipImages::takes, fresh.parameters(), "image tower")?;
+        fresh
+            .with_weights(weights)
+            .map_err(|misfit| unfit(self.path, shortened(&misfit.to_string(), 2_000)))
+    }
+
+    fn texts(
+        &mut self,
+        config: &ClipTextConfig,
+        device: &Device,
+    ) -> Result<ClipTexts, CheckpointError> {
+        let fresh = config.init(device).map_err(|e| unfit(self.path, e))?;
+        let weights = self.weights(ClipTexts::takes, fresh.parameters(), "text tower")?;
+        fresh
+            .with_weights(weights)
+            .map_err(|misfit| unfit(self.path, shortened(&misfit.to_string(), 2_000)))
+    }
+
+    /// The weights that a tower takes, of which there are at most `most` numbers.
+    fn weights(
+        &mut self,
+        takes: impl Fn(&str) -> bool,
+        most: usize,
+        tower: &str,
+    ) -> Result<Weights, CheckpointError> {
+        let found = self.found.iter().filter(|(name, ..)| takes(name));
+        let held: u64 = found.clone().map(|(.., count)| count).sum();
+        if held > most as u64 {
+            let reason = format!("its {tower} has {held} numbers, the shape asks for {most}");
+            return Err(unfit(self.path, reason));
+        }
+        let mut weights = Weights::new();
+        for (own, name, _) in found {
+            let shape = self.file.shape(name).unwrap_or_default();
+            let values = self.file.floats(name)?;
+            weights.insert(own.clone(), WeightValues { shape, values });
+        }
+        Ok(self.layout.arranged(weights))
+    }
+
+    fn scale(&mut self) -> Result<Option<f32>, CheckpointError> {
+        let found = self.found.iter().find(|(name, ..)| name == SCALE);
+        match found {
+            Some((_, name, 1)) => Ok(self.file.floats(name)?.first().copied()),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Reads LAION's aesthetic head, `sac+logos+ava1-l14-linearMSE.pth`.
@@ -81,11 +224,13 @@ fn unfit(path: &Path, reason: String) -> CheckpointError {
 }
 
 #[cfg(test)]
+mod library_tests;
+#[cfg(test)]
 mod tests {
     use super::*;
     use safetensors::tensor::{Dtype, TensorView};
 
-    fn write(path: &Path, weights: &Weights) {
+    pub fn write(path: &Path, weights: &Weights) {
         let bytes: Vec<Vec<u8>> = weights
             .values()
             .map(|w| w.values.iter().flat_map(|v| v.to_le_bytes()).collect())
@@ -123,7 +268,7 @@ mod tests {
         let mut weights = config.init(&device).unwrap().weights();
         let tower = weights.clone();
         weights.insert(
-            "text_model.embeddings.token.weight".into(),
+            "text_model.embeddings.token_embedding.weight".into(),
             tensor(&[90, 9]),
         );
         write(&path, &weights);

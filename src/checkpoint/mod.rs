@@ -10,6 +10,7 @@ mod clip;
 mod copies;
 mod decode;
 mod dit;
+mod dmf;
 mod error;
 mod header;
 mod image;
@@ -27,19 +28,20 @@ pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
-pub use clip::{read_aesthetic_head, read_clip};
+pub use clip::{ClipPair, read_aesthetic_head, read_clip, read_clip_pair};
 pub use dit::read_dit;
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{
     ImageCard, TunedImages, as_tuned, image_map_from_bytes, open_image_map, read_image_map,
-    read_shipped_image_map, shipped_image_map, write_image_map,
+    read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, shipped_image_map,
+    write_image_map,
 };
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;
 pub use shape_file::{read_dit_config, shape_file_beside};
 pub use tensor_file::TensorFile;
-pub use vae::read_vae;
+pub use vae::{read_latent_decoder, read_taesd, read_vae};
 
 pub(crate) use open::sha256_hex;
 pub(crate) use ours::write_whole;

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use super::copies::copies;
 use super::{CheckpointError, TensorFile};
 use crate::mixture::shortened;
-use crate::model::{Vae, VaeConfig, WeightValues, Weights};
+use crate::model::{LatentDecoder, Taesd, Vae, VaeConfig, WeightValues, Weights};
 
 /// A tensor that every autoencoder has.
 const MARK: &str = "decoder.conv_in.weight";
@@ -55,8 +55,67 @@ pub fn read_vae(path: &Path, device: &Device) -> Result<(VaeConfig, Vae), Checkp
     Ok((config, vae))
 }
 
+/// Reads the small decoder for previews, in diffusers' layout or in that of `taesd_decoder.pth`, and keeps its weights in
+/// f32 on `device`. An encoder beside it is left in the file.
+///
+/// # Errors
+/// As [`read_vae`].
+pub fn read_taesd(path: &Path, device: &Device) -> Result<Taesd, CheckpointError> {
+    /// The published file has 2.5 million with the encoder.
+    const MAX_NUMBERS: u64 = 64 << 20;
+    let mut file = TensorFile::open(path)?;
+    let unfit = |reason: String| CheckpointError::Network {
+        path: path.display().to_string(),
+        reason,
+    };
+    let entries = file.tensors().iter();
+    let entries = entries.filter(|entry| Taesd::takes(&entry.name));
+    let held: u64 = entries.clone().map(super::TensorEntry::elements).sum();
+    if held > MAX_NUMBERS {
+        let reason = format!("it holds {held} numbers, and no such decoder has so many");
+        return Err(unfit(reason));
+    }
+    let names: Vec<String> = entries.map(|entry| entry.name.clone()).collect();
+    let mut weights = Weights::new();
+    for name in names {
+        let shape = file.shape(&name).unwrap_or_default();
+        let values = file.floats(&name)?;
+        weights.insert(name, WeightValues { shape, values });
+    }
+    Taesd::of(weights, device).map_err(|reason| unfit(shortened(&reason, 2_000)))
+}
+
+/// Reads a decoder of latents `[C, H, W]`, the full one or the small one for previews, whichever the file holds.
+///
+/// # Errors
+/// As [`read_vae`], and when it is one for latents of other channels.
+pub fn read_latent_decoder(
+    path: &Path,
+    latent: [usize; 3],
+    device: &Device,
+) -> Result<LatentDecoder, CheckpointError> {
+    let file = TensorFile::open(path)?;
+    let names = file.tensors().iter().map(|entry| entry.name.as_str());
+    let (channels, decoder) = if Taesd::is_in(names) {
+        let taesd = read_taesd(path, device)?;
+        let channels = taesd.latent_channels();
+        (channels, LatentDecoder::preview(taesd, latent, device))
+    } else {
+        let (config, vae) = read_vae(path, device)?;
+        let decoder = LatentDecoder::new(vae, &config, latent, device);
+        (config.latent_channels, decoder)
+    };
+    decoder.ok_or_else(|| CheckpointError::Network {
+        path: path.display().to_string(),
+        reason: format!(
+            "it decodes latents of {channels} channels; the model makes {}",
+            latent[0]
+        ),
+    })
+}
+
 fn config_beside(path: &Path) -> Result<VaeConfig, CheckpointError> {
-    let Some((config, text)) = json_beside(path)? else {
+    let Some((config, text)) = json_beside(path, "config.json")? else {
         return Ok(VaeConfig::stable_diffusion());
     };
     VaeConfig::from_json(&text).map_err(|reason| CheckpointError::Network {
@@ -65,9 +124,12 @@ fn config_beside(path: &Path) -> Result<VaeConfig, CheckpointError> {
     })
 }
 
-/// The `config.json` beside a file, and what is in it; `None` where there is none.
-pub(super) fn json_beside(path: &Path) -> Result<Option<(PathBuf, String)>, CheckpointError> {
-    let config = path.with_file_name("config.json");
+/// The file of that name beside a file, and what is in it; `None` where there is none.
+pub(super) fn json_beside(
+    path: &Path,
+    name: &str,
+) -> Result<Option<(PathBuf, String)>, CheckpointError> {
+    let config = path.with_file_name(name);
     if !config.is_file() {
         return Ok(None);
     }
@@ -148,5 +210,65 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), "{}").unwrap();
         let message = read_vae(&path, &device).unwrap_err().to_string();
         assert!(message.contains("config.json"), "{message}");
+    }
+
+    #[test]
+    fn a_decoder_is_told_from_a_preview_and_other_channels_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("taesd_decoder.safetensors");
+        let device = Device::flex();
+        let weight = |shape: &[usize]| WeightValues {
+            shape: shape.to_vec(),
+            values: vec![0.1; shape.iter().product()],
+        };
+        // A clamp, a convolution, one block, a doubling and what comes after it, one block, a convolution.
+        let mut weights = Weights::from([
+            ("1.weight".into(), weight(&[2, 4, 3, 3])),
+            ("1.bias".into(), weight(&[2])),
+            ("5.weight".into(), weight(&[2, 2, 3, 3])),
+            ("7.weight".into(), weight(&[3, 2, 3, 3])),
+            ("7.bias".into(), weight(&[3])),
+        ]);
+        for block in [3, 6] {
+            for part in [0, 2, 4] {
+                weights.insert(format!("{block}.conv.{part}.weight"), weight(&[2, 2, 3, 3]));
+                weights.insert(format!("{block}.conv.{part}.bias"), weight(&[2]));
+            }
+        }
+        write(&path, &weights);
+        let decoder = read_latent_decoder(&path, [4, 3, 5], &device).unwrap();
+        assert!(decoder.is_preview());
+        assert_eq!(decoder.picture(), [3, 6, 10]);
+        let message = |latent| {
+            let read = read_latent_decoder(&path, latent, &device);
+            read.map(|_| ()).unwrap_err().to_string()
+        };
+        let said = message([3, 3, 5]);
+        assert!(
+            said.contains("4 channels") && said.contains("taesd_decoder"),
+            "{said}"
+        );
+        let bias = weights.remove("6.conv.2.bias").unwrap();
+        weights.insert("6.conv.3.bias".into(), bias);
+        write(&path, &weights);
+        let said = message([4, 3, 5]);
+        for part in ["1 missing: 6.conv.2.bias", "1 unexpected: 6.conv.3.bias"] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+        weights.insert("99.weight".into(), weight(&[2, 2, 3, 3]));
+        write(&path, &weights);
+        let said = message([4, 3, 5]);
+        assert!(said.contains("TAESD kind"), "{said}");
+
+        let whole = small().init(&device).unwrap();
+        let path = folder.path().join("diffusion_pytorch_model.safetensors");
+        write(&path, &whole.weights());
+        std::fs::write(
+            folder.path().join("config.json"),
+            serde_json::to_string(&small()).unwrap(),
+        )
+        .unwrap();
+        let decoder = read_latent_decoder(&path, [4, 3, 5], &device).unwrap();
+        assert!(!decoder.is_preview());
     }
 }

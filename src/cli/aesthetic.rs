@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
-use image::{ImageReader, Limits};
 
+use super::picture_file::{picture, print_scores};
 use crate::checkpoint::{read_aesthetic_head, read_clip};
 use crate::model::{AestheticHead, ClipImages};
 
@@ -29,9 +29,6 @@ pub struct AestheticArgs {
 
 /// The longest file of embeddings, in bytes.
 const MAX_NPY_BYTES: u64 = 64 << 20;
-/// The longest side of a picture, and the memory that its decoder may take.
-const MAX_SIDE: u32 = 8_192;
-const MAX_PICTURE_BYTES: u64 = 512 << 20;
 
 /// Runs the command.
 ///
@@ -55,24 +52,14 @@ pub fn run(args: &AestheticArgs) -> Result<(), String> {
             Some(tower) => tower,
             None => open_clip(args.clip.as_deref(), &head, &device)?,
         };
-        let embedding = tower.embed(picture(path, &device)?).into_data();
+        let (values, [c, h, w]) = picture(path)?;
+        let data = TensorData::new(values, [1, c, h, w]);
+        let embedding = tower.embed(Tensor::from_data(data, &device)).into_data();
         let embedding: Vec<f32> = embedding.try_to_vec().unwrap_or_default();
         scores.push((name, head.score(&embedding)));
         clip = Some(tower);
     }
-    if args.json {
-        let said: Vec<_> = scores
-            .iter()
-            .map(|(file, score)| serde_json::json!({ "file": file, "score": score }))
-            .collect();
-        let json = serde_json::to_string_pretty(&said).map_err(|e| e.to_string())?;
-        say!("{json}");
-        return Ok(());
-    }
-    for (file, score) in &scores {
-        say!("{score:8.5}  {file}");
-    }
-    Ok(())
+    print_scores(&scores, args.json)
 }
 
 fn open_clip(
@@ -137,28 +124,6 @@ fn embeddings(path: &Path, width: usize) -> Result<Vec<f32>, String> {
     Ok(numbers)
 }
 
-/// A picture of any size as `[1, 3, H, W]`, -1 black and 1 white.
-fn picture(path: &Path, device: &Device) -> Result<Tensor<4>, String> {
-    let wrong = |reason: String| format!("{}: {reason}. Choose a PNG or JPEG file", path.display());
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|e| wrong(e.to_string()))?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_PICTURE_BYTES);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|e| wrong(e.to_string()))?.to_rgb8();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let bytes = picture.as_raw();
-    let values: Vec<f32> = (0..3)
-        .flat_map(|channel| bytes.iter().skip(channel).step_by(3))
-        .map(|byte| f32::from(*byte) / 127.5 - 1.0)
-        .collect();
-    let data = TensorData::new(values, [1, 3, height, width]);
-    Ok(Tensor::from_data(data, device))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,21 +159,5 @@ mod tests {
                 "{message}"
             );
         }
-    }
-
-    #[test]
-    fn a_picture_keeps_its_size_and_its_channels_are_apart() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("p.png");
-        let colours = image::RgbImage::from_fn(3, 2, |x, _| image::Rgb([255, 0, x as u8 * 51]));
-        colours.save(&path).unwrap();
-        let read = picture(&path, &Device::flex()).unwrap();
-        assert_eq!(read.dims(), [1, 3, 2, 3]);
-        let values: Vec<f32> = read.into_data().try_to_vec().unwrap();
-        assert!(values[..6].iter().all(|v| *v == 1.0));
-        assert!(values[6..12].iter().all(|v| *v == -1.0));
-        assert!((values[13] + 0.6).abs() < 1e-6 && (values[14] + 0.2).abs() < 1e-6);
-        let missing = folder.path().join("none.png");
-        assert!(picture(&missing, &Device::flex()).is_err());
     }
 }

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::DeviceArg;
 use super::finetune::{Curve, FinetuneArgs, PullArg};
 use super::finetune_table::{Table, Tables};
 use super::pictures::{OpenMap, advance, check_sheet, judge_for, progress_bar};
+use super::place::Place;
 use super::train::{clock, part_path};
 use crate::checkpoint::{ModelKind, model_kind, write_image_map};
 use crate::model::ImageJudge;
@@ -103,7 +105,11 @@ struct Bound {
 ///
 /// # Errors
 /// With a message for the person.
-pub(super) fn run(args: &FinetuneArgs, map: MapOfImages<'_>) -> Result<(), String> {
+pub(super) fn run(
+    args: &FinetuneArgs,
+    map: MapOfImages<'_>,
+    device: Option<DeviceArg>,
+) -> Result<(), String> {
     let own = &args.pictures;
     if let Some(sheet) = &own.sheet {
         check_sheet(sheet)?;
@@ -112,7 +118,9 @@ pub(super) fn run(args: &FinetuneArgs, map: MapOfImages<'_>) -> Result<(), Strin
         MapOfImages::File(path) => Some(path),
         MapOfImages::Shipped => None,
     };
+    let place = Place::of(device)?;
     let parent = TuneParent::open(path).map_err(|e| e.to_string())?;
+    let parent = parent.on(&place.device);
     let bound = bind(args, &parent)?;
     let recipe = recipe(args, &parent)?;
     let beside: Vec<(PathBuf, OpenMap)> = own

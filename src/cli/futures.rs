@@ -108,7 +108,7 @@ struct Labels {
 pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), String> {
     check_sheet(&args.out)?;
     let open = OpenMap::open(&args.checkpoint, device)?;
-    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shown = Shown::open(&open, args.vae.as_deref(), None)?;
     let shape = shown.shape();
     let judge =
         judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
@@ -116,7 +116,7 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
     let reward = args.reward.bind(shape, network.as_ref())?;
     let label = open.class(&args.class)?;
     let (picture, clean) = clean_picture(args, shape)?;
-    let clean = shown.state_of(clean);
+    let clean = shown.state_of(clean)?;
     let noise = NoiseKey {
         seed: args.seed,
         state: 0,

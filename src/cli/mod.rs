@@ -10,8 +10,10 @@ macro_rules! say {
 mod aesthetic;
 mod batch;
 mod bench;
+mod bench_model;
 mod bench_steer;
 mod bench_train;
+mod bench_wall;
 pub mod classifier;
 mod compare;
 mod curve;
@@ -25,11 +27,14 @@ mod futures_reward;
 mod images;
 mod latents;
 mod parity;
+mod picture_file;
 mod pictures;
+mod place;
 mod posterior;
 mod replay;
 mod rewards;
 mod sample;
+mod score;
 mod steer;
 mod steer_args;
 mod steer_gradient;
@@ -49,17 +54,21 @@ use crate::session::ComputeChoice;
 pub use aesthetic::AestheticArgs;
 pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
+pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
+pub use place::PrecisionArg;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
+pub use score::ScoreArgs;
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
 
@@ -137,6 +146,8 @@ pub enum Command {
     Parity(ParityArgs),
     /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
     Aesthetic(AestheticArgs),
+    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1).
+    Score(ScoreArgs),
     /// Measure speed.
     Bench(BenchArgs),
     /// Render the window to a PNG file, without a screen.
@@ -165,9 +176,12 @@ pub struct BenchArgs {
     /// Largest number of draws measured (posterior).
     #[arg(long, default_value_t = 1_000_000)]
     pub max_draws: u32,
-    /// Leave out everything that renders (posterior).
+    /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
+    /// What only `bench model` asks for.
+    #[command(flatten)]
+    pub model: ModelBenchArgs,
 }
 
 /// What can be measured.
@@ -179,6 +193,10 @@ pub enum BenchWhat {
     Steer,
     /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
     Train,
+    /// How soon a wall of 16, 64 and 256 digits follows the clock on both devices, and what its frames cost.
+    Wall,
+    /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
+    Model,
 }
 
 /// `foresight snapshot`
@@ -243,7 +261,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
-        Command::Finetune(args) => finetune::run(&args),
+        Command::Finetune(args) => finetune::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
@@ -254,6 +272,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Batch(args) => run_batch(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Aesthetic(args) => aesthetic::run(&args),
+        Command::Score(args) => score::run(&args),
         Command::Inspect(args) if inspect_picture(&args)? => Ok(()),
         Command::Inspect(args) => {
             let found = crate::checkpoint::inspect(&args.file).map_err(|e| e.to_string())?;
@@ -271,6 +290,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Bench(args) if args.what == BenchWhat::Train => {
             print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
         }
+        Command::Bench(args) if args.what == BenchWhat::Model => print_bench(
+            &bench_model(&args.model, device.map(Into::into))?,
+            args.json.as_deref(),
+        ),
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }

@@ -41,9 +41,13 @@ pub struct SampleArgs {
     /// A classifier that judges the images; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
-    /// The autoencoder that decodes a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors.
+    /// The autoencoder that decodes a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors; or the
+    /// small taesd_decoder.pth of madebyollin/taesd, for a preview.
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
+    /// Decode in overlapping tiles of that many latents a side, a multiple of 4, where memory is small.
+    #[arg(long, requires = "vae", value_name = "LATENTS", value_parser = clap::value_parser!(u32).range(4..=1024))]
+    pub vae_tile: Option<u32>,
     /// Print JSON instead of a line.
     #[arg(long)]
     pub json: bool,
@@ -72,6 +76,8 @@ struct Said {
     classes: Vec<(String, u32)>,
     /// Share of the images with a class that the classifier puts in it.
     accepted: Option<f64>,
+    /// Whether the pictures are previews, of the small decoder.
+    preview: bool,
     counters: Counters,
     milliseconds: f64,
 }
@@ -88,7 +94,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     } else {
         vec![open.class(&args.class)?]
     };
-    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
     let shape = shown.shape();
     let judge = judge_for(args.classifier.as_deref(), shape)?;
     let with_class = rows.iter().all(|row| *row != open.no_class());
@@ -166,6 +172,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
             .map(|row| (open.class_name(*row).to_owned(), args.count))
             .collect(),
         accepted,
+        preview: shown.is_preview(),
         counters,
         milliseconds,
     };

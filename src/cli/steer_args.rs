@@ -7,11 +7,11 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::futures_reward::FreeArg;
 use super::steer_options::refuse_idle;
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
 use crate::reward::{Expression, Reward};
-use crate::session::FreePart;
 use crate::steer::{
     ControlForm, DiamondWeights, Flow, METHODS, Method, Preset, Renormalise, Resampling, SteerPlan,
 };
@@ -159,16 +159,20 @@ pub struct SteerArgs {
     /// Pictures: a reference picture for rewards that need one, PNG or JPEG; the first is number 1.
     #[arg(long, value_name = "PICTURE")]
     pub reference: Vec<PathBuf>,
-    /// Pictures: what 'masked' leaves free of every reference picture: lower, upper, left, right, middle or around.
-    /// The lower half if not given.
-    #[arg(long, value_name = "PART", value_parser = super::futures_reward::parse_free)]
-    pub free: Option<FreePart>,
+    /// Pictures: what 'masked' leaves free of every reference picture: lower, upper, left, right, middle, around, a mask
+    /// that was painted in the window as 'painted(28:112,5,...)', or a PNG or JPEG file that is light where it is free. The
+    /// lower half if not given.
+    #[arg(long, value_name = "PART|PICTURE")]
+    pub free: Option<FreeArg>,
     /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
     /// Latents: the autoencoder that decodes them for rewards and sheets.
     #[arg(long, value_name = "FILE")]
     pub vae: Option<PathBuf>,
+    /// Decode in overlapping tiles of that many latents a side, a multiple of 4, where memory is small.
+    #[arg(long, requires = "vae", value_name = "LATENTS", value_parser = clap::value_parser!(u32).range(4..=1024))]
+    pub vae_tile: Option<u32>,
     /// Where to write the samples; the ending decides the format. Of pictures a sheet with the base beside them (.png)
     /// or arrays (.npz).
     #[arg(long, value_name = "FILE.{csv,npz,safetensors,png}")]

@@ -124,7 +124,7 @@ pub(super) fn steer_pictures(
         keep_frames: args.frames.is_some(),
         ..args.image_plan(&open)?
     };
-    let shown = Shown::open(&open, args.vae.as_deref())?;
+    let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
     let shape = shown.shape();
     if shown.is_false_colour() {
         return Err(format!(
@@ -142,7 +142,7 @@ pub(super) fn steer_pictures(
     let options = RewardOptions {
         reward: Some(reward.clone()),
         reference: args.reference.clone(),
-        free: args.free.unwrap_or_default(),
+        free: args.free.clone().unwrap_or_default(),
     };
     let Some(score) = options.bind(shape, network)? else {
         return Err("give a --reward".into());

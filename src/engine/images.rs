@@ -10,7 +10,9 @@ use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
 use crate::session::{DrawRecipe, Images, Picture, Rewarding};
 
+use super::images_device::PaintedDraws;
 use super::images_rewards::WallScores;
+use super::message::Compute;
 
 /// A map of pictures that is ready to draw.
 #[derive(Clone)]
@@ -246,6 +248,10 @@ pub struct WallAnswer {
     pub x_t: Arc<[f32]>,
     /// The first draws, `[n][C H W]`.
     pub pictures: Arc<Vec<f32>>,
+    /// The same where they are painted from; nothing where there is no graphics device.
+    pub painted: PaintedDraws,
+    /// Where the last of them were computed.
+    pub compute: Compute,
     /// What they say together.
     pub figures: WallFigures,
     /// What the reward says of them, or why it cannot; `None` where nothing is rewarded or nothing is there.

@@ -16,15 +16,22 @@ mod map;
 mod mlp;
 mod on_device;
 pub(crate) mod outer;
+mod precision;
 pub(crate) mod simd;
+#[cfg(test)]
+pub(crate) mod streams;
+mod taesd;
 mod vae;
 mod velocity_only;
 mod weights;
 
 pub use classifier::{Classifier, ClassifierConfig};
-pub use clip::{AestheticHead, ClipConfig, ClipImages};
+pub use clip::{
+    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, ClipTexts,
+    ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes, clip_shapes,
+};
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
+pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
 pub use dual::Dual;
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
@@ -33,6 +40,8 @@ pub use judge::{ImageJudge, Judged, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
+pub use precision::Precision;
+pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;
 pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};

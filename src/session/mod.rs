@@ -3,6 +3,7 @@
 mod batch;
 mod document;
 mod export;
+mod free;
 mod history;
 mod images;
 mod made;
@@ -21,6 +22,7 @@ pub use document::{
     Show, View, WorldRef,
 };
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
+pub use free::{FreePart, PaintedMask, ParseMaskError};
 pub use history::History;
 pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
 pub use made::{DrawRecipe, GalleryOrder, Likeness, Made, Middle};
@@ -29,7 +31,7 @@ pub use pictures::{
     encode_png, enlarged, grid_of, read_settings, set_line,
 };
 pub use recent::RecentFiles;
-pub use rewarding::{FreePart, Rewarding, StoredReference};
+pub use rewarding::{Rewarding, StoredReference};
 pub use steered::SteeredRecipe;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};

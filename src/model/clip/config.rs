@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::layers::LayerShape;
+
 /// Shape of the tower. Fields that a file leaves out have Hugging Face's defaults, those of ViT-B/32.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -84,38 +86,65 @@ impl ClipConfig {
     /// # Errors
     /// What is wrong, by field.
     pub fn validate(&self) -> Result<(), String> {
-        for (field, value, most) in [
+        within(&[
             ("image_size", self.image_size, 1_024),
             ("patch_size", self.patch_size, 64),
-            ("hidden_size", self.hidden_size, 4_096),
-            ("intermediate_size", self.intermediate_size, 16_384),
-            ("num_hidden_layers", self.num_hidden_layers, 64),
-            ("num_attention_heads", self.num_attention_heads, 64),
             ("projection_dim", self.projection_dim, 4_096),
-        ] {
-            if !(1..=most).contains(&value) {
-                return Err(format!("`{field}` is {value}; 1 to {most} is possible"));
-            }
-        }
+        ])?;
         if !self.image_size.is_multiple_of(self.patch_size) {
             return Err("`patch_size` must divide `image_size`".into());
         }
-        if !self.hidden_size.is_multiple_of(self.num_attention_heads) {
-            return Err("`num_attention_heads` must divide `hidden_size`".into());
-        }
-        if !matches!(&*self.hidden_act, "quick_gelu" | "gelu") {
-            return Err("`hidden_act` must be quick_gelu or gelu".into());
-        }
-        if self.layer_norm_eps > 0.0 && self.layer_norm_eps < 1.0 {
-            Ok(())
-        } else {
-            Err("`layer_norm_eps` must be between 0 and 1".into())
-        }
+        validate_layers(&self.layer(), self.num_hidden_layers, &self.hidden_act)
     }
 
     /// Tokens of a picture: its patches and one for the whole.
     pub const fn tokens(&self) -> usize {
         let side = self.image_size / self.patch_size;
         side * side + 1
+    }
+
+    /// What its layers share.
+    pub(super) fn layer(&self) -> LayerShape {
+        LayerShape {
+            width: self.hidden_size,
+            inner: self.intermediate_size,
+            heads: self.num_attention_heads,
+            quick: self.hidden_act == QUICK,
+            epsilon: self.layer_norm_eps,
+        }
+    }
+}
+
+/// The name of OpenAI's approximation of the GELU.
+pub(super) const QUICK: &str = "quick_gelu";
+
+/// Refuses what is not between 1 and the most that is possible, by field.
+pub(super) fn within(fields: &[(&str, usize, usize)]) -> Result<(), String> {
+    for (field, value, most) in fields {
+        if !(1..=*most).contains(value) {
+            return Err(format!("`{field}` is {value}; 1 to {most} is possible"));
+        }
+    }
+    Ok(())
+}
+
+/// The same of what towers of pictures and of texts have alike.
+pub(super) fn validate_layers(shape: &LayerShape, layers: usize, act: &str) -> Result<(), String> {
+    within(&[
+        ("hidden_size", shape.width, 4_096),
+        ("intermediate_size", shape.inner, 16_384),
+        ("num_hidden_layers", layers, 64),
+        ("num_attention_heads", shape.heads, 64),
+    ])?;
+    if !shape.width.is_multiple_of(shape.heads) {
+        return Err("`num_attention_heads` must divide `hidden_size`".into());
+    }
+    if !matches!(act, QUICK | "gelu") {
+        return Err("`hidden_act` must be quick_gelu or gelu".into());
+    }
+    if shape.epsilon > 0.0 && shape.epsilon < 1.0 {
+        Ok(())
+    } else {
+        Err("`layer_norm_eps` must be between 0 and 1".into())
     }
 }

@@ -1,17 +1,48 @@
-//! One layer of the tower. Field names are those of Hugging Face's files.
+//! One layer of a tower, of pictures or of texts. Field names are those of Hugging Face's files.
 
 use burn::module::Module;
 use burn::nn::{LayerNorm, LayerNormConfig, Linear, LinearConfig};
 use burn::tensor::activation::{gelu, sigmoid, softmax};
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 
-use super::ClipConfig;
+/// What the layers of a tower share.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct LayerShape {
+    /// Width of a token.
+    pub width: usize,
+    /// Width of the inner layer.
+    pub inner: usize,
+    /// Attention heads.
+    pub heads: usize,
+    /// Whether the GELU is the approximation that OpenAI's towers were trained with.
+    pub quick: bool,
+    /// Of every norm.
+    pub epsilon: f64,
+}
 
-/// A norm over a token.
-pub fn norm(config: &ClipConfig, device: &Device) -> LayerNorm {
-    LayerNormConfig::new(config.hidden_size)
-        .with_epsilon(config.layer_norm_eps)
-        .init(device)
+impl LayerShape {
+    /// A norm over a token.
+    pub fn norm(&self, device: &Device) -> LayerNorm {
+        LayerNormConfig::new(self.width)
+            .with_epsilon(self.epsilon)
+            .init(device)
+    }
+}
+
+/// What is added to the attention of `tokens` so that each sees only itself and those before it, `[1, 1, n, n]`.
+pub fn only_before(tokens: usize, device: &Device) -> Tensor<4> {
+    // Far below any score, and finite, which every device can hold.
+    const HIDDEN: f32 = -1e9;
+    let values: Vec<f32> = (0..tokens * tokens)
+        .map(|at| {
+            if at % tokens > at / tokens {
+                HIDDEN
+            } else {
+                0.0
+            }
+        })
+        .collect();
+    Tensor::from_data(TensorData::new(values, [1, 1, tokens, tokens]), device)
 }
 
 /// Attention, then a small network for each token, each around which the signal may go.
@@ -27,18 +58,18 @@ pub struct Layer {
 
 impl Layer {
     /// Fresh.
-    pub fn new(config: &ClipConfig, device: &Device) -> Self {
+    pub fn new(shape: &LayerShape, device: &Device) -> Self {
         Self {
-            layer_norm1: norm(config, device),
-            self_attn: Attention::new(config, device),
-            layer_norm2: norm(config, device),
-            mlp: Inner::new(config, device),
+            layer_norm1: shape.norm(device),
+            self_attn: Attention::new(shape, device),
+            layer_norm2: shape.norm(device),
+            mlp: Inner::new(shape, device),
         }
     }
 
-    /// `[B, tokens, hidden]`, and the result alike.
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x));
+    /// `[B, tokens, hidden]`, and the result alike; `mask` is added to the attention, see [`only_before`].
+    pub fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<4>>) -> Tensor<3> {
+        let x = x.clone() + self.self_attn.forward(self.layer_norm1.forward(x), mask);
         x.clone() + self.mlp.forward(self.layer_norm2.forward(x))
     }
 }
@@ -54,19 +85,19 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(config: &ClipConfig, device: &Device) -> Self {
-        let d = config.hidden_size;
+    fn new(shape: &LayerShape, device: &Device) -> Self {
+        let d = shape.width;
         let linear = || LinearConfig::new(d, d).init(device);
         Self {
             q_proj: linear(),
             k_proj: linear(),
             v_proj: linear(),
             out_proj: linear(),
-            heads: config.num_attention_heads,
+            heads: shape.heads,
         }
     }
 
-    fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    fn forward(&self, x: Tensor<3>, mask: Option<&Tensor<4>>) -> Tensor<3> {
         let [batch, tokens, d] = x.dims();
         let width = d / self.heads;
         let split = |linear: &Linear| {
@@ -76,7 +107,11 @@ impl Attention {
         };
         let q = split(&self.q_proj) * (width as f64).powf(-0.5);
         let (k, v) = (split(&self.k_proj), split(&self.v_proj));
-        let weights = softmax(q.matmul(k.swap_dims(2, 3)), 3);
+        let mut scores = q.matmul(k.swap_dims(2, 3));
+        if let Some(mask) = mask {
+            scores = scores + mask.clone();
+        }
+        let weights = softmax(scores, 3);
         let mixed = weights.matmul(v).swap_dims(1, 2);
         self.out_proj.forward(mixed.reshape([batch, tokens, d]))
     }
@@ -92,12 +127,12 @@ struct Inner {
 }
 
 impl Inner {
-    fn new(config: &ClipConfig, device: &Device) -> Self {
-        let (d, inner) = (config.hidden_size, config.intermediate_size);
+    fn new(shape: &LayerShape, device: &Device) -> Self {
+        let (d, inner) = (shape.width, shape.inner);
         Self {
             fc1: LinearConfig::new(d, inner).init(device),
             fc2: LinearConfig::new(inner, d).init(device),
-            quick: config.hidden_act == "quick_gelu",
+            quick: shape.quick,
         }
     }
 

@@ -1,5 +1,6 @@
-//! The image tower of CLIP in the layout of Hugging Face's files, and the LAION aesthetic head over it. Parameters carry
-//! the names of those files.
+//! CLIP: the tower of pictures, the tower of texts with its words, and what is judged by them: LAION's aesthetic head
+//! and scores of pictures for a prompt. Parameters carry the names of Hugging Face's files; those of OpenCLIP's are
+//! translated (`open_clip`).
 //!
 //! All of it is plain burn, the preparation of the picture included, so gradients go through where the device tracks
 //! them.
@@ -7,9 +8,17 @@
 mod config;
 mod head;
 mod layers;
+mod open_clip;
 mod prepare;
+mod prompt;
+mod shapes;
 #[cfg(test)]
 mod tests;
+mod text;
+mod text_config;
+#[cfg(test)]
+mod token_tests;
+mod tokens;
 mod weights;
 
 use burn::module::{Module, Param};
@@ -19,7 +28,14 @@ use burn::tensor::{Device, Tensor};
 
 pub use config::ClipConfig;
 pub use head::AestheticHead;
-use layers::{Layer, norm};
+use layers::Layer;
+pub use open_clip::{ClipLayout, OpenClipHints};
+pub use prepare::Fit;
+pub use prompt::{PromptScore, PromptScoreKind};
+pub use shapes::{TensorShapes, clip_shapes};
+pub use text::ClipTexts;
+pub use text_config::ClipTextConfig;
+pub use tokens::{Cleaning, ClipTokens};
 
 /// See [`ClipConfig`] for its shape.
 #[derive(Module, Debug)]
@@ -66,10 +82,10 @@ impl ClipConfig {
     /// What is wrong with the configuration.
     pub fn init(&self, device: &Device) -> Result<ClipImages, String> {
         self.validate()?;
-        let (d, p) = (self.hidden_size, self.patch_size);
+        let (d, p, layer) = (self.hidden_size, self.patch_size, self.layer());
         let zeros = |shape| Param::from_tensor(Tensor::<2>::zeros(shape, device));
         let layers = (0..self.num_hidden_layers)
-            .map(|_| Layer::new(self, device))
+            .map(|_| Layer::new(&layer, device))
             .collect();
         Ok(ClipImages {
             vision_model: Tower {
@@ -83,9 +99,9 @@ impl ClipConfig {
                         weight: zeros([self.tokens(), d]),
                     },
                 },
-                pre_layrnorm: norm(self, device),
+                pre_layrnorm: layer.norm(device),
                 encoder: Encoder { layers },
-                post_layernorm: norm(self, device),
+                post_layernorm: layer.norm(device),
             },
             visual_projection: LinearConfig::new(d, self.projection_dim)
                 .with_bias(false)
@@ -107,7 +123,12 @@ impl ClipImages {
     /// `pictures`: `[B, C, H, W]` of any size, grey or colour, -1 black and 1 white; the result
     /// `[B, projection_dim]`.
     pub fn embed(&self, pictures: Tensor<4>) -> Tensor<2> {
-        self.embed_prepared(prepare::prepared(pictures, self.config.image_size))
+        self.embed_as(pictures, Fit::Crop)
+    }
+
+    /// The same of pictures that are made square in a certain way.
+    pub fn embed_as(&self, pictures: Tensor<4>, fit: Fit) -> Tensor<2> {
+        self.embed_prepared(fit.prepared(pictures, self.config.image_size))
     }
 
     /// The same of pictures that are prepared: `[B, 3, image_size, image_size]`, normalised.
@@ -130,13 +151,18 @@ impl ClipImages {
         let positions = embeddings.position_embedding.weight.val();
         let mut h = pre_layrnorm.forward(tokens + positions.unsqueeze());
         for layer in &encoder.layers {
-            h = layer.forward(h);
+            h = layer.forward(h, None);
         }
         let whole = h.narrow(1, 0, 1).reshape([batch, d]);
         let embedding = self
             .visual_projection
             .forward(post_layernorm.forward(whole));
-        let length = embedding.clone().square().sum_dim(1).sqrt();
-        embedding / length.clamp_min(1e-12)
+        direction(embedding)
     }
+}
+
+/// Rows brought to length 1.
+fn direction(rows: Tensor<2>) -> Tensor<2> {
+    let length = rows.clone().square().sum_dim(1).sqrt();
+    rows / length.clamp_min(1e-12)
 }

@@ -1,5 +1,5 @@
-//! What CLIP's pictures go through first: the shorter side to the tower's size (bicubic, averaging where it shrinks),
-//! the middle of the longer one, and CLIP's means and deviations. Both sizes change by a matrix each, so that gradients
+//! What CLIP's pictures go through first: one side to the tower's size (bicubic, averaging where it shrinks), the other
+//! cut or filled up, and CLIP's means and deviations. Both sizes change by a matrix each, so that gradients
 //! go through and the same pixels count as in Pillow's `resize`, of which this is the arithmetic without its rounding to
 //! bytes.
 
@@ -9,24 +9,28 @@ use burn::tensor::{Tensor, TensorData};
 const MEANS: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const DEVIATIONS: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
-/// Pictures `[B, C, H, W]`, grey or colour, -1 black and 1 white, as `[B, 3, size, size]` for the tower.
-pub fn prepared(pictures: Tensor<4>, size: usize) -> Tensor<4> {
+/// How a picture that is not square becomes so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fit {
+    /// The shorter side to the tower's size, and the middle of the longer one.
+    #[default]
+    Crop,
+    /// The longer side to the tower's size, and black on both sides of the shorter one.
+    Pad,
+}
+
+impl Fit {
+    /// Pictures `[B, C, H, W]`, grey or colour, -1 black and 1 white, as a tower of `[B, 3, size, size]` wants them.
+    pub fn prepared(self, pictures: Tensor<4>, size: usize) -> Tensor<4> {
+        prepared(pictures, size, self)
+    }
+}
+
+fn prepared(pictures: Tensor<4>, size: usize, fit: Fit) -> Tensor<4> {
     let device = pictures.device();
     let [batch, channels, height, width] = pictures.dims();
-    let short = height.min(width);
-    // As the reference rounds.
-    let scaled = |side: usize| {
-        if side == short {
-            size
-        } else {
-            size * side / short
-        }
-    };
     let matrix = |from: usize| {
-        let to = scaled(from);
-        let all = resizing(from, to);
-        let first = (to - size) / 2;
-        let rows = all[first * from..(first + size) * from].to_vec();
+        let rows = fitted(from, height, width, size, fit);
         Tensor::<2>::from_data(TensorData::new(rows, [size, from]), &device)
     };
     let down = matrix(height).reshape([1, 1, size, height]);
@@ -35,7 +39,8 @@ pub fn prepared(pictures: Tensor<4>, size: usize) -> Tensor<4> {
         down.expand([batch, channels, size, height]),
         across.expand([batch, channels, width, size]),
     );
-    let x = down.matmul(pictures.matmul(across));
+    // Black is 0 from here on, so that what no pixel reaches is black.
+    let x = down.matmul(((pictures + 1.0) * 0.5).matmul(across));
     // Grey pictures have three alike; of others the first three count.
     let x = if channels < 3 {
         x.narrow(1, 0, 1).expand([batch, 3, size, size])
@@ -43,7 +48,33 @@ pub fn prepared(pictures: Tensor<4>, size: usize) -> Tensor<4> {
         x.narrow(1, 0, 3)
     };
     let three = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
-    ((x + 1.0) * 0.5 - three(MEANS)) / three(DEVIATIONS)
+    (x - three(MEANS)) / three(DEVIATIONS)
+}
+
+/// How `size` places are mixed of the `from` ones of one side of a picture, `[size][from]`.
+fn fitted(from: usize, height: usize, width: usize, size: usize, fit: Fit) -> Vec<f32> {
+    let (short, long) = (height.min(width), height.max(width));
+    match fit {
+        Fit::Crop => {
+            // As torchvision rounds.
+            let to = if from == short {
+                size
+            } else {
+                size * from / short
+            };
+            let first = (to - size) / 2;
+            resizing(from, to)[first * from..(first + size) * from].to_vec()
+        }
+        Fit::Pad => {
+            // As Python rounds; a side of less than half a pixel keeps one.
+            let to = (from as f64 * size as f64 / long as f64).round_ties_even();
+            let to = (to as usize).clamp(1, size);
+            let first = (size - to) / 2;
+            let mut rows = vec![0.0; size * from];
+            rows[first * from..(first + to) * from].copy_from_slice(&resizing(from, to));
+            rows
+        }
+    }
 }
 
 /// How `to` places are mixed of `from` ones, `[to][from]`: Keys' cubic with a = -1/2, as wide as the shrinking asks.

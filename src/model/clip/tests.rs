@@ -1,22 +1,11 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{AestheticHead, ClipConfig, ClipImages, prepare};
+use super::{
+    AestheticHead, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, Fit, OpenClipHints,
+    TensorShapes, clip_shapes,
+};
+use crate::model::streams::{self, numbers};
 use crate::model::{WeightValues, Weights};
-
-/// The numbers in [-1, 1) of stream `key` in `tests/reference/clip.py`.
-fn numbers(key: u32, count: usize) -> Vec<f64> {
-    (0..count as u32)
-        .map(|i| {
-            let z = i
-                .wrapping_mul(0x9E37_79B9)
-                .wrapping_add(key.wrapping_mul(0x85EB_CA6B));
-            let z = (z ^ (z >> 16)).wrapping_mul(0x7FEB_352D);
-            let z = (z ^ (z >> 15)).wrapping_mul(0x846C_A68B);
-            let z = z ^ (z >> 16);
-            f64::from(z >> 8) / 8_388_608.0 - 1.0
-        })
-        .collect()
-}
 
 #[derive(serde::Deserialize)]
 struct Case {
@@ -70,17 +59,9 @@ fn pictures(key: u32, shape: [usize; 4], device: &Device) -> Tensor<4> {
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-/// The relative error of at most 1e-4 that is asked for; 1e-6 in practice, f32 against f64.
 fn assert_close<const D: usize>(found: Tensor<D>, expected: &[f64], what: &str) {
     let found: Vec<f32> = found.into_data().try_to_vec().unwrap();
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    let error = found
-        .iter()
-        .zip(expected)
-        .fold(0.0_f64, |m, (a, b)| m.max((f64::from(*a) - b).abs()));
-    println!("{what}: relative error {:.1e}", error / largest);
-    assert!(error < 5e-5 * largest, "{what}: {error} of {largest}");
+    streams::assert_close(&found, expected, what);
 }
 
 #[test]
@@ -88,7 +69,7 @@ fn pictures_and_embeddings_are_the_numbers_of_an_independent_implementation() {
     let device = Device::flex();
     for case in cases() {
         let x = pictures(1000, case.shape, &device);
-        let pixels = prepare::prepared(x.clone(), case.config.image_size);
+        let pixels = Fit::Crop.prepared(x.clone(), case.config.image_size);
         assert_close(pixels, &case.prepared, "prepared");
         assert_close(
             network(&case, &device).embed(x),
@@ -208,4 +189,120 @@ fn the_published_shapes_are_read_and_absurd_ones_refused_by_field() {
         let message = ClipConfig::from_json(&text(field, value)).unwrap_err();
         assert!(message.contains(field), "{field}: {message}");
     }
+}
+
+#[test]
+fn the_published_shapes_are_read_off_the_weights() {
+    // Width, patch, layers, heads and inner width of both towers, and the numbers of an embedding.
+    for (image, text, numbers, layout, act) in [
+        (
+            (768, 32, 12, 12),
+            (512, 12, 8),
+            512,
+            ClipLayout::HuggingFace,
+            "quick_gelu",
+        ),
+        (
+            (768, 16, 12, 12),
+            (512, 12, 8),
+            512,
+            ClipLayout::OpenClip,
+            "gelu",
+        ),
+        (
+            (1024, 14, 24, 16),
+            (768, 12, 12),
+            768,
+            ClipLayout::HuggingFace,
+            "quick_gelu",
+        ),
+        (
+            (1280, 14, 32, 16),
+            (1024, 24, 16),
+            1024,
+            ClipLayout::HuggingFace,
+            "gelu",
+        ),
+        (
+            (1280, 14, 32, 16),
+            (1024, 24, 16),
+            1024,
+            ClipLayout::OpenClip,
+            "gelu",
+        ),
+    ] {
+        let places = (224 / image.1) * (224 / image.1) + 1;
+        let mut shapes: TensorShapes = [
+            (
+                "vision_model.embeddings.patch_embedding.weight",
+                vec![image.0, 3, image.1, image.1],
+            ),
+            (
+                "vision_model.embeddings.position_embedding.weight",
+                vec![places, image.0],
+            ),
+            ("visual_projection.weight", vec![numbers, image.0]),
+            (
+                "text_model.embeddings.token_embedding.weight",
+                vec![49_408, text.0],
+            ),
+            (
+                "text_model.embeddings.position_embedding.weight",
+                vec![77, text.0],
+            ),
+            ("text_projection.weight", vec![numbers, text.0]),
+        ]
+        .into_iter()
+        .map(|(name, shape)| (name.to_owned(), shape))
+        .collect();
+        for (tower, layers, width) in [
+            ("vision_model", image.2, image.0),
+            ("text_model", text.1, text.0),
+        ] {
+            for i in 0..layers {
+                let name = format!("{tower}.encoder.layers.{i}.mlp.fc1.weight");
+                shapes.insert(name, vec![4 * width, width]);
+            }
+        }
+        let hints = OpenClipHints::default();
+        let (images, texts) = clip_shapes(&shapes, layout, &hints).unwrap();
+        let expected = ClipConfig {
+            patch_size: image.1,
+            hidden_size: image.0,
+            intermediate_size: 4 * image.0,
+            num_hidden_layers: image.2,
+            num_attention_heads: image.3,
+            projection_dim: numbers,
+            hidden_act: act.into(),
+            ..ClipConfig::default()
+        };
+        assert_eq!(images, expected);
+        let expected = ClipTextConfig {
+            hidden_size: text.0,
+            intermediate_size: 4 * text.0,
+            num_hidden_layers: text.1,
+            num_attention_heads: text.2,
+            projection_dim: numbers,
+            hidden_act: act.into(),
+            eos_token_id: 2,
+            ..ClipTextConfig::default()
+        };
+        assert_eq!(texts, Some(expected));
+        let crooked = shapes
+            .get_mut("vision_model.embeddings.position_embedding.weight")
+            .unwrap();
+        crooked[0] += 1;
+        assert!(
+            clip_shapes(&shapes, layout, &hints)
+                .unwrap_err()
+                .contains("positions")
+        );
+    }
+    let hints = r#"{"model_cfg": {"embed_dim": 10, "quick_gelu": true, "vision_cfg": {"head_width": 8},
+        "text_cfg": {"heads": 3, "width": 12}}, "preprocess_cfg": {}}"#;
+    let hints = OpenClipHints::from_json(hints).unwrap();
+    assert_eq!(
+        (hints.quick_gelu, hints.head_width, hints.text_heads),
+        (true, Some(8), Some(3))
+    );
 }

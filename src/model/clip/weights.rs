@@ -1,8 +1,8 @@
-//! Weights under Hugging Face's names.
+//! Weights of both towers under Hugging Face's names.
 
-use burn::module::Module as _;
+use burn::module::Module;
 
-use super::ClipImages;
+use super::{ClipImages, ClipTexts};
 use crate::model::{Misfit, WeightValues, Weights, weights_of, with_weights};
 
 impl ClipImages {
@@ -11,27 +11,12 @@ impl ClipImages {
     /// # Errors
     /// [`Misfit`] naming every parameter and weight that does not fit.
     pub fn with_weights(self, weights: Weights) -> Result<Self, Misfit> {
-        let ours: Weights = weights
-            .into_iter()
-            .filter(|(name, _)| Self::takes(name))
-            .map(|(name, weight)| {
-                let weight = exchanged(&name, weight);
-                (ours(&name), weight)
-            })
-            .collect();
-        with_weights(self, &ours).map_err(|misfit| Misfit {
-            missing: misfit.missing.iter().map(|name| theirs(name)).collect(),
-            unexpected: misfit.unexpected.iter().map(|name| theirs(name)).collect(),
-            shapes: misfit.shapes.iter().map(|text| theirs(text)).collect(),
-        })
+        filled(self, weights, Self::takes)
     }
 
     /// All weights by Hugging Face's names.
     pub fn weights(&self) -> Weights {
-        let all = weights_of(self);
-        all.into_iter()
-            .map(|(name, weight)| (theirs(&name), exchanged(&name, weight)))
-            .collect()
+        named(self)
     }
 
     /// Numbers in all tensors of the weights.
@@ -41,22 +26,73 @@ impl ClipImages {
 
     /// Whether a tensor of a file is one of the image tower's weights.
     pub fn takes(name: &str) -> bool {
-        let tower = name.starts_with("vision_model.") || name.starts_with("visual_projection.");
-        // A table of 0, 1, 2, ... that older files have.
-        tower && !name.ends_with("position_ids")
+        is_of(name, &["vision_model.", "visual_projection."])
     }
+}
+
+impl ClipTexts {
+    /// The tower with the weights of a file, by Hugging Face's names. Those of the image tower are left aside.
+    ///
+    /// # Errors
+    /// [`Misfit`] naming every parameter and weight that does not fit.
+    pub fn with_weights(self, weights: Weights) -> Result<Self, Misfit> {
+        filled(self, weights, Self::takes)
+    }
+
+    /// All weights by Hugging Face's names.
+    pub fn weights(&self) -> Weights {
+        named(self)
+    }
+
+    /// Numbers in all tensors of the weights.
+    pub fn parameters(&self) -> usize {
+        self.num_params()
+    }
+
+    /// Whether a tensor of a file is one of the text tower's weights.
+    pub fn takes(name: &str) -> bool {
+        is_of(name, &["text_model.", "text_projection."])
+    }
+}
+
+fn is_of(name: &str, tower: &[&str]) -> bool {
+    // A table of 0, 1, 2, ... that older files have.
+    tower.iter().any(|first| name.starts_with(first)) && !name.ends_with("position_ids")
+}
+
+fn filled<M: Module>(
+    tower: M,
+    weights: Weights,
+    takes: impl Fn(&str) -> bool,
+) -> Result<M, Misfit> {
+    let ours: Weights = weights
+        .into_iter()
+        .filter(|(name, _)| takes(name))
+        .map(|(name, weight)| {
+            let weight = exchanged(&name, weight);
+            (ours(&name), weight)
+        })
+        .collect();
+    with_weights(tower, &ours).map_err(|misfit| Misfit {
+        missing: misfit.missing.iter().map(|name| theirs(name)).collect(),
+        unexpected: misfit.unexpected.iter().map(|name| theirs(name)).collect(),
+        shapes: misfit.shapes.iter().map(|text| theirs(text)).collect(),
+    })
+}
+
+fn named<M: Module>(tower: &M) -> Weights {
+    let all = weights_of(tower);
+    all.into_iter()
+        .map(|(name, weight)| (theirs(&name), exchanged(&name, weight)))
+        .collect()
 }
 
 /// The matrices of linear layers with rows and columns exchanged, as burn keeps them.
 fn exchanged(name: &str, weight: WeightValues) -> WeightValues {
-    let linear = [".self_attn.", ".mlp.fc"]
+    let linear = [".self_attn.", ".mlp.fc", "_projection."]
         .iter()
         .any(|part| name.contains(part));
-    if linear || name.starts_with("visual_projection") {
-        weight.transposed()
-    } else {
-        weight
-    }
+    if linear { weight.transposed() } else { weight }
 }
 
 /// Whether a parameter belongs to a norm, whose two burn calls by other names.

@@ -1,21 +1,11 @@
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::{Dit, DitConfig};
-use crate::model::{Condition, Dual, MetaFlowMap};
+use crate::model::{Condition, Dual, MetaFlowMap, streams};
 
-/// The numbers in [-1, 1) of stream `key` in `tests/reference/dit.py`.
 fn numbers(key: u32, count: usize) -> Vec<f32> {
-    (0..count as u32)
-        .map(|i| {
-            let z = i
-                .wrapping_mul(0x9E37_79B9)
-                .wrapping_add(key.wrapping_mul(0x85EB_CA6B));
-            let z = (z ^ (z >> 16)).wrapping_mul(0x7FEB_352D);
-            let z = (z ^ (z >> 15)).wrapping_mul(0x846C_A68B);
-            let z = z ^ (z >> 16);
-            (f64::from(z >> 8) / 8_388_608.0 - 1.0) as f32
-        })
-        .collect()
+    let all = streams::numbers(key, count);
+    all.into_iter().map(|v| v as f32).collect()
 }
 
 /// The network whose weights `tests/reference/dit.py` makes.

@@ -209,7 +209,7 @@ fn residuals(
 }
 
 /// Every number four times.
-fn doubled(x: Tensor<4>) -> Tensor<4> {
+pub fn doubled(x: Tensor<4>) -> Tensor<4> {
     let [batch, width, rows, columns] = x.dims();
     x.reshape([batch, width, rows, 1, columns, 1])
         .expand([batch, width, rows, 2, columns, 2])

@@ -6,9 +6,12 @@
 
 mod blocks;
 mod config;
+#[cfg(test)]
+mod library_tests;
 mod plain;
 #[cfg(test)]
 mod tests;
+mod tiles;
 mod weights;
 
 use burn::module::Module;
@@ -17,6 +20,7 @@ use burn::nn::conv::Conv2d;
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
+pub(super) use blocks::doubled;
 use blocks::{Middle, Scale, conv, norm};
 pub use config::VaeConfig;
 pub use plain::LatentDecoder;
@@ -129,13 +133,38 @@ impl Vae {
     /// # Shapes
     /// `x`: `[B, C, H, W]` in [-1, 1], `H` and `W` multiples of [`VaeConfig::factor`].
     pub fn encode(&self, x: Tensor<4>) -> LatentGaussian {
+        self.gaussian(self.moments(x))
+    }
+
+    /// The same in overlapping tiles of `tile` rows and columns of latents, a multiple of four: less memory, and latents
+    /// that differ a little from those of the whole.
+    pub fn encode_tiled(&self, x: Tensor<4>, tile: usize) -> LatentGaussian {
+        let tile = tiles::side(tile);
+        let pixels = tile.saturating_mul(1 << (self.encoder.down_blocks.len() - 1));
+        let [_, _, rows, columns] = x.dims();
+        if rows.max(columns) <= pixels {
+            return self.encode(x);
+        }
+        let pieces = tiles::cut(&x, pixels);
+        let pieces = pieces
+            .into_iter()
+            .map(|row| row.into_iter().map(|x| self.moments(x)).collect())
+            .collect();
+        self.gaussian(tiles::joined(pieces, tile))
+    }
+
+    /// Means and logarithms of variances, `[B, 2 latent, h, w]`.
+    fn moments(&self, x: Tensor<4>) -> Tensor<4> {
         let e = &self.encoder;
         let mut h = e.conv_in.forward(x);
         for block in &e.down_blocks {
             h = block.forward(h);
         }
         let h = silu(e.conv_norm_out.forward(e.mid_block.forward(h)));
-        let moments = self.quant_conv.forward(e.conv_out.forward(h));
+        self.quant_conv.forward(e.conv_out.forward(h))
+    }
+
+    fn gaussian(&self, moments: Tensor<4>) -> LatentGaussian {
         let latent = moments.dims()[1] / 2;
         let mean = moments.clone().narrow(1, 0, latent);
         // The reference holds the logarithm of the variance to this range.

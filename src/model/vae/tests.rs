@@ -1,26 +1,12 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{LatentDecoder, Vae, VaeConfig};
+use crate::model::streams::{self, numbers};
 use crate::model::{WeightValues, Weights};
 
-/// The numbers in [-1, 1) of stream `key` in `tests/reference/vae.py`.
-fn numbers(key: u32, count: usize) -> Vec<f64> {
-    (0..count as u32)
-        .map(|i| {
-            let z = i
-                .wrapping_mul(0x9E37_79B9)
-                .wrapping_add(key.wrapping_mul(0x85EB_CA6B));
-            let z = (z ^ (z >> 16)).wrapping_mul(0x7FEB_352D);
-            let z = (z ^ (z >> 15)).wrapping_mul(0x846C_A68B);
-            let z = z ^ (z >> 16);
-            f64::from(z >> 8) / 8_388_608.0 - 1.0
-        })
-        .collect()
-}
-
 #[derive(serde::Deserialize)]
-struct Case {
-    config: VaeConfig,
+pub struct Case {
+    pub config: VaeConfig,
     names: Vec<String>,
     slope: f64,
     mean: Vec<f64>,
@@ -28,7 +14,7 @@ struct Case {
     picture: Vec<f64>,
 }
 
-fn cases() -> Vec<Case> {
+pub fn cases() -> Vec<Case> {
     serde_json::from_str(include_str!("../../../tests/reference/vae.json")).unwrap()
 }
 
@@ -55,34 +41,26 @@ fn weights(case: &Case) -> Weights {
         .collect()
 }
 
-fn network(case: &Case, device: &Device) -> Vae {
+pub fn network(case: &Case, device: &Device) -> Vae {
     let fresh = case.config.init(device).unwrap();
     fresh.with_weights(weights(case)).unwrap()
 }
 
-fn tensor(key: u32, scale: f64, shape: [usize; 4], device: &Device) -> Tensor<4> {
+pub fn tensor(key: u32, scale: f64, shape: [usize; 4], device: &Device) -> Tensor<4> {
     let values = numbers(key, shape.iter().product());
     let values: Vec<f32> = values.iter().map(|v| (scale * v) as f32).collect();
     Tensor::from_data(TensorData::new(values, shape), device)
 }
 
-fn latents(case: &Case, device: &Device) -> Tensor<4> {
+pub fn latents(case: &Case, device: &Device) -> Tensor<4> {
     let side = 16 / case.config.factor();
     let shape = [2, case.config.latent_channels, side, side];
     tensor(1001, 1.5, shape, device)
 }
 
-/// The relative error of at most 1e-4 that is asked for; 1e-6 to 1e-5 in practice, f32 against f64.
 fn assert_close(found: Tensor<4>, expected: &[f64], what: &str) {
     let found: Vec<f32> = found.into_data().try_to_vec().unwrap();
-    assert_eq!(found.len(), expected.len(), "{what}");
-    let largest = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
-    let error = found
-        .iter()
-        .zip(expected)
-        .fold(0.0_f64, |m, (a, b)| m.max((f64::from(*a) - b).abs()));
-    println!("{what}: relative error {:.1e}", error / largest);
-    assert!(error < 5e-5 * largest, "{what}: {error} of {largest}");
+    streams::assert_close(&found, expected, what);
 }
 
 #[test]

@@ -164,7 +164,8 @@ impl State {
         }
     }
 
-    fn keep_edits(&mut self) {
+    /// Edits of rewards and methods that are not at rest yet are a step of undo from here on.
+    pub fn keep_edits(&mut self) {
         if !self.differs(&self.edits.known) {
             return;
         }

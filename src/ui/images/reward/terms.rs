@@ -54,6 +54,8 @@ fn one(ui: &mut Ui, state: &mut State, index: usize, before: &WeightedTerm) {
     }
     let rewarding = &mut state.session.images.rewarding;
     if removed {
+        // The terms below move up.
+        state.images.mask = None;
         rewarding.edit(|terms| drop(terms.remove(index)));
         return;
     }

@@ -8,6 +8,7 @@ use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
+use foresight::reward::picture::ScorerFile;
 use foresight::session::{
     CheckpointRef, FreePart, Images, Rewarding, Session, WallOrder, Workspace,
 };
@@ -15,9 +16,8 @@ use foresight::ui::{App, AppOptions};
 
 use pictures::{Window, map, wait_until};
 
-/// A window at rest with the map and a reward.
-fn settled(map: &Path, reward: &str) -> Window {
-    let session = Session {
+fn session(map: &Path, reward: &str) -> Session {
+    Session {
         workspace: Workspace::Images,
         images: Images {
             checkpoint: CheckpointRef::File(map.to_owned()),
@@ -29,7 +29,16 @@ fn settled(map: &Path, reward: &str) -> Window {
             ..Images::default()
         },
         ..Session::default()
-    };
+    }
+}
+
+/// A window at rest with the map and a reward.
+fn settled(map: &Path, reward: &str) -> Window {
+    window_of(session(map, reward))
+}
+
+/// A window at rest.
+fn window_of(session: Session) -> Window {
     let mut window = Harness::builder()
         .with_size(vec2(1280.0, 1400.0))
         .with_step_dt(1.0 / 60.0)
@@ -223,5 +232,56 @@ fn a_mask_is_painted_inverted_cleared_and_taken_back() {
     assert_eq!(free(&window), FreePart::Lower);
     click(&mut window, Role::Button, "done");
     assert!(window.query_by_label("Mask to paint").is_none());
+}
+
+/// BRISQUE's files with one support vector, of the form of the PyPI package.
+fn write_brisque(folder: &Path) {
+    let vector: String = (1..=36).map(|k| format!(" {k}:0.1")).collect();
+    let text =
+        format!("svm_type epsilon_svr\nkernel_type rbf\ngamma 0.05\nrho -50\nSV\n100{vector}\n");
+    let mut pickle = vec![0x80, 4, b'}', b'('];
+    for (name, number) in [(b"min_", -1.0_f64), (b"max_", 5.0)] {
+        pickle.extend([0x8c, 4]);
+        pickle.extend(name);
+        pickle.extend(b"](");
+        for _ in 0..36 {
+            pickle.push(b'G');
+            pickle.extend(number.to_be_bytes());
+        }
+        pickle.push(b'e');
+    }
+    pickle.extend(b"u.");
+    std::fs::write(folder.join("normalize.pickle"), pickle).expect("a file for the test");
+    std::fs::write(folder.join("svm.txt"), text).expect("a file for the test");
+}
+
+#[test]
+fn a_reward_whose_file_is_missing_says_where_it_comes_from_and_works_once_it_is_there() {
+    let (folder, path) = map();
+    let mut session = session(&path, "none");
+    for file in ScorerFile::ALL {
+        let place = folder.path().join(file.fetched());
+        session.images.files.point(file, place);
+    }
+    let place = folder.path().join("svm.txt");
+    session.images.files.point(ScorerFile::Brisque, place);
+    let mut window = window_of(session);
+    click(&mut window, Role::ComboBox, "Add a reward");
+    let missing = "Not found. It comes from the PyPI package brisque";
+    assert!(has_text(&window, missing));
+    assert!(has_text(&window, "openai/clip-vit-large-patch14"));
+    let title = "Undistorted (BRISQUE)";
+    let is_disabled = window.get_by_label(title).accesskit_node().is_disabled();
+    assert!(is_disabled);
+    write_brisque(folder.path());
+    wait_until(&mut window, "the file is not found", |window| {
+        !has_text(window, missing)
+    });
+    window.get_by_label(title).click_accesskit();
+    window.run_steps(3);
+    assert_eq!(reward(&window), "brisque");
+    wait_until(&mut window, "no scores", |window| {
+        has_text(window, "Reward of 16 draws, ")
+    });
     settle(&mut window);
 }

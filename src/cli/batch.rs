@@ -50,6 +50,7 @@ pub fn run_batch(args: &BatchArgs) -> Result<(), String> {
             recipe: entry.recipe.clone(),
             numbers: entry.done..entry.seeds,
             of: entry.seeds,
+            files: session.images.files.clone(),
         };
         let answer = desk.ask(Command::Batch(request), |event| match event {
             Event::Batch(_, answer) if answer.complete => Some(answer),

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use clap::Args;
 use serde::Serialize;
 
-use crate::engine::{typical_digits, wall_scores};
+use super::scorers::ScorerOptions;
+use crate::engine::{open_scorers, typical_digits, wall_scores};
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureParts, PictureReward, PictureScore, ReferencePicture};
 use crate::session::{FreePart, ParseMaskError};
@@ -27,6 +28,9 @@ pub struct RewardOptions {
     /// painted in the window as 'painted(28:112,5,...)', or a PNG or JPEG file that is light where it is free.
     #[arg(long, default_value = "lower", value_name = "PART|PICTURE")]
     pub free: FreeArg,
+    /// Where the files are that it asks.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
 }
 
 /// What is left free: a part by its name or its text, or a file with a mask.
@@ -92,7 +96,8 @@ impl RewardOptions {
         let [channels, side, _] = shape;
         let mut parts = PictureParts {
             judge: judge.cloned(),
-            references: Vec::new(),
+            scorers: open_scorers(reward, &self.scorers.files())?,
+            ..PictureParts::default()
         };
         let mask: Arc<[f32]> = self.free.mask(side)?.into();
         for path in &self.reference {

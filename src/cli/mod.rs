@@ -33,8 +33,10 @@ mod place;
 mod posterior;
 mod replay;
 mod rewards;
+mod rewards_score;
 mod sample;
 mod score;
+mod scorers;
 mod steer;
 mod steer_args;
 mod steer_gradient;
@@ -69,6 +71,7 @@ pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
 pub use score::ScoreArgs;
+pub use scorers::ScorerOptions;
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
 
@@ -120,7 +123,7 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
-    /// List what there is to reward in pictures.
+    /// List what there is to reward in pictures, or say what a reward says of some.
     Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),

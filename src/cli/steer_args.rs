@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::{ArgGroup, Args, ValueEnum};
 
 use super::futures_reward::FreeArg;
+use super::scorers::ScorerOptions;
 use super::steer_options::refuse_idle;
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
@@ -164,6 +165,9 @@ pub struct SteerArgs {
     /// lower half if not given.
     #[arg(long, value_name = "PART|PICTURE")]
     pub free: Option<FreeArg>,
+    /// Pictures: where the files are that rewards ask.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
     /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,

@@ -35,6 +35,10 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
         ("--class", args.class.is_some()),
         ("--class-guidance", args.class_guidance.is_some()),
         ("--reference", !args.reference.is_empty()),
+        ("--brisque", args.scorers.brisque.is_some()),
+        ("--imagenet", args.scorers.imagenet.is_some()),
+        ("--clip", args.scorers.clip.is_some()),
+        ("--aesthetic-head", args.scorers.aesthetic_head.is_some()),
         ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
         ("--frames", args.frames.is_some()),
@@ -143,6 +147,7 @@ pub(super) fn steer_pictures(
         reward: Some(reward.clone()),
         reference: args.reference.clone(),
         free: args.free.clone().unwrap_or_default(),
+        scorers: args.scorers.clone(),
     };
     let Some(score) = options.bind(shape, network)? else {
         return Err("give a --reward".into());

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::reward::picture::ScorerFiles;
 use crate::session::{CheckpointRef, KeptPicture, Made, SteeredRecipe, StoredPicture};
 
 use super::images::LoadedImages;
@@ -22,6 +23,8 @@ pub struct BatchRequest {
     pub numbers: Range<u32>,
     /// How many there are with those that were made before.
     pub of: u32,
+    /// Where the files are that its reward may ask.
+    pub files: ScorerFiles,
 }
 
 /// One picture of a batch.
@@ -92,7 +95,8 @@ impl Worker {
             job.label = format!("batch, picture {} of {}", number + 1, request.of);
             let from = answer.pictures.len() as f32 / count;
             let recipe = request.recipe.reseeded(number);
-            let made = self.steered(&job, &model, &recipe, (from, 1.0 / count))?;
+            let made =
+                self.steered(&job, &model, (&recipe, &request.files), (from, 1.0 / count))?;
             let picture = if made.is_finite() {
                 Some(stored(&model, &made.picture)?)
             } else {

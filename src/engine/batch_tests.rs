@@ -9,6 +9,7 @@ use super::{
     AgainRequest, BatchAnswer, BatchRequest, Command, Engine, Event, LoadedImages, StudioAnswer,
     StudioPanel, StudioRequest, WallRequest,
 };
+use crate::reward::picture::ScorerFiles;
 use crate::session::{
     CheckpointRef, Images, Made, SteeredRecipe, StoredPicture, StoredState, StudioStart,
 };
@@ -44,6 +45,7 @@ fn studio(engine: &Engine, model: &Arc<LoadedImages>, start: &StudioStart) -> Ar
         particles: 2..5,
         measure: reward,
         references: Vec::new(),
+        files: ScorerFiles::default(),
     };
     ask(engine, Command::Studio(request), |event| match event {
         Event::Studio(_, answer) if answer.complete => Some(answer),
@@ -70,6 +72,7 @@ fn again(engine: &Engine, model: &Arc<LoadedImages>, recipe: SteeredRecipe) -> S
     let request = AgainRequest {
         model: model.clone(),
         made: Made::Steered(Box::new(recipe)),
+        files: ScorerFiles::default(),
     };
     let answer = ask(engine, Command::Again(request), |event| match event {
         Event::Again(_, answer) => Some(answer),
@@ -114,6 +117,7 @@ fn batch(model: &Arc<LoadedImages>, steps: u32, seeds: u32) -> BatchRequest {
         recipe,
         numbers: 1..seeds,
         of: seeds,
+        files: ScorerFiles::default(),
     }
 }
 

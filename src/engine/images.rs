@@ -8,6 +8,7 @@ use crate::checkpoint::ImageCard;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
+use crate::reward::picture::ScorerFiles;
 use crate::session::{DrawRecipe, Images, Picture, Rewarding};
 
 use super::images_device::PaintedDraws;
@@ -88,6 +89,8 @@ pub struct WallRequest {
     pub draws: u32,
     /// What is rewarded: the draws are the same whatever it is.
     pub rewarding: Rewarding,
+    /// Where the files are that it may ask.
+    pub files: ScorerFiles,
 }
 
 impl WallRequest {
@@ -105,6 +108,7 @@ impl WallRequest {
             seed: images.seed,
             draws,
             rewarding: images.rewarding.clone(),
+            files: images.files.clone(),
         }
     }
 
@@ -122,6 +126,7 @@ impl WallRequest {
             seed: recipe.seed,
             draws: recipe.item.saturating_add(1),
             rewarding: Rewarding::default(),
+            files: ScorerFiles::default(),
         }
     }
 
@@ -145,7 +150,10 @@ impl WallRequest {
 
     /// Whether both ask for the same.
     pub fn same(&self, other: &Self) -> bool {
-        self.draws == other.draws && self.rewarding == other.rewarding && self.same_question(other)
+        self.draws == other.draws
+            && self.rewarding == other.rewarding
+            && self.files == other.files
+            && self.same_question(other)
     }
 }
 

@@ -52,7 +52,10 @@ impl Worker {
         let model = request.model.clone();
         let picture = match &request.made {
             Made::Draw(recipe) => self.draw_again(&job, &model, recipe)?,
-            Made::Steered(recipe) => self.steered(&job, &model, recipe, (0.0, 1.0))?.picture,
+            Made::Steered(recipe) => {
+                let asked = (&**recipe, &request.files);
+                self.steered(&job, &model, asked, (0.0, 1.0))?.picture
+            }
         };
         let answer = AgainAnswer {
             picture: stored(&model, &picture)?,

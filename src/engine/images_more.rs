@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::metrics::{Clusters, ScoreFigures};
+use crate::reward::picture::ScorerFiles;
 use crate::session::{KeptPicture, Likeness, Made, SheetCell, StoredPicture};
 
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
@@ -78,6 +79,8 @@ pub struct AgainRequest {
     pub model: Arc<LoadedImages>,
     /// What makes it.
     pub made: Made,
+    /// Where the files are that its reward may ask.
+    pub files: ScorerFiles,
 }
 
 /// The picture as it is now.

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::lookahead::Source;
 use crate::model::{Dit, DitConfig, NativeDit};
+use crate::reward::picture::ScorerFiles;
 use crate::session::{
     CheckpointRef, DrawRecipe, Images, KeptPicture, Likeness, Made, Picture, SheetCell,
     StoredPicture, read_settings,
@@ -98,6 +99,7 @@ fn again(engine: &Engine, model: &Arc<LoadedImages>, recipe: &DrawRecipe) -> Sto
     let request = AgainRequest {
         model: model.clone(),
         made: Made::Draw(Box::new(recipe.clone())),
+        files: ScorerFiles::default(),
     };
     let answer = ask(engine, Command::Again(request), |event| match event {
         Event::Again(_, answer) => Some(answer),

@@ -195,7 +195,8 @@ impl Worker {
         let shape = request.model.shape();
         let network = judge.map(Judge::network);
         let rewards = &mut drawn.rewards;
-        let scores = match rewards.scores(&request.rewarding, shape, network, pictures) {
+        let rewarding = (&request.rewarding, &request.files);
+        let scores = match rewards.scores(rewarding, shape, network, pictures) {
             Ok(scores) => scores?,
             Err(message) => return Some(Err(message)),
         };

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::reward::picture::PictureParts;
+use crate::reward::picture::{PictureParts, ScorerFiles};
 use crate::session::{SteeredRecipe, StoredPicture};
 use crate::steer::SteerError;
 use crate::steer::images::{ImageFrame, ImagePlan, ImageScene, ImageWatch, steer_images_from};
 
 use super::images::LoadedImages;
+use super::scorers::open_scorers;
 use super::worker::{Job, JobError, Worker};
 
 /// How often the worker looks up while the run's thread works.
@@ -62,13 +63,14 @@ impl Worker {
         &mut self,
         job: &Job,
         model: &Arc<LoadedImages>,
-        recipe: &SteeredRecipe,
+        (recipe, files): (&SteeredRecipe, &ScorerFiles),
         (from, part): (f32, f32),
     ) -> Result<SteeredPicture, JobError> {
         let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
         let parts = PictureParts {
             judge: self.judge(model).map(|judge| judge.network().clone()),
             references: recipe.rewarding.references(),
+            scorers: open_scorers(&recipe.rewarding.reward, files).map_err(|e| failed(&e))?,
         };
         let reward = recipe.rewarding.reward.bind(model.shape(), &parts);
         let reward = reward.map_err(|e| failed(&e))?;

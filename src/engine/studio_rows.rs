@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::reward::picture::PictureReward;
+use crate::reward::picture::{PictureReward, ScorerFiles};
 use crate::session::{Rewarding, Studio, StudioSettings, StudioShow};
 use crate::steer::images::ImagePlan;
 use crate::steer::{Method, Renormalise};
@@ -105,6 +105,7 @@ impl StudioRequest {
         model: Arc<LoadedImages>,
         studio: &Studio,
         (rewarding, settings): (&Rewarding, &StudioSettings),
+        files: ScorerFiles,
     ) -> Option<Self> {
         let rows = studio_rows(studio, (rewarding, settings));
         Some(Self {
@@ -114,6 +115,7 @@ impl StudioRequest {
             particles: settings.first..settings.first + studio.pictures,
             measure: rewarding.reward.clone(),
             references: rewarding.references(),
+            files,
         })
     }
 }

@@ -11,6 +11,7 @@ use super::rewarding::Rewarding;
 use super::shared;
 use super::studio::Studio;
 use crate::lookahead::Source;
+use crate::reward::picture::ScorerFiles;
 
 /// How the wall is arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,6 +268,9 @@ pub struct Images {
     pub rewarding: Rewarding,
     /// Steered pictures that are still to be made.
     pub batch: Batch,
+    /// Where files are that others publish and rewards may ask.
+    #[serde(skip_serializing_if = "ScorerFiles::is_empty")]
+    pub files: ScorerFiles,
 }
 
 impl Default for Images {
@@ -295,6 +299,7 @@ impl Default for Images {
             studio: Studio::default(),
             rewarding: Rewarding::default(),
             batch: Batch::default(),
+            files: ScorerFiles::default(),
         }
     }
 }

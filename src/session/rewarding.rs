@@ -175,6 +175,7 @@ mod tests {
         let parts = PictureParts {
             judge: None,
             references: back.images.rewarding.references(),
+            ..PictureParts::default()
         };
         let score = rewarding.reward.bind([1, 4, 4], &parts).unwrap();
         let picture: Vec<f32> = (0..16).map(|k| (k as f32 * 0.7).sin()).collect();

@@ -74,6 +74,7 @@ impl App {
         let mut state = State::new(ctx, device, session, options.session_path.clone());
         state.recent = remembered.recent;
         state.hint_dismissed = remembered.hint_dismissed;
+        state.scorers.remember(remembered.scorer_files);
         state.keep_files_in(options.data_dir.clone());
         if let Some(path) = options.checkpoint()
             && !options.names_world()

@@ -6,6 +6,7 @@ use eframe::Storage;
 use egui_tiles::Tree;
 use serde::{Deserialize, Serialize};
 
+use crate::reward::picture::ScorerFiles;
 use crate::session::{RecentFiles, Session, Workspace};
 
 use super::autosave;
@@ -29,6 +30,8 @@ pub struct Remembered {
     pub recent: RecentFiles,
     /// Whether the hint was put away.
     pub hint_dismissed: bool,
+    /// Where files are that others publish and rewards may ask.
+    pub scorer_files: ScorerFiles,
 }
 
 impl Default for Remembered {
@@ -39,6 +42,7 @@ impl Default for Remembered {
             training_tree: layout::initial(Workspace::Train),
             recent: RecentFiles::default(),
             hint_dismissed: false,
+            scorer_files: ScorerFiles::default(),
         }
     }
 }
@@ -86,6 +90,7 @@ pub fn window_text(
         training_tree: training_tree.clone(),
         recent: state.recent.clone(),
         hint_dismissed: state.hint_dismissed,
+        scorer_files: state.scorers.remembered().clone(),
     };
     ron::to_string(&window)
         .inspect_err(|e| tracing::warn!("the layout is not kept: {e}"))

@@ -11,6 +11,7 @@ use crate::engine::{
     WallFigures, WallRequest, write_arrays,
 };
 use crate::lookahead::Source;
+use crate::reward::picture::ScorerFiles;
 use crate::session::{
     CheckpointRef, DrawRecipe, Images, KeptPicture, Made, Middle, PictureSettings, SheetCell,
     StoredPicture, WallOrder, contact_sheet, encode_png, enlarged, grid_of,
@@ -65,7 +66,7 @@ pub(super) fn replay(images: &Images, out: &Path) -> Result<(), String> {
     if images.middle == Middle::Diversity {
         figures["against_t"] = curves(&desk, &model, images)?;
     }
-    figures["kept"] = kept(&desk, &model, &images.kept, out)?;
+    figures["kept"] = kept(&desk, &model, images, out)?;
     write_json(&out.join("figures.json"), &figures)
 }
 
@@ -262,10 +263,11 @@ fn curves(desk: &Desk, model: &Arc<LoadedImages>, images: &Images) -> Result<Val
 pub(super) fn kept(
     desk: &Desk,
     model: &Arc<LoadedImages>,
-    all: &[Arc<KeptPicture>],
+    images: &Images,
     out: &Path,
 ) -> Result<Value, String> {
     let folder = out.join("kept");
+    let all = &images.kept;
     if !all.is_empty() {
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
@@ -288,7 +290,7 @@ pub(super) fn kept(
         let made = kept.made.as_ref();
         let ours = made.filter(|made| made.hash() == model.hash);
         if let Some(made) = ours {
-            row["made_again"] = again(desk, model, made, kept)?;
+            row["made_again"] = again(desk, model, (made, &images.files), kept)?;
         } else {
             row["not_made_again"] = match made {
                 None => "an older version kept no settings".into(),
@@ -304,12 +306,13 @@ pub(super) fn kept(
 fn again(
     desk: &Desk,
     model: &Arc<LoadedImages>,
-    made: &Made,
+    (made, files): (&Made, &ScorerFiles),
     kept: &KeptPicture,
 ) -> Result<Value, String> {
     let request = AgainRequest {
         model: model.clone(),
         made: made.clone(),
+        files: files.clone(),
     };
     let now = desk.ask(Command::Again(request), |event| match event {
         Event::Again(_, answer) => Some(answer.picture.bytes()),

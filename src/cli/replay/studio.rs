@@ -31,7 +31,7 @@ pub(in crate::cli) fn studio_of(
         return Err("the session shows the Studio, but rewards nothing: give it a reward".into());
     }
     let set = (&images.rewarding, &studio.settings);
-    let request = StudioRequest::of(model.clone(), studio, set)
+    let request = StudioRequest::of(model.clone(), studio, set, images.files.clone())
         .ok_or("the state that the Studio's runs begin in holds no numbers")?;
     desk.ask(Command::Studio(request), |event| match event {
         Event::Studio(_, answer) if answer.complete => Some(answer),
@@ -109,7 +109,7 @@ pub(super) fn replay(
         "begins_at": studio.settings.start.t(),
         "rows": rows,
     });
-    figures["kept"] = images::kept(desk, model, &images.kept, out)?;
+    figures["kept"] = images::kept(desk, model, images, out)?;
     write_json(&out.join("figures.json"), &figures)
 }
 

@@ -129,6 +129,7 @@ impl State {
             numbers: next.done..next.seeds,
             of: next.seeds,
             recipe: next.recipe,
+            files: self.scorer_files(),
         };
         let id = self.engine.submit(Command::Batch(request));
         self.asks.note(Slot::Batch, id);

@@ -106,6 +106,7 @@ impl State {
         match pick {
             Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => self.open_file(path),
             Pick::Folder | Pick::Archive => self.choose_folder(path),
+            Pick::Scorer(file) => self.point_at_scorer(file, path),
             Pick::SaveWorld => {
                 let text = self.world.to_ron();
                 self.errands

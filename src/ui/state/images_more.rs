@@ -218,7 +218,11 @@ impl State {
             self.notices.error(Place::Images, other_map(&made));
             return;
         };
-        let request = AgainRequest { model, made };
+        let request = AgainRequest {
+            model,
+            made,
+            files: self.scorer_files(),
+        };
         let id = self.engine.submit(Command::Again(request));
         self.asks.note(Slot::Again, id);
         self.images.again = Some(Again {

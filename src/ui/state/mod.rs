@@ -17,6 +17,7 @@ mod images_export;
 mod images_more;
 mod model;
 mod notices;
+mod scorers;
 mod steer_asks;
 mod steer_clock;
 mod steering;
@@ -50,6 +51,7 @@ pub use images_export::ExportKind;
 pub use images_more::Again;
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
+pub use scorers::Scorers;
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
 pub use training::TrainingState;
@@ -105,6 +107,8 @@ pub struct State {
     pub last_overlay: Source,
     /// Whether the hint was put away.
     pub hint_dismissed: bool,
+    /// Where files are that rewards may ask.
+    pub scorers: Scorers,
     /// Whether the shortcuts are shown.
     pub help_open: bool,
     /// Set by the widget that has the focus and uses the arrow keys itself.
@@ -172,6 +176,7 @@ impl State {
             selected_mode: None,
             last_overlay: Source::Exact,
             hint_dismissed: false,
+            scorers: Scorers::default(),
             help_open: false,
             arrows_taken: false,
             space_free: false,
@@ -358,6 +363,7 @@ impl State {
             | Pick::Picture
             | Pick::Folder
             | Pick::Archive
+            | Pick::Scorer(_)
             | Pick::ExportPictures(_) => String::new(),
         };
         self.errands.pick(pick, suggestion);

@@ -54,7 +54,8 @@ impl State {
         let studio = &self.session.images.studio;
         let model = self.images.model.clone()?;
         let (rewarding, settings) = self.started_or_set();
-        StudioRequest::of(model, studio, (rewarding, settings))
+        let set = (rewarding, settings);
+        StudioRequest::of(model, studio, set, self.scorer_files())
     }
 
     /// Asks for the pictures that were started, where they are not there or on their way.

@@ -3,6 +3,7 @@
 mod add;
 mod figures;
 mod histogram;
+mod imagenet;
 mod mask;
 mod reference;
 mod terms;

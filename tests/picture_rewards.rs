@@ -236,7 +236,8 @@ fn a_mask_is_painted_inverted_cleared_and_taken_back() {
 
 /// BRISQUE's files with one support vector, of the form of the PyPI package.
 fn write_brisque(folder: &Path) {
-    let vector: String = (1..=36).map(|k| format!(" {k}:0.1")).collect();
+    let vector: Vec<String> = (1..=36).map(|k| format!(" {k}:0.1")).collect();
+    let vector = vector.concat();
     let text =
         format!("svm_type epsilon_svr\nkernel_type rbf\ngamma 0.05\nrho -50\nSV\n100{vector}\n");
     let mut pickle = vec![0x80, 4, b'}', b'('];

@@ -8,8 +8,7 @@ use crate::metrics::{Counters, ScoreFigures};
 use super::diversity::coarse_to_fine;
 use super::images::{WallFigures, WallRequest};
 use super::images_more::{ImageCurvePoint, ImageCurvesAnswer, ImageCurvesRequest};
-use super::images_open::Judge;
-use super::images_rewards::RewardMemo;
+use super::images_rewards::{RewardMemo, Unscored};
 use super::message::{Event, RequestId, Slot};
 use super::worker::{Job, JobError, JobResult, Worker};
 
@@ -49,7 +48,7 @@ impl Worker {
                 &mut |inner| self.look_up(&job, share(inner)),
             )?;
             let judged = self.judge(&wall.model).map(|judge| judge.judge(&pictures));
-            let scores = self.scores_of(wall, &pictures);
+            let scores = self.scores_of(&job, wall, &pictures)?;
             let mut figures = WallFigures::new(&pictures, numbers, judged);
             // Of the pictures themselves nothing is kept.
             figures.judged = None;
@@ -71,14 +70,26 @@ impl Worker {
     }
 
     /// What the reward says of draws. Why it cannot say anything is told with the wall.
-    fn scores_of(&mut self, wall: &WallRequest, pictures: &[f32]) -> Option<ScoreFigures> {
-        let judge = self.judge(&wall.model).map(Judge::network);
+    fn scores_of(
+        &mut self,
+        job: &Job,
+        wall: &WallRequest,
+        pictures: &[f32],
+    ) -> Result<Option<ScoreFigures>, JobError> {
+        let judge = self.judge(&wall.model);
+        let judge = judge.map(|judge| judge.network().clone());
+        let mut going = || self.look_up(job, None);
         let scores = RewardMemo::default().scores(
             (&wall.rewarding, &wall.files),
             wall.model.shape(),
-            judge,
+            judge.as_ref(),
             pictures,
+            &mut going,
         );
-        ScoreFigures::of(&scores.ok()??)
+        match scores {
+            Ok(scores) => Ok(scores.and_then(|scores| ScoreFigures::of(&scores))),
+            Err(Unscored::Because(_)) => Ok(None),
+            Err(Unscored::Stopped) => Err(JobError::Cancelled),
+        }
     }
 }

@@ -124,18 +124,29 @@ struct TermScores {
     scores: Vec<f32>,
 }
 
+/// Why there are no scores.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unscored {
+    /// They are no longer wanted. What was scored is kept.
+    Stopped,
+    /// The reward cannot be; the text says what to do.
+    Because(String),
+}
+
 impl RewardMemo {
     /// Scores of `pictures`, `[n][C H W]`, the first of which were scored before. `None` where nothing is rewarded.
+    /// Networks of others may take a second for a picture: between two of these `going` is asked whether to go on.
     ///
     /// # Errors
-    /// Naming the term that cannot be, and what to do.
+    /// Naming the term that cannot be, and what to do; or when it was stopped.
     pub fn scores(
         &mut self,
         (rewarding, files): (&Rewarding, &ScorerFiles),
         shape: [usize; 3],
         judge: Option<&Arc<ImageJudge>>,
         pictures: &[f32],
-    ) -> Result<Option<Vec<f32>>, String> {
+        going: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<f32>>, Unscored> {
         if rewarding.reward.is_empty() {
             return Ok(None);
         }
@@ -154,16 +165,26 @@ impl RewardMemo {
                 Some(index) => known.swap_remove(index),
                 None => TermScores {
                     term: term.clone(),
-                    score: bind(term, (rewarding, files), shape, judge)?,
+                    score: bind(term, (rewarding, files), shape, judge)
+                        .map_err(Unscored::Because)?,
                     of: rewarding.clone(),
                     files: files.clone(),
                     scores: Vec::new(),
                 },
             };
+            let slow = !term.kind().needs.files.is_empty();
+            let at_once = if slow { 1 } else { count.max(1) };
             let first = scored.scores.len().min(count);
-            let mut new = vec![0.0; count - first];
-            scored.score.score(&pictures[first * numbers..], &mut new);
-            scored.scores.extend(new);
+            for some in pictures[first * numbers..].chunks(at_once * numbers) {
+                if slow && !going() {
+                    self.terms.push(scored);
+                    self.terms.extend(known);
+                    return Err(Unscored::Stopped);
+                }
+                let mut new = vec![0.0; some.len() / numbers];
+                scored.score.score(some, &mut new);
+                scored.scores.extend(new);
+            }
             for (sum, score) in sums.iter_mut().zip(&scored.scores) {
                 *sum += weighted.weight() * f64::from(*score);
             }

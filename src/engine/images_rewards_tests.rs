@@ -34,7 +34,7 @@ fn scores_of_a_growing_wall_are_those_of_the_whole_reward_whatever_was_known_bef
         let rewarding = rewarding(reward);
         let some = &all[..count * 16];
         let scores = memo
-            .scores((&rewarding, &files), SHAPE, None, some)
+            .scores((&rewarding, &files), SHAPE, None, some, &mut || true)
             .unwrap()
             .unwrap();
         let parts = PictureParts {
@@ -53,18 +53,65 @@ fn scores_of_a_growing_wall_are_those_of_the_whole_reward_whatever_was_known_bef
     }
     // Another reference is another score.
     let mut other = rewarding("masked@2");
-    let before = memo.scores((&other, &files), SHAPE, None, &all).unwrap();
+    let before = memo
+        .scores((&other, &files), SHAPE, None, &all, &mut || true)
+        .unwrap();
     other.references[0].free = FreePart::Upper;
     assert_ne!(
-        memo.scores((&other, &files), SHAPE, None, &all).unwrap(),
+        memo.scores((&other, &files), SHAPE, None, &all, &mut || true)
+            .unwrap(),
         before
     );
     assert_eq!(
-        memo.scores((&Rewarding::default(), &files), SHAPE, None, &all),
+        memo.scores(
+            (&Rewarding::default(), &files),
+            SHAPE,
+            None,
+            &all,
+            &mut || true
+        ),
         Ok(None)
     );
-    let error = memo.scores((&rewarding("class:3"), &files), SHAPE, None, &all);
-    assert!(error.unwrap_err().contains("needs a classifier"));
+    let error = memo.scores(
+        (&rewarding("class:3"), &files),
+        SHAPE,
+        None,
+        &all,
+        &mut || true,
+    );
+    let Err(Unscored::Because(error)) = error else {
+        panic!("{error:?}");
+    };
+    assert!(error.contains("needs a classifier"));
+}
+
+#[test]
+fn a_slow_reward_is_stopped_between_two_pictures_and_goes_on_where_it_was() {
+    const SHAPE: [usize; 3] = [1, 16, 16];
+    let text = "svm_type epsilon_svr\nkernel_type rbf\ngamma 0.05\nrho -3\nSV\n1 1:0.5\n";
+    let folder = crate::checkpoint::brisque_folder(text, [vec![-1.0; 36], vec![9.0; 36]]);
+    let mut files = ScorerFiles::default();
+    let file = crate::reward::picture::ScorerFile::Brisque;
+    files.point(file, folder.path().join("svm.txt"));
+    let all: Vec<f32> = (0..6 * 256).map(|k| (k as f32 * 1.3).sin()).collect();
+    let rewarding = Rewarding {
+        reward: "brightness + brisque".parse().unwrap(),
+        ..Rewarding::default()
+    };
+    let of = (&rewarding, &files);
+    let mut memo = RewardMemo::default();
+    let mut left = 4;
+    let mut few = || {
+        left -= 1;
+        left >= 0
+    };
+    let stopped = memo.scores(of, SHAPE, None, &all, &mut few);
+    assert_eq!(stopped, Err(Unscored::Stopped));
+    let known: Vec<usize> = memo.terms.iter().map(|term| term.scores.len()).collect();
+    assert_eq!(known, [6, 4]);
+    let whole = memo.scores(of, SHAPE, None, &all, &mut || true);
+    let fresh = RewardMemo::default().scores(of, SHAPE, None, &all, &mut || true);
+    assert_eq!(whole.unwrap().unwrap(), fresh.unwrap().unwrap());
 }
 
 #[test]

@@ -10,10 +10,10 @@ use crate::model::Judged;
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 use super::images_device::{MapOnDevice, PaintedDraws};
 use super::images_open::Judge;
-use super::images_rewards::{RewardMemo, WallScores, wall_scores};
+use super::images_rewards::{RewardMemo, Unscored, WallScores, wall_scores};
 use super::images_state::{StateMemo, WallState};
 use super::message::{Compute, Event, RequestId, Slot};
-use super::worker::{Job, JobResult, Worker};
+use super::worker::{Job, JobError, JobResult, Worker};
 
 /// Pictures are drawn in chunks of about this time: between two the worker looks whether the wall is still wanted.
 const CHUNK_TIME: Duration = Duration::from_millis(60);
@@ -134,11 +134,16 @@ impl Worker {
             }
         };
         // What is there already, and the state itself, need not wait for the first draws.
-        let rewarded = self.rewarded(&request, &mut drawn);
-        self.post(Event::Wall(
-            id,
-            Arc::new(answer(&drawn, rewarded, counters)),
-        ));
+        match self.rewarded(&job, &request, &mut drawn) {
+            Ok(rewarded) => {
+                let answer = answer(&drawn, rewarded, counters);
+                self.post(Event::Wall(id, Arc::new(answer)));
+            }
+            Err(stopped) => {
+                self.wall_memo.wall = Some(drawn);
+                return Err(stopped);
+            }
+        }
         let (mut have, mut told) = (before, None::<Instant>);
         let total = request.draws;
         let mut result = Ok(());
@@ -167,11 +172,16 @@ impl Worker {
                 .learn((request.source, compute), next - have, begun);
             have = next;
             if have == total || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
-                let rewarded = self.rewarded(&request, &mut drawn);
-                self.post(Event::Wall(
-                    id,
-                    Arc::new(answer(&drawn, rewarded, counters)),
-                ));
+                match self.rewarded(&job, &request, &mut drawn) {
+                    Ok(rewarded) => {
+                        let answer = answer(&drawn, rewarded, counters);
+                        self.post(Event::Wall(id, Arc::new(answer)));
+                    }
+                    Err(stopped) => {
+                        result = Err(stopped);
+                        break;
+                    }
+                }
                 told = Some(Instant::now());
             }
         }
@@ -179,31 +189,36 @@ impl Worker {
         result
     }
 
-    /// What the reward says of the draws that are there and wanted.
+    /// What the reward says of the draws that are there and wanted; an error when they no longer are.
     fn rewarded(
         &mut self,
+        job: &Job,
         request: &WallRequest,
         drawn: &mut Drawn,
-    ) -> Option<Result<WallScores, String>> {
+    ) -> Result<Option<Result<WallScores, String>>, JobError> {
         if request.rewarding.reward.is_empty() {
-            return None;
+            return Ok(None);
         }
         let numbers = request.model.numbers();
         let have = (drawn.pictures.len() / numbers).min(request.draws as usize);
         let pictures = &drawn.pictures[..have * numbers];
         let judge = self.judge(&request.model);
         let shape = request.model.shape();
-        let network = judge.map(Judge::network);
+        let network = judge.map(|judge| judge.network().clone());
         let rewards = &mut drawn.rewards;
         let rewarding = (&request.rewarding, &request.files);
-        let scores = match rewards.scores(rewarding, shape, network, pictures) {
-            Ok(scores) => scores?,
-            Err(message) => return Some(Err(message)),
+        let mut going = || self.look_up(job, None);
+        let scores = rewards.scores(rewarding, shape, network.as_ref(), pictures, &mut going);
+        let scores = match scores {
+            Ok(Some(scores)) => scores,
+            Ok(None) => return Ok(None),
+            Err(Unscored::Because(message)) => return Ok(Some(Err(message))),
+            Err(Unscored::Stopped) => return Err(JobError::Cancelled),
         };
         let judged = drawn.judged.as_ref().map(|judged| first(judged, have));
-        let typical = judge.and_then(Judge::typical);
+        let typical = self.judge(&request.model).and_then(Judge::typical);
         let reward = &request.rewarding.reward;
-        wall_scores(scores, reward, pictures, judged.as_ref(), typical).map(Ok)
+        Ok(wall_scores(scores, reward, pictures, judged.as_ref(), typical).map(Ok))
     }
 
     /// The classifier for a map's pictures, read when it is first needed.

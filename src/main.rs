@@ -57,6 +57,13 @@ fn start(cli: Cli) -> Result<(), String> {
             }
             cli::print_bench(&report, args.json.as_deref())
         }
+        Some(Command::Bench(args)) if args.what == cli::BenchWhat::Wall => {
+            let mut report = cli::bench_wall(device.map(Into::into))?;
+            if !args.no_window {
+                report.windows = ui::measure_walls(device.map(Into::into), &cli::WALLS)?;
+            }
+            cli::print_bench(&report, args.json.as_deref())
+        }
         Some(command) => cli::run(command, device),
     }
 }

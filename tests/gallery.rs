@@ -11,11 +11,11 @@ use eframe::egui::{DroppedFile, Key, Modifiers, PointerButton, Pos2, accesskit::
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use foresight::cli::{ReplayArgs, run_replay};
+use foresight::cli::{ExportArgs, ReplayArgs, run_export, run_replay};
 use foresight::lookahead::Source;
 use foresight::session::{
-    CheckpointRef, Images, Middle, Picture, PictureSettings, Session, StoredPicture, WallOrder,
-    Workspace, encode_png, enlarged,
+    CheckpointRef, Images, Middle, Picture, PictureSettings, Session, StoredPicture, StudioShow,
+    WallOrder, Workspace, encode_png, enlarged,
 };
 use foresight::ui::{App, AppOptions};
 
@@ -389,6 +389,100 @@ fn the_pictures_of_a_session_are_made_again_without_a_window() {
     );
     assert_eq!(figures["against_t"][0]["evaluations_per_draw"], 1.0);
     assert!(files.contains_key(Path::new("kept/001.png")));
+}
+
+/// A session with a short run in the Studio.
+fn steering(map: &Path) -> Session {
+    let mut session = session(map);
+    let images = &mut session.images;
+    images.middle = Middle::Studio;
+    images.rewarding.reward = "brightness@20".parse().expect("a reward");
+    images.studio.shown = true;
+    images.studio.pictures = 2;
+    images.studio.t = 1.0;
+    images.studio.settings.plan.steps = 3;
+    images.studio.settings.plan.draws = 2;
+    session
+}
+
+#[test]
+fn the_studio_is_made_again_without_a_window_and_its_picture_restores_it_in_one() {
+    let (folder, path) = map();
+    let mut there = steering(&path);
+    there.images.studio.show = StudioShow::Methods;
+    there.images.studio.settings.plan.seed = 11;
+    let files = replayed(&there);
+    for name in ["studio.png", "steering.gif", "studio/5-02.png"] {
+        assert!(files.contains_key(Path::new(name)), "{name}");
+    }
+    let said = figures(&files);
+    let rows = said["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 5);
+    assert_eq!(rows[0]["title"], "Base");
+    assert_eq!(rows[1]["of_each_picture"].as_array().map(Vec::len), Some(2));
+    assert_eq!(rows[2]["value_against_t"].as_array().map(Vec::len), Some(4));
+    // The file lies beside the map that its settings name.
+    let file = folder.path().join("steered.png");
+    std::fs::write(&file, &files[Path::new("studio/2-02.png")]).expect("a file for the test");
+    let mut here = session(&path);
+    here.images.t = 0.7;
+    let mut window = window_of(here);
+    drop_file(&mut window, &file);
+    wait_until(&mut window, "nothing was asked", |window| {
+        has_text(window, "bring back its run")
+    });
+    window.get_by_label("Inspect").click_accesskit();
+    window.run_steps(3);
+    assert!(has_text(&window, "brightness@20") && has_text(&window, "11"));
+    window.get_by_label("Restore").click_accesskit();
+    window.run_steps(3);
+    settle(&mut window);
+    let now = images(&window);
+    assert_eq!(now.middle, Middle::Studio);
+    assert_eq!(now.studio.settings.plan.seed, 11);
+    assert_eq!(now.studio.settings.first, 1, "the second picture");
+    assert_eq!(now.rewarding.reward.to_string(), "brightness@20");
+    assert_eq!(now.studio.lineage.len(), 1);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(images(&window).t, 0.7);
+    assert_eq!(images(&window).middle, Middle::Wall);
+}
+
+#[test]
+fn the_studio_is_exported_as_the_window_shows_it() {
+    let (folder, path) = map();
+    let file = folder.path().join("s.ron");
+    steering(&path).save(&file).expect("a file for the test");
+    let export = |item, scrub, out: &str| {
+        let out = folder.path().join(out);
+        let args = ExportArgs {
+            session: file.clone(),
+            item,
+            scrub,
+            frames: 61,
+            scale: 2,
+            without_settings: false,
+            out: out.clone(),
+        };
+        run_export(&args).map(|()| out)
+    };
+    let one = export(Some(1), false, "one.png").expect("one picture");
+    let settings = foresight::session::read_settings(&one).expect("a PNG file");
+    let made = settings.expect("its settings").made;
+    assert!(
+        made.steered()
+            .is_some_and(|recipe| recipe.settings.first == 1)
+    );
+    let moving = export(None, false, "run.gif").expect("a moving picture");
+    assert!(std::fs::metadata(moving).is_ok_and(|file| file.len() > 1_000));
+    export(Some(0), true, "steps.png").expect("a file a step");
+    // Three steps and the end.
+    assert!(folder.path().join("steps-0004.png").exists());
+    assert!(!folder.path().join("steps-0005.png").exists());
+    let message = export(None, false, "a.npz").expect_err("no arrays");
+    assert!(message.contains("foresight steer"), "{message}");
+    let message = export(Some(9), false, "nine.png").expect_err("no such picture");
+    assert!(message.contains("0 to 1"), "{message}");
 }
 
 #[test]

@@ -8,14 +8,16 @@ use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 
-use foresight::session::{CheckpointRef, Images, Rewarding, Session, WallOrder, Workspace};
+use foresight::reward::picture::ScorerFile;
+use foresight::session::{
+    CheckpointRef, FreePart, Images, Rewarding, Session, WallOrder, Workspace,
+};
 use foresight::ui::{App, AppOptions};
 
 use pictures::{Window, map, wait_until};
 
-/// A window at rest with the map and a reward.
-fn settled(map: &Path, reward: &str) -> Window {
-    let session = Session {
+fn session(map: &Path, reward: &str) -> Session {
+    Session {
         workspace: Workspace::Images,
         images: Images {
             checkpoint: CheckpointRef::File(map.to_owned()),
@@ -27,7 +29,16 @@ fn settled(map: &Path, reward: &str) -> Window {
             ..Images::default()
         },
         ..Session::default()
-    };
+    }
+}
+
+/// A window at rest with the map and a reward.
+fn settled(map: &Path, reward: &str) -> Window {
+    window_of(session(map, reward))
+}
+
+/// A window at rest.
+fn window_of(session: Session) -> Window {
     let mut window = Harness::builder()
         .with_size(vec2(1280.0, 1400.0))
         .with_step_dt(1.0 / 60.0)
@@ -175,4 +186,102 @@ fn a_reward_that_cannot_be_is_said_and_the_wall_stays() {
     assert!(has_text(&window, "needs reference picture 3"));
     window.get_by_label("Wall of 16 pictures");
     assert!(!has_text(&window, "Reward of 16 draws, "));
+}
+
+#[test]
+fn a_mask_is_painted_inverted_cleared_and_taken_back() {
+    let (_folder, path) = map();
+    let mut window = settled(&path, "none");
+    click(&mut window, Role::ComboBox, "Add a reward");
+    window.get_by_label("Keep a part").click_accesskit();
+    window.run_steps(90);
+    let free = |window: &Window| images(window).rewarding.references[0].free.clone();
+    let share = |window: &Window| free(window).mask(28).iter().sum::<f32>() / 784.0;
+    assert_eq!(free(&window), FreePart::Lower);
+    click(&mut window, Role::Button, "paint mask");
+    // A stroke over the upper half frees a part of it.
+    let canvas = window.get_by_label("Mask to paint").rect();
+    let at = |x, y| canvas.lerp_inside(vec2(x, y));
+    window.drag_at(at(0.2, 0.25));
+    window.run_steps(2);
+    window.hover_at(at(0.8, 0.25));
+    window.run_steps(2);
+    window.drop_at(at(0.8, 0.25));
+    window.run_steps(2);
+    let painted = share(&window);
+    assert!(matches!(free(&window), FreePart::Painted(_)));
+    assert!((0.55..0.75).contains(&painted), "{painted}");
+    // What is kept is painted with the other end of the brush.
+    window.get_by_label("keep").click_accesskit();
+    window.run_steps(2);
+    window.drag_at(at(0.5, 0.8));
+    window.run_steps(2);
+    window.drop_at(at(0.5, 0.8));
+    window.run_steps(2);
+    let less = share(&window);
+    assert!(less < painted, "{less} of {painted}");
+    click(&mut window, Role::Button, "invert");
+    assert!((share(&window) + less - 1.0).abs() < 1e-6);
+    click(&mut window, Role::Button, "clear");
+    assert_eq!(share(&window), 0.0);
+    window.check_accessibility();
+    for expected in [1.0 - less, less, painted, 0.5] {
+        undo(&mut window);
+        assert!((share(&window) - expected).abs() < 1e-6, "{expected}");
+    }
+    assert_eq!(free(&window), FreePart::Lower);
+    click(&mut window, Role::Button, "done");
+    assert!(window.query_by_label("Mask to paint").is_none());
+}
+
+/// BRISQUE's files with one support vector, of the form of the PyPI package.
+fn write_brisque(folder: &Path) {
+    let vector: String = (1..=36).map(|k| format!(" {k}:0.1")).collect();
+    let text =
+        format!("svm_type epsilon_svr\nkernel_type rbf\ngamma 0.05\nrho -50\nSV\n100{vector}\n");
+    let mut pickle = vec![0x80, 4, b'}', b'('];
+    for (name, number) in [(b"min_", -1.0_f64), (b"max_", 5.0)] {
+        pickle.extend([0x8c, 4]);
+        pickle.extend(name);
+        pickle.extend(b"](");
+        for _ in 0..36 {
+            pickle.push(b'G');
+            pickle.extend(number.to_be_bytes());
+        }
+        pickle.push(b'e');
+    }
+    pickle.extend(b"u.");
+    std::fs::write(folder.join("normalize.pickle"), pickle).expect("a file for the test");
+    std::fs::write(folder.join("svm.txt"), text).expect("a file for the test");
+}
+
+#[test]
+fn a_reward_whose_file_is_missing_says_where_it_comes_from_and_works_once_it_is_there() {
+    let (folder, path) = map();
+    let mut session = session(&path, "none");
+    for file in ScorerFile::ALL {
+        let place = folder.path().join(file.fetched());
+        session.images.files.point(file, place);
+    }
+    let place = folder.path().join("svm.txt");
+    session.images.files.point(ScorerFile::Brisque, place);
+    let mut window = window_of(session);
+    click(&mut window, Role::ComboBox, "Add a reward");
+    let missing = "Not found. It comes from the PyPI package brisque";
+    assert!(has_text(&window, missing));
+    assert!(has_text(&window, "openai/clip-vit-large-patch14"));
+    let title = "Undistorted (BRISQUE)";
+    let is_disabled = window.get_by_label(title).accesskit_node().is_disabled();
+    assert!(is_disabled);
+    write_brisque(folder.path());
+    wait_until(&mut window, "the file is not found", |window| {
+        !has_text(window, missing)
+    });
+    window.get_by_label(title).click_accesskit();
+    window.run_steps(3);
+    assert_eq!(reward(&window), "brisque");
+    wait_until(&mut window, "no scores", |window| {
+        has_text(window, "Reward of 16 draws, ")
+    });
+    settle(&mut window);
 }

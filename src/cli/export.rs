@@ -1,12 +1,13 @@
-//! `foresight export`: pictures of a session's wall as files, as the window writes them.
+//! `foresight export`: pictures of a session's wall or Studio as files, as the window writes them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
-use super::replay::{Desk, cells, draw_of, open_map, wall_of};
-use crate::engine::{Command, Event, PicturesExport, PicturesRequest, WallRequest};
-use crate::session::{FrameFormat, Session, Workspace};
+use super::replay::{Desk, cells, draw_of, film_of, open_map, sheet_of, studio_of, wall_of};
+use crate::engine::{Command, Event, LoadedImages, PicturesExport, PicturesRequest, WallRequest};
+use crate::session::{FrameFormat, Images, Middle, Session, Workspace};
 
 /// `foresight export`
 #[derive(Debug, Args)]
@@ -14,10 +15,10 @@ pub struct ExportArgs {
     /// A session of the Images workspace.
     #[arg(value_name = "SESSION.ron")]
     pub session: PathBuf,
-    /// One draw of the wall, by its number.
+    /// One draw of the wall, or one picture of the Studio's row that is selected, by its number.
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..1024))]
     pub item: Option<u32>,
-    /// Moving: t from 0 to 1, as one .gif or as numbered .png files.
+    /// Moving: t from 0 to 1, or the Studio's runs step by step, as one .gif or as numbered .png files.
     #[arg(long)]
     pub scrub: bool,
     /// Times of a scrub.
@@ -50,32 +51,10 @@ pub fn run_export(args: &ExportArgs) -> Result<(), String> {
     let desk = Desk::new();
     let images = &session.images;
     let model = open_map(&desk, images)?;
-    if let Some(item) = args.item.filter(|item| *item >= images.draws) {
-        return Err(format!(
-            "the wall has draws 0 to {}, not {item}",
-            images.draws - 1
-        ));
-    }
-    let what = match kind {
-        Kind::Scrub => PicturesExport::Scrub {
-            wall: WallRequest::of(model, images, images.draws),
-            item: args.item,
-            frames: args.frames,
-        },
-        Kind::Picture(item) => {
-            let wall = wall_of(&desk, &model, images)?;
-            let kept = draw_of(&wall, Some(images), item);
-            PicturesExport::Picture {
-                kept: Box::new(kept.ok_or("the wall has no such draw")?),
-                scale: args.scale,
-                settings: !args.without_settings,
-            }
-        }
-        Kind::Sheet => {
-            let wall = wall_of(&desk, &model, images)?;
-            PicturesExport::Sheet(cells(&wall))
-        }
-        Kind::Arrays => PicturesExport::Arrays(wall_of(&desk, &model, images)?),
+    let what = if images.middle == Middle::Studio {
+        of_studio(&desk, &model, images, (kind, args))?
+    } else {
+        of_wall(&desk, model, images, (kind, args))?
     };
     let path = args.out.clone();
     let request = PicturesRequest { what, path };
@@ -85,6 +64,79 @@ pub fn run_export(args: &ExportArgs) -> Result<(), String> {
     })?;
     say!("{said}");
     Ok(())
+}
+
+/// What the Studio shows.
+fn of_studio(
+    desk: &Desk,
+    model: &Arc<LoadedImages>,
+    images: &Images,
+    (kind, args): (Kind, &ExportArgs),
+) -> Result<PicturesExport, String> {
+    if kind == Kind::Arrays {
+        return Err(format!(
+            "{}: the Studio's pictures are written as .png or .gif; 'foresight steer --out FILE.npz' writes arrays",
+            args.out.display()
+        ));
+    }
+    let studio = &images.studio;
+    let across = studio.pictures;
+    if let Some(item) = args.item.filter(|item| *item >= across) {
+        let last = across - 1;
+        return Err(format!("the Studio has pictures 0 to {last}, not {item}"));
+    }
+    let answer = studio_of(desk, model, images)?;
+    let row = (studio.selected.0 as usize).min(answer.panels.len().saturating_sub(1));
+    let cell = args.item.map(|item| (row, item as usize));
+    Ok(match kind {
+        Kind::Scrub => PicturesExport::Steering(film_of(&answer, images, cell)),
+        Kind::Picture(item) => {
+            let set = (&images.rewarding, &studio.settings);
+            let kept = answer.picture(set, (row, item as usize), studio.t);
+            PicturesExport::Picture {
+                kept: Box::new(kept.ok_or("the Studio has no such picture")?),
+                scale: args.scale,
+                settings: !args.without_settings,
+            }
+        }
+        Kind::Sheet | Kind::Arrays => PicturesExport::Sheet(sheet_of(&answer, images)),
+    })
+}
+
+/// What the wall shows.
+fn of_wall(
+    desk: &Desk,
+    model: Arc<LoadedImages>,
+    images: &Images,
+    (kind, args): (Kind, &ExportArgs),
+) -> Result<PicturesExport, String> {
+    if let Some(item) = args.item.filter(|item| *item >= images.draws) {
+        return Err(format!(
+            "the wall has draws 0 to {}, not {item}",
+            images.draws - 1
+        ));
+    }
+    Ok(match kind {
+        Kind::Scrub => PicturesExport::Scrub {
+            wall: WallRequest::of(model, images, images.draws),
+            item: args.item,
+            frames: args.frames,
+        },
+        Kind::Picture(item) => {
+            let wall = wall_of(desk, &model, images)?;
+            let kept = draw_of(&wall, Some(images), item);
+            PicturesExport::Picture {
+                kept: Box::new(kept.ok_or("the wall has no such draw")?),
+                scale: args.scale,
+                settings: !args.without_settings,
+            }
+        }
+        Kind::Sheet => {
+            let wall = wall_of(desk, &model, images)?;
+            PicturesExport::Sheet(cells(&wall))
+        }
+        Kind::Arrays => PicturesExport::Arrays(wall_of(desk, &model, images)?),
+    })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

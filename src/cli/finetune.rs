@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::DeviceArg;
 use super::finetune_images::{self, PictureTuneArgs, map_of_images};
 use super::train::{clock, part_path};
 use crate::checkpoint::Checkpoint;
@@ -90,9 +91,14 @@ pub enum PullArg {
 ///
 /// # Errors
 /// With a message for the person.
-pub fn run(args: &FinetuneArgs) -> Result<(), String> {
+pub fn run(args: &FinetuneArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if let Some(map) = map_of_images(&args.checkpoint) {
-        return finetune_images::run(args, map);
+        return finetune_images::run(args, map, device);
+    }
+    if device == Some(DeviceArg::Shared) {
+        return Err(
+            "velocities of 2D worlds are tuned on the processor: leave --device out".into(),
+        );
     }
     let checkpoint = open(&args.checkpoint)?;
     let reward: Reward = args.reward.parse().map_err(|e| format!("--reward: {e}"))?;

@@ -9,11 +9,15 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::DeviceArg;
 use super::finetune::{Curve, FinetuneArgs, PullArg};
 use super::finetune_table::{Table, Tables};
 use super::pictures::{OpenMap, advance, check_sheet, judge_for, progress_bar};
+use super::place::Place;
+use super::scorers::ScorerOptions;
 use super::train::{clock, part_path};
 use crate::checkpoint::{ModelKind, model_kind, write_image_map};
+use crate::engine::open_scorers;
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureParts, PictureReward, PictureScore};
 use crate::train::finetune::Objective;
@@ -49,6 +53,9 @@ pub struct PictureTuneArgs {
     /// A classifier of such pictures, for rewards and figures; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
+    /// Where the files are that the reward asks.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
     /// Other tuned checkpoints of the same map, to stand in the table and on the sheet.
     #[arg(long, value_name = "FILE")]
     pub beside: Vec<PathBuf>,
@@ -103,7 +110,11 @@ struct Bound {
 ///
 /// # Errors
 /// With a message for the person.
-pub(super) fn run(args: &FinetuneArgs, map: MapOfImages<'_>) -> Result<(), String> {
+pub(super) fn run(
+    args: &FinetuneArgs,
+    map: MapOfImages<'_>,
+    device: Option<DeviceArg>,
+) -> Result<(), String> {
     let own = &args.pictures;
     if let Some(sheet) = &own.sheet {
         check_sheet(sheet)?;
@@ -112,7 +123,9 @@ pub(super) fn run(args: &FinetuneArgs, map: MapOfImages<'_>) -> Result<(), Strin
         MapOfImages::File(path) => Some(path),
         MapOfImages::Shipped => None,
     };
+    let place = Place::of(device)?;
     let parent = TuneParent::open(path).map_err(|e| e.to_string())?;
+    let parent = parent.on(&place.device);
     let bound = bind(args, &parent)?;
     let recipe = recipe(args, &parent)?;
     let beside: Vec<(PathBuf, OpenMap)> = own
@@ -199,6 +212,7 @@ fn bind(args: &FinetuneArgs, parent: &TuneParent) -> Result<Bound, String> {
     };
     let parts = PictureParts {
         judge: judge.clone(),
+        scorers: open_scorers(&reward, &args.pictures.scorers.files())?,
         ..PictureParts::default()
     };
     Ok(Bound {

@@ -1,16 +1,18 @@
 //! A reward of pictures on the command line: its options, and what it says of draws.
 
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use clap::Args;
 use serde::Serialize;
 
-use crate::engine::{typical_digits, wall_scores};
+use super::scorers::ScorerOptions;
+use crate::engine::{open_scorers, typical_digits, wall_scores};
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureParts, PictureReward, PictureScore, ReferencePicture};
-use crate::session::FreePart;
-use crate::train::read_picture;
+use crate::session::{FreePart, ParseMaskError};
+use crate::train::{is_picture, read_picture};
 
 /// Options of a reward of pictures.
 #[derive(Debug, Clone, Default, Args)]
@@ -22,29 +24,60 @@ pub struct RewardOptions {
     /// A reference picture for terms that need one, PNG or JPEG; the first is number 1.
     #[arg(long, value_name = "PICTURE", requires = "reward")]
     pub reference: Vec<PathBuf>,
-    /// What 'masked' leaves free of every reference picture: lower, upper, left, right, middle or around.
-    #[arg(long, default_value = "lower", value_parser = parse_free, value_name = "PART")]
-    pub free: FreePart,
+    /// What 'masked' leaves free of every reference picture: lower, upper, left, right, middle, around, a mask that was
+    /// painted in the window as 'painted(28:112,5,...)', or a PNG or JPEG file that is light where it is free.
+    #[arg(long, default_value = "lower", value_name = "PART|PICTURE")]
+    pub free: FreeArg,
+    /// Where the files are that it asks.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
 }
 
-/// The part of a name.
-///
-/// # Errors
-/// Naming the parts that there are.
-pub(super) fn parse_free(text: &str) -> Result<FreePart, String> {
-    Ok(match text {
-        "lower" => FreePart::Lower,
-        "upper" => FreePart::Upper,
-        "left" => FreePart::Left,
-        "right" => FreePart::Right,
-        "middle" => FreePart::Middle,
-        "around" => FreePart::Around,
-        _ => {
-            return Err(format!(
-                "'{text}' is no part: lower, upper, left, right, middle and around are"
-            ));
+/// What is left free: a part by its name or its text, or a file with a mask.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FreeArg {
+    /// A part.
+    Part(FreePart),
+    /// A picture: light where it is free.
+    File(PathBuf),
+}
+
+impl Default for FreeArg {
+    fn default() -> Self {
+        Self::Part(FreePart::default())
+    }
+}
+
+impl FromStr for FreeArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if is_picture(text) {
+            return Ok(Self::File(text.into()));
         }
-    })
+        let part = text.parse().map(Self::Part);
+        part.map_err(|e: ParseMaskError| match e {
+            ParseMaskError::Part(_) => format!("{e}, and PNG or JPEG files"),
+            _ => e.to_string(),
+        })
+    }
+}
+
+impl FreeArg {
+    /// The mask for square pictures of this side, `[side][side]`.
+    ///
+    /// # Errors
+    /// With the path of a file that cannot be read.
+    fn mask(&self, side: usize) -> Result<Vec<f32>, String> {
+        match self {
+            Self::Part(part) => Ok(part.mask(side)),
+            Self::File(path) => {
+                let bytes = read_picture(path, side, 1)?;
+                let free = bytes.iter().map(|v| f32::from(u8::from(*v > 127)));
+                Ok(free.collect())
+            }
+        }
+    }
 }
 
 impl RewardOptions {
@@ -63,14 +96,16 @@ impl RewardOptions {
         let [channels, side, _] = shape;
         let mut parts = PictureParts {
             judge: judge.cloned(),
-            references: Vec::new(),
+            scorers: open_scorers(reward, &self.scorers.files())?,
+            ..PictureParts::default()
         };
+        let mask: Arc<[f32]> = self.free.mask(side)?.into();
         for path in &self.reference {
             let bytes = read_picture(path, side, channels)?;
             let picture: Vec<f32> = bytes.iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
             parts.references.push(ReferencePicture {
                 picture: picture.into(),
-                mask: Some(self.free.mask(side).into()),
+                mask: Some(mask.clone()),
             });
         }
         reward
@@ -207,7 +242,24 @@ mod tests {
         };
         let error = masked.bind([1, 4, 4], None).err().unwrap();
         assert!(error.contains("needs reference picture 1"), "{error}");
-        assert_eq!(parse_free("around"), Ok(FreePart::Around));
-        assert!(parse_free("half").is_err());
+    }
+
+    #[test]
+    fn a_mask_comes_by_name_as_text_or_from_a_file() {
+        let around = FreeArg::Part(FreePart::Around);
+        assert_eq!("around".parse(), Ok(around));
+        let error = "half".parse::<FreeArg>().unwrap_err();
+        assert!(error.contains("PNG or JPEG files"), "{error}");
+        let painted: FreeArg = "painted(4:4,2,10)".parse().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mask.png");
+        let light = |k: u32| u8::from((4..6).contains(&k)) * 255;
+        let bytes: Vec<u8> = (0..16).map(light).collect();
+        image::save_buffer(&path, &bytes, 4, 4, image::ColorType::L8).unwrap();
+        let file: FreeArg = path.to_str().unwrap().parse().unwrap();
+        assert_eq!(file.mask(4), painted.mask(4));
+        assert_eq!(file.mask(4).unwrap().iter().sum::<f32>(), 2.0);
+        let missing: FreeArg = "no such.png".parse().unwrap();
+        assert!(missing.mask(4).unwrap_err().contains("no such.png"));
     }
 }

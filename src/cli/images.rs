@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use super::curve::Row;
+use super::place::Place;
 use super::train::{ImagesArg, LossArg, TrainArgs, clock, open_curve, part_path};
 use crate::checkpoint::{FORMAT, ImageCard, write_image_map};
-use crate::gpu::SharedDevice;
-use crate::train::image::{ImageConsistency, ImageRecipe, ImageTrainer};
+use crate::train::image::{ImageConsistency, ImageRecipe, ImageTrainer, LossScale};
 use crate::train::{DataPlan, ImageSet, Part};
 
 /// How often the state of the run is kept on disk: an interruption costs at most this much.
@@ -30,23 +29,26 @@ pub fn train_images(
     data: &Path,
     device: Option<DeviceArg>,
 ) -> Result<(), String> {
-    let (device, hardware) = if device == Some(DeviceArg::Shared) {
-        let shared = SharedDevice::headless().map_err(|e| e.to_string())?;
-        let device = shared.burn_device().map_err(|e| e.to_string())?;
-        (device, shared.info.name.clone())
-    } else {
-        let threads = rayon::current_num_threads();
-        (Device::flex(), format!("processor, {threads} threads"))
-    };
+    let place = Place::of(device)?;
+    let precision = args.precision.map(|asked| asked.at(&place)).transpose()?;
     let part = part_path(&args.out);
     let mut run = if args.resume && part.exists() {
-        let mut run = ImageTrainer::resume(&part, &device).map_err(|e| e.to_string())?;
+        let mut run = ImageTrainer::resume(&part, &place.device).map_err(|e| e.to_string())?;
+        let own = run.recipe().precision;
+        if precision.is_some_and(|asked| asked != own) {
+            return Err(format!(
+                "{} is a run whose products are {own}: leave --precision out, or start again without --resume",
+                part.display()
+            ));
+        }
         if let Some(steps) = args.steps {
             run.end_at(steps);
         }
         run
     } else {
-        ImageTrainer::new(recipe(args, kind)?, &device).map_err(|e| e.to_string())?
+        let mut recipe = recipe(args, kind)?;
+        recipe.precision = precision.unwrap_or(recipe.precision);
+        ImageTrainer::new(recipe, &place.device).map_err(|e| e.to_string())?
     };
     let model = &run.recipe().model;
     let plan = DataPlan::new(model.input_size, model.in_channels, Part::Train);
@@ -60,12 +62,14 @@ pub fn train_images(
     let images = opened.images;
     run.check(&images).map_err(|e| e.to_string())?;
     say!(
-        "{} pictures in {} classes from {}; {} steps of {}",
+        "{} pictures in {} classes from {}; {} steps of {}, matrix products in {}, on {}",
         images.len(),
         images.classes.len(),
         data.display(),
         run.recipe().steps,
-        run.recipe().batch
+        run.recipe().batch,
+        run.recipe().precision,
+        place.hardware
     );
     if run.steps_done() > 0 {
         say!("taking up step {}", run.steps_done());
@@ -97,8 +101,14 @@ pub fn train_images(
             let done = run.steps_done() - from;
             let rate = done as f64 / begun.elapsed().as_secs_f64();
             let left = (run.recipe().steps - run.steps_done()) as f64 / rate.max(1e-9);
+            let scale = run.loss_scale().map_or_else(String::new, |scale| {
+                let LossScale {
+                    factor, skipped, ..
+                } = scale;
+                format!(", loss scaled by {factor}, {skipped} steps skipped")
+            });
             bar.set_message(format!(
-                "loss {:.4} (diagonal {:.4}, jumps {:.4}), {rate:.2} steps/s, {} left",
+                "loss {:.4} (diagonal {:.4}, jumps {:.4}){scale}, {rate:.2} steps/s, {} left",
                 loss.weighted,
                 loss.diagonal,
                 loss.consistency,
@@ -116,6 +126,12 @@ pub fn train_images(
         }
     }
     bar.finish_and_clear();
+    if let Some(scale) = run.loss_scale().filter(|scale| scale.skipped > 0.0) {
+        say!(
+            "{} steps were not taken: gradients overflowed until the loss was scaled by less",
+            scale.skipped
+        );
+    }
     let card = ImageCard {
         format: FORMAT,
         model: run.recipe().model.clone(),
@@ -127,7 +143,7 @@ pub fn train_images(
         code_version: env!("CARGO_PKG_VERSION").to_owned(),
         licence: "MIT OR Apache-2.0".to_owned(),
         hours: Some(run.seconds() / 3600.0),
-        hardware: Some(hardware),
+        hardware: Some(place.hardware),
         figures: BTreeMap::new(),
         tuned: None,
     };

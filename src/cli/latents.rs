@@ -119,3 +119,75 @@ impl Shown {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{BurnImageMap, Dit, DitConfig};
+    use crate::reward::picture::{PictureParts, PictureReward};
+    use crate::steer::Method;
+    use crate::steer::images::{ImagePlan, ImageScene, steer_images};
+
+    fn decoded() -> Shown {
+        Shown {
+            state: [4, 4, 4],
+            decoder: Some(Arc::new(LatentDecoder::small())),
+        }
+    }
+
+    #[test]
+    fn latents_are_shown_decoded_and_without_a_decoder_in_false_colours() {
+        let shown = decoded();
+        assert_eq!((shown.shape(), shown.is_false_colour()), ([3, 8, 8], false));
+        let latents: Vec<f32> = (0..128).map(|i| (1.3 * i as f32).sin()).collect();
+        let (two, second) = (shown.of(&latents), shown.of(&latents[64..]));
+        assert_eq!(two.len(), 2 * 3 * 8 * 8);
+        assert_eq!(two[192..], *second);
+        assert_eq!(shown.state_of(second.into_owned()).unwrap().len(), 64);
+        let bare = Shown {
+            state: [4, 4, 4],
+            decoder: None,
+        };
+        assert!(bare.is_false_colour());
+        assert_eq!(*bare.of(&latents), latents[..]);
+    }
+
+    #[test]
+    fn latents_are_steered_toward_a_reward_of_what_they_decode_to() {
+        let model = DitConfig {
+            input_size: 4,
+            patch_size: 2,
+            in_channels: 4,
+            hidden_size: 24,
+            depth: 1,
+            num_heads: 2,
+            encoder_depth: 0,
+            label_dim: 2,
+            predicts_image: false,
+            ..DitConfig::digits()
+        };
+        let device = Device::flex();
+        let map = BurnImageMap::new(Dit::lively(&model, 3, &device), &device);
+        let shown = decoded();
+        let reward: PictureReward = "brightness@4".parse().unwrap();
+        let bound = reward.bind(shown.shape(), &PictureParts::default());
+        let reward = shown.reward(bound.unwrap()).unwrap();
+        let scene = ImageScene {
+            map: &map,
+            reward: &*reward,
+        };
+        let mean = |method| {
+            let plan = ImagePlan {
+                steps: 10,
+                draws: 4,
+                seed: 7,
+                ..ImagePlan::new(method)
+            };
+            let run = steer_images(scene, &plan, 0..6, &mut |_: f32| true).unwrap();
+            assert_eq!(run.pictures.len(), 6 * 64);
+            run.rewards.iter().sum::<f64>() / 6.0
+        };
+        let [base, free, through] = [Method::Base, Method::MfmGf, Method::MfmG].map(mean);
+        assert!(free > base && through > base, "{base} {free} {through}");
+    }
+}

@@ -8,9 +8,12 @@ macro_rules! say {
     }};
 }
 mod aesthetic;
+mod batch;
 mod bench;
+mod bench_model;
 mod bench_steer;
 mod bench_train;
+mod bench_wall;
 pub mod classifier;
 mod compare;
 mod curve;
@@ -26,11 +29,14 @@ mod latents;
 mod parity;
 mod picture_file;
 mod pictures;
+mod place;
 mod posterior;
 mod replay;
 mod rewards;
+mod rewards_score;
 mod sample;
 mod score;
+mod scorers;
 mod steer;
 mod steer_args;
 mod steer_gradient;
@@ -48,19 +54,24 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::session::ComputeChoice;
 
 pub use aesthetic::AestheticArgs;
+pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
+pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
 pub use parity::ParityArgs;
+pub use place::PrecisionArg;
 pub use posterior::{PosteriorArgs, run_posterior};
 pub use replay::{ReplayArgs, run_replay};
 pub use rewards::{RewardsArgs, run_rewards};
 pub use sample::{SampleArgs, run_sample};
 pub use score::ScoreArgs;
+pub use scorers::ScorerOptions;
 pub use steer::run_steer;
 pub use steer_args::SteerArgs;
 
@@ -112,14 +123,16 @@ pub enum Command {
     Posterior(PosteriorArgs),
     /// Draw what a half-formed picture could still become and write a contact sheet.
     Futures(Box<FuturesArgs>),
-    /// List what there is to reward in pictures.
+    /// List what there is to reward in pictures, or say what a reward says of some.
     Rewards(RewardsArgs),
     /// Make pictures from noise and write a contact sheet.
     Sample(SampleArgs),
     /// Make the pictures and figures of a session again, without a window.
     Replay(ReplayArgs),
-    /// Write pictures of a session's wall: one with its settings, a contact sheet, a scrub, arrays.
+    /// Write pictures of a session's wall or Studio: one with its settings, a contact sheet, moving pictures, arrays.
     Export(ExportArgs),
+    /// Make the pictures of a session's queue, without a window.
+    Batch(BatchArgs),
     /// Sample toward a reward and score the samples against the tilted target.
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
@@ -166,9 +179,12 @@ pub struct BenchArgs {
     /// Largest number of draws measured (posterior).
     #[arg(long, default_value_t = 1_000_000)]
     pub max_draws: u32,
-    /// Leave out everything that renders (posterior).
+    /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
+    /// What only `bench model` asks for.
+    #[command(flatten)]
+    pub model: ModelBenchArgs,
 }
 
 /// What can be measured.
@@ -180,6 +196,10 @@ pub enum BenchWhat {
     Steer,
     /// Steps and samples per second of the training recipes, share of the derivative, peak memory.
     Train,
+    /// How soon a wall of 16, 64 and 256 digits follows the clock on both devices, and what its frames cost.
+    Wall,
+    /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
+    Model,
 }
 
 /// `foresight snapshot`
@@ -244,7 +264,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
-        Command::Finetune(args) => finetune::run(&args),
+        Command::Finetune(args) => finetune::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),
         Command::Futures(args) => run_futures(&args, device),
@@ -252,6 +272,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Sample(args) => run_sample(&args, device),
         Command::Replay(args) => run_replay(&args),
         Command::Export(args) => run_export(&args),
+        Command::Batch(args) => run_batch(&args),
         Command::Parity(args) => parity::run(&args),
         Command::Aesthetic(args) => aesthetic::run(&args),
         Command::Score(args) => score::run(&args),
@@ -272,6 +293,10 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Bench(args) if args.what == BenchWhat::Train => {
             print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
         }
+        Command::Bench(args) if args.what == BenchWhat::Model => print_bench(
+            &bench_model(&args.model, device.map(Into::into))?,
+            args.json.as_deref(),
+        ),
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }

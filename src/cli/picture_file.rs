@@ -2,33 +2,17 @@
 
 use std::path::Path;
 
-use image::{ImageReader, Limits};
-
-/// The longest side of a picture, and the memory that its decoder may take.
-const MAX_SIDE: u32 = 8_192;
-const MAX_PICTURE_BYTES: u64 = 512 << 20;
+use crate::train::read_whole_picture;
 
 /// A picture of any size as `[3][H][W]`, -1 black and 1 white, and its shape.
 ///
 /// # Errors
 /// With the path, when it is no picture.
 pub fn picture(path: &Path) -> Result<(Vec<f32>, [usize; 3]), String> {
-    let wrong = |reason: String| format!("{}: {reason}. Choose a PNG or JPEG file", path.display());
-    let mut reader = ImageReader::open(path)
-        .and_then(ImageReader::with_guessed_format)
-        .map_err(|e| wrong(e.to_string()))?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_PICTURE_BYTES);
-    reader.limits(limits);
-    let picture = reader.decode().map_err(|e| wrong(e.to_string()))?.to_rgb8();
-    let (width, height) = (picture.width() as usize, picture.height() as usize);
-    let bytes = picture.as_raw();
-    let values: Vec<f32> = (0..3)
-        .flat_map(|channel| bytes.iter().skip(channel).step_by(3))
-        .map(|byte| f32::from(*byte) / 127.5 - 1.0)
-        .collect();
+    let ([channels, height, width], bytes) = read_whole_picture(path)?;
+    // A grey picture is the same in every colour.
+    let colour = bytes.iter().cycle().take(3 * bytes.len() / channels);
+    let values = colour.map(|v| f32::from(*v) / 127.5 - 1.0).collect();
     Ok((values, [3, height, width]))
 }
 

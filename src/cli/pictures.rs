@@ -4,17 +4,16 @@ use std::io::Cursor;
 use std::path::Path;
 use std::sync::Arc;
 
-use burn::tensor::Device;
 use image::{ImageFormat, RgbImage};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
+use super::place::Place;
 use crate::checkpoint::{
     ClassifierCard, ImageCard, ModelKind, as_tuned, model_kind, open_classifier, open_image_map,
-    read_image_map,
+    read_image_map_in,
 };
-use crate::gpu::SharedDevice;
-use crate::model::{BurnImageMap, ImageJudge, ImageMap};
+use crate::model::{BurnImageMap, ImageJudge, ImageMap, Precision};
 use crate::session::write_atomically;
 
 /// A map of images, ready to be asked.
@@ -42,11 +41,19 @@ impl OpenMap {
             let (card, map) = open_image_map(path).map_err(|e| e.to_string())?;
             return Ok(Self { card, map });
         }
-        let device: Device = SharedDevice::headless()
-            .and_then(|shared| shared.burn_device())
-            .map_err(|e| e.to_string())?;
-        let (card, net) = read_image_map(path, &device).map_err(|e| e.to_string())?;
-        let map = as_tuned(&card, Arc::new(BurnImageMap::new(net, &device)));
+        let place = Place::of(device)?;
+        let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+        let precision = place.keeps(bytes);
+        let (card, net) =
+            read_image_map_in(path, &place.device, precision).map_err(|e| e.to_string())?;
+        if precision != Precision::F32 {
+            eprintln!(
+                "{}: weights kept in {precision} on {}",
+                path.display(),
+                place.hardware
+            );
+        }
+        let map = as_tuned(&card, Arc::new(BurnImageMap::new(net, &place.device)));
         Ok(Self { card, map })
     }
 

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use super::rewards_score::ScoredPictures;
 use crate::checkpoint::open_classifier;
+use crate::engine::scorer_path;
 use crate::metrics::FeatureClasses;
-use crate::reward::picture::{PictureKind, PictureReward};
+use crate::reward::picture::{PictureKind, PictureReward, ScorerFile};
 use crate::session::write_atomically;
 use crate::train::{DataPlan, ImageSet, Part};
 
@@ -19,6 +21,9 @@ const AT_ONCE: usize = 256;
 /// `foresight rewards`
 #[derive(Debug, Args)]
 pub struct RewardsArgs {
+    /// Pictures to score.
+    #[command(flatten)]
+    pub scored: ScoredPictures,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub json: bool,
@@ -45,6 +50,8 @@ struct Listed {
     unit: &'static str,
     needs: Vec<&'static str>,
     gradient: bool,
+    #[serde(skip)]
+    files: &'static [ScorerFile],
 }
 
 impl Listed {
@@ -55,6 +62,7 @@ impl Listed {
             (kind.needs.mask, "mask"),
             (kind.needs.colour, "colour"),
         ];
+        let files = kind.needs.files.iter().map(|file| file.option());
         Self {
             name: kind.name,
             argument: kind.argument,
@@ -63,8 +71,10 @@ impl Listed {
             needs: needs
                 .into_iter()
                 .filter_map(|(needed, name)| needed.then_some(name))
+                .chain(files)
                 .collect(),
             gradient: kind.gradient,
+            files: kind.needs.files,
         }
     }
 }
@@ -74,6 +84,9 @@ impl Listed {
 /// # Errors
 /// With a message for the person.
 pub fn run_rewards(args: &RewardsArgs) -> Result<(), String> {
+    if let Some(reward) = &args.scored.reward {
+        return args.scored.tell(reward, args.json);
+    }
     if let (Some(data), Some(out)) = (&args.typical, &args.out) {
         return learn(data, out);
     }
@@ -94,6 +107,15 @@ pub fn run_rewards(args: &RewardsArgs) -> Result<(), String> {
             notes.push("no gradient: searched with, not followed".to_owned());
         }
         say!("{:<28}{}", "", notes.join("; "));
+        for file in kind.files {
+            let place = scorer_path(*file, &args.scored.scorers.files());
+            let place = match place {
+                Some(path) => format!("found: {}", path.display()),
+                None => format!("not found: it comes {}", file.from()),
+            };
+            let (option, what) = (file.option(), file.what());
+            say!("{:<28}--{option} FILE: {what}; {place}", "");
+        }
     }
     say!();
     say!(
@@ -163,6 +185,7 @@ mod tests {
         let listed: Vec<Listed> = PictureKind::ALL.iter().map(Listed::of).collect();
         let of = |name: &str| listed.iter().find(|kind| kind.name == name).unwrap();
         assert_eq!(of("similar").needs, ["classifier", "reference"]);
+        assert_eq!(of("brisque").needs, ["brisque"]);
         assert_eq!(of("masked").needs, ["reference", "mask"]);
         assert!(of("warmth").needs == ["colour"] && of("warmth").gradient);
         assert!(of("holes").needs.is_empty() && !of("holes").gradient);

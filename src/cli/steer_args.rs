@@ -7,11 +7,12 @@ use std::str::FromStr;
 
 use clap::{ArgGroup, Args, ValueEnum};
 
+use super::futures_reward::FreeArg;
+use super::scorers::ScorerOptions;
 use super::steer_options::refuse_idle;
 use crate::lookahead::Source;
 use crate::process::SigmaSchedule;
 use crate::reward::{Expression, Reward};
-use crate::session::FreePart;
 use crate::steer::{
     ControlForm, DiamondWeights, Flow, METHODS, Method, Preset, Renormalise, Resampling, SteerPlan,
 };
@@ -159,10 +160,14 @@ pub struct SteerArgs {
     /// Pictures: a reference picture for rewards that need one, PNG or JPEG; the first is number 1.
     #[arg(long, value_name = "PICTURE")]
     pub reference: Vec<PathBuf>,
-    /// Pictures: what 'masked' leaves free of every reference picture: lower, upper, left, right, middle or around.
-    /// The lower half if not given.
-    #[arg(long, value_name = "PART", value_parser = super::futures_reward::parse_free)]
-    pub free: Option<FreePart>,
+    /// Pictures: what 'masked' leaves free of every reference picture: lower, upper, left, right, middle, around, a mask
+    /// that was painted in the window as 'painted(28:112,5,...)', or a PNG or JPEG file that is light where it is free. The
+    /// lower half if not given.
+    #[arg(long, value_name = "PART|PICTURE")]
+    pub free: Option<FreeArg>,
+    /// Pictures: where the files are that rewards ask.
+    #[command(flatten)]
+    pub scorers: ScorerOptions,
     /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
@@ -176,6 +181,9 @@ pub struct SteerArgs {
     /// or arrays (.npz).
     #[arg(long, value_name = "FILE.{csv,npz,safetensors,png}")]
     pub out: Option<PathBuf>,
+    /// Pictures: the base and the steered ones step by step, as one moving .gif or as numbered .png files.
+    #[arg(long, value_name = "FILE.{gif,png}")]
+    pub frames: Option<PathBuf>,
     /// Where to write the report.
     #[arg(long, value_name = "FILE.json")]
     pub json: Option<PathBuf>,

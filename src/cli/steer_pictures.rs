@@ -10,15 +10,16 @@ use super::latents::Shown;
 use super::pictures::{OpenMap, advance, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
-    Average, Labels, PicturesReport, Second, Side, check_out, print, write,
+    Average, Labels, PicturesReport, Second, Side, check_folder, check_out, print, write,
 };
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
-use crate::engine::typical_digits;
+use crate::engine::{FilmRow, SteeringFilm, typical_digits};
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureReward, PictureRewardError};
+use crate::session::FrameFormat;
 use crate::steer::Method;
-use crate::steer::images::{ImagePlan, ImageRun, ImageScene, steer_images};
+use crate::steer::images::{ImageFrame, ImagePlan, ImageRun, ImageScene, steer_images};
 
 /// Pictures, where their number is not given.
 const PARTICLES: u32 = 16;
@@ -34,8 +35,13 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
         ("--class", args.class.is_some()),
         ("--class-guidance", args.class_guidance.is_some()),
         ("--reference", !args.reference.is_empty()),
+        ("--brisque", args.scorers.brisque.is_some()),
+        ("--imagenet", args.scorers.imagenet.is_some()),
+        ("--clip", args.scorers.clip.is_some()),
+        ("--aesthetic-head", args.scorers.aesthetic_head.is_some()),
         ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
+        ("--frames", args.frames.is_some()),
         ("--vae", args.vae.is_some()),
     ];
     match given.iter().find(|(_, given)| *given) {
@@ -110,11 +116,18 @@ pub(super) fn steer_pictures(
     if let Some(out) = &args.out {
         check_out(out)?;
     }
+    if let Some(frames) = &args.frames {
+        FrameFormat::from_path(frames)?;
+        check_folder(frames)?;
+    }
     if let Some(json) = &args.json {
         check_report(json, args.out.as_deref())?;
     }
     let open = OpenMap::open(path, device)?;
-    let plan = args.image_plan(&open)?;
+    let plan = ImagePlan {
+        keep_frames: args.frames.is_some(),
+        ..args.image_plan(&open)?
+    };
     let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
     let shape = shown.shape();
     if shown.is_false_colour() {
@@ -133,7 +146,8 @@ pub(super) fn steer_pictures(
     let options = RewardOptions {
         reward: Some(reward.clone()),
         reference: args.reference.clone(),
-        free: args.free.unwrap_or_default(),
+        free: args.free.clone().unwrap_or_default(),
+        scorers: args.scorers.clone(),
     };
     let Some(score) = options.bind(shape, network)? else {
         return Err("give a --reward".into());
@@ -160,6 +174,7 @@ pub(super) fn steer_pictures(
         schedule: plan.schedule,
         class: plan.class,
         class_guidance: plan.class_guidance,
+        keep_frames: plan.keep_frames,
         ..ImagePlan::new(Method::Base)
     };
     let bar = progress_bar();
@@ -186,6 +201,7 @@ pub(super) fn steer_pictures(
     // From here on they are looked at, no longer steered.
     let [base, steered] = [base, steered].map(|run| ImageRun {
         pictures: shown.of(&run.pictures).into_owned(),
+        frames: run.frames.iter().map(|frame| seen(&shown, frame)).collect(),
         ..run
     });
     let side = |run: &ImageRun, seconds: f64| Side {
@@ -240,15 +256,36 @@ pub(super) fn steer_pictures(
     if let Some(out) = &args.out {
         write(out, &report, &base, &steered)?;
     }
+    if let Some(frames) = &args.frames {
+        let row = |title: &str, run: &ImageRun| FilmRow {
+            title: title.to_owned(),
+            frames: run.frames.clone(),
+        };
+        let film = SteeringFilm {
+            rows: vec![row("Base", &base), row(report.method, &steered)],
+            shape,
+            particles: (0..particles as usize).collect(),
+            states: false,
+        };
+        film.write(frames, &mut |_| true)?;
+    }
     if let Some(json) = &args.json {
         let text = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
         std::fs::write(json, text).map_err(|e| format!("{}: {e}", json.display()))?;
     }
     print(&report);
-    for path in [&args.out, &args.json].into_iter().flatten() {
+    for path in [&args.out, &args.frames, &args.json].into_iter().flatten() {
         say!("written to {}", path.display());
     }
     Ok(())
+}
+
+/// What a step looks like becoming.
+fn seen(shown: &Shown, frame: &Arc<ImageFrame>) -> Arc<ImageFrame> {
+    Arc::new(ImageFrame {
+        mean: shown.of(&frame.mean).into_owned(),
+        ..(**frame).clone()
+    })
 }
 
 /// What a classifier says of pictures.

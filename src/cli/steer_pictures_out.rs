@@ -122,15 +122,7 @@ pub(super) struct PicturesReport<'a> {
 pub(super) fn check_out(path: &Path) -> Result<(), String> {
     let ending = path.extension().map(|e| e.to_string_lossy().to_lowercase());
     if ending.as_deref() == Some("npz") {
-        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-        return match folder {
-            Some(folder) if !folder.is_dir() => Err(format!(
-                "{}: the folder {} does not exist. Create it first, or choose another place",
-                path.display(),
-                folder.display()
-            )),
-            _ => Ok(()),
-        };
+        return check_folder(path);
     }
     check_sheet(path).map_err(|e| {
         if ending.as_deref() == Some("png") {
@@ -142,6 +134,19 @@ pub(super) fn check_out(path: &Path) -> Result<(), String> {
             )
         }
     })
+}
+
+/// Refuses a file whose folder is not there.
+pub(super) fn check_folder(path: &Path) -> Result<(), String> {
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+    match folder {
+        Some(folder) if !folder.is_dir() => Err(format!(
+            "{}: the folder {} does not exist. Create it first, or choose another place",
+            path.display(),
+            folder.display()
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Writes the pictures, as the ending says.

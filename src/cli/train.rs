@@ -10,6 +10,7 @@ use super::DeviceArg;
 use super::classifier::train_judge;
 use super::curve::{Curve, Row, distances};
 use super::images::train_images;
+use super::place::PrecisionArg;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
 use crate::train::{Consistency, Progress, Recipe, Teacher, Trainer};
@@ -52,6 +53,10 @@ pub struct TrainArgs {
     /// What jumps are trained to agree with; for 2D worlds esd if not given, for images as their recipe says.
     #[arg(long, value_enum)]
     pub loss: Option<LossArg>,
+    /// The type that matrix products of maps of images are made in; weights, sums and the optimizer are f32 always. f32
+    /// if neither this nor a recipe says otherwise.
+    #[arg(long, value_enum, requires = "images", conflicts_with = "classifier")]
+    pub precision: Option<PrecisionArg>,
     /// Where velocities come from; `meanflow` learns from data, the others from the exact velocity, if not given.
     #[arg(long, value_enum, conflicts_with_all = ["images", "classifier"])]
     pub teacher: Option<TeacherArg>,

@@ -8,9 +8,12 @@ use crate::checkpoint::ImageCard;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
+use crate::reward::picture::ScorerFiles;
 use crate::session::{DrawRecipe, Images, Picture, Rewarding};
 
+use super::images_device::PaintedDraws;
 use super::images_rewards::WallScores;
+use super::message::Compute;
 
 /// A map of pictures that is ready to draw.
 #[derive(Clone)]
@@ -86,6 +89,8 @@ pub struct WallRequest {
     pub draws: u32,
     /// What is rewarded: the draws are the same whatever it is.
     pub rewarding: Rewarding,
+    /// Where the files are that it may ask.
+    pub files: ScorerFiles,
 }
 
 impl WallRequest {
@@ -103,6 +108,7 @@ impl WallRequest {
             seed: images.seed,
             draws,
             rewarding: images.rewarding.clone(),
+            files: images.files.clone(),
         }
     }
 
@@ -120,6 +126,7 @@ impl WallRequest {
             seed: recipe.seed,
             draws: recipe.item.saturating_add(1),
             rewarding: Rewarding::default(),
+            files: ScorerFiles::default(),
         }
     }
 
@@ -143,7 +150,10 @@ impl WallRequest {
 
     /// Whether both ask for the same.
     pub fn same(&self, other: &Self) -> bool {
-        self.draws == other.draws && self.rewarding == other.rewarding && self.same_question(other)
+        self.draws == other.draws
+            && self.rewarding == other.rewarding
+            && self.files == other.files
+            && self.same_question(other)
     }
 }
 
@@ -246,6 +256,10 @@ pub struct WallAnswer {
     pub x_t: Arc<[f32]>,
     /// The first draws, `[n][C H W]`.
     pub pictures: Arc<Vec<f32>>,
+    /// The same where they are painted from; nothing where there is no graphics device.
+    pub painted: PaintedDraws,
+    /// Where the last of them were computed.
+    pub compute: Compute,
     /// What they say together.
     pub figures: WallFigures,
     /// What the reward says of them, or why it cannot; `None` where nothing is rewarded or nothing is there.

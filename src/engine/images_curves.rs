@@ -73,8 +73,12 @@ impl Worker {
     /// What the reward says of draws. Why it cannot say anything is told with the wall.
     fn scores_of(&mut self, wall: &WallRequest, pictures: &[f32]) -> Option<ScoreFigures> {
         let judge = self.judge(&wall.model).map(Judge::network);
-        let scores =
-            RewardMemo::default().scores(&wall.rewarding, wall.model.shape(), judge, pictures);
+        let scores = RewardMemo::default().scores(
+            (&wall.rewarding, &wall.files),
+            wall.model.shape(),
+            judge,
+            pictures,
+        );
         ScoreFigures::of(&scores.ok()??)
     }
 }

@@ -62,6 +62,11 @@ impl Worker {
                 let done = done.map_err(JobError::Failed)?;
                 (Ok(format!("{count} frames")), done)
             }
+            PicturesExport::Steering(film) => {
+                let done = film.write(path, &mut |share| self.look_up(&job, share));
+                let done = done.map_err(JobError::Failed)?;
+                (Ok(format!("{} steps", film.len())), done)
+            }
             PicturesExport::Arrays(answer) => (write_arrays(answer, path), true),
         };
         if !done {

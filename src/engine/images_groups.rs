@@ -1,14 +1,15 @@
-//! Groups of similar pictures, and draws made again.
+//! Groups of similar pictures, and kept ones made again.
 
 use std::sync::Arc;
 
 use crate::lookahead::{NoiseKey, draw_images};
 use crate::metrics::{Counters, clusters};
-use crate::session::{Likeness, StoredPicture};
+use crate::session::{DrawRecipe, Likeness, Made};
 
-use super::images::WallRequest;
+use super::images::{LoadedImages, WallRequest};
 use super::images_more::{AgainAnswer, AgainRequest, GroupsAnswer, GroupsRequest};
 use super::message::{Event, RequestId, Slot};
+use super::steered::stored;
 use super::worker::{Job, JobError, JobResult, Worker};
 
 /// Pictures are compared in at most so many pixels a side: what is alike is so from afar.
@@ -45,36 +46,49 @@ impl Worker {
         Ok(())
     }
 
-    /// Makes one draw again.
+    /// Makes a kept picture again.
     pub fn again(&mut self, id: RequestId, request: AgainRequest) -> JobResult {
         let job = Job::new(id, Slot::Again, "the picture again");
-        let wall = WallRequest::of_recipe(request.model.clone(), &request.recipe);
+        let model = request.model.clone();
+        let picture = match &request.made {
+            Made::Draw(recipe) => self.draw_again(&job, &model, recipe)?,
+            Made::Steered(recipe) => {
+                let asked = (&**recipe, &request.files);
+                self.steered(&job, &model, asked, (0.0, 1.0))?.picture
+            }
+        };
+        let answer = AgainAnswer {
+            picture: stored(&model, &picture)?,
+            request: Arc::new(request),
+        };
+        self.post(Event::Again(id, Arc::new(answer)));
+        Ok(())
+    }
+
+    /// A draw of a wall, `[C][H][W]`.
+    fn draw_again(
+        &mut self,
+        job: &Job,
+        model: &Arc<LoadedImages>,
+        recipe: &DrawRecipe,
+    ) -> Result<Vec<f32>, JobError> {
+        let wall = WallRequest::of_recipe(model.clone(), recipe);
         let mut counters = Counters::default();
-        let state = self.wall_state(&job, &wall, wall.t, &mut counters)?;
-        let item = request.recipe.item;
+        let state = self.wall_state(job, &wall, wall.t, &mut counters)?;
+        let item = recipe.item;
         let key = NoiseKey {
             seed: wall.seed,
             state: 0,
         };
-        let picture = draw_images(
+        Ok(draw_images(
             &*wall.model.map,
             wall.source,
             &state.question,
             key,
             item..item + 1,
             &mut counters,
-            &mut |share| self.look_up(&job, share),
-        )?;
-        let [c, h, _] = wall.model.shape();
-        let picture = StoredPicture::new(c as u32, h as u32, &picture).ok_or_else(|| {
-            JobError::Failed("The map's pictures cannot be kept: they are too large".to_owned())
-        })?;
-        let answer = AgainAnswer {
-            request: Arc::new(request),
-            picture,
-        };
-        self.post(Event::Again(id, Arc::new(answer)));
-        Ok(())
+            &mut |share| self.look_up(job, share),
+        )?)
     }
 }
 

@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::metrics::{Clusters, ScoreFigures};
-use crate::session::{DrawRecipe, KeptPicture, Likeness, SheetCell, StoredPicture};
+use crate::reward::picture::ScorerFiles;
+use crate::session::{KeptPicture, Likeness, Made, SheetCell, StoredPicture};
 
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
+use super::studio_film::SteeringFilm;
 
 /// Which pictures of a wall are alike.
 #[derive(Clone)]
@@ -70,16 +72,18 @@ pub struct ImageCurvesAnswer {
     pub complete: bool,
 }
 
-/// One draw, made again.
+/// A kept picture, made again.
 #[derive(Clone)]
 pub struct AgainRequest {
     /// The map.
     pub model: Arc<LoadedImages>,
     /// What makes it.
-    pub recipe: DrawRecipe,
+    pub made: Made,
+    /// Where the files are that its reward may ask.
+    pub files: ScorerFiles,
 }
 
-/// The draw as it is now.
+/// The picture as it is now.
 #[derive(Clone)]
 pub struct AgainAnswer {
     /// The request.
@@ -111,6 +115,8 @@ pub enum PicturesExport {
         /// How many times, 2 to 1,000.
         frames: u32,
     },
+    /// Steered runs step by step: a GIF, or numbered PNG files.
+    Steering(SteeringFilm),
     /// The wall as NPZ or safetensors.
     Arrays(Arc<WallAnswer>),
 }

@@ -13,13 +13,14 @@ use super::{
 };
 use crate::lookahead::Source;
 use crate::model::{Dit, DitConfig, NativeDit};
+use crate::reward::picture::ScorerFiles;
 use crate::session::{
     CheckpointRef, DrawRecipe, Images, KeptPicture, Likeness, Made, Picture, SheetCell,
     StoredPicture, read_settings,
 };
 
 /// A map on the processor's own kernel, whose rows do not depend on one another: digits that were never learned.
-fn digits() -> Arc<LoadedImages> {
+pub(super) fn digits() -> Arc<LoadedImages> {
     let config = DitConfig {
         hidden_size: 24,
         depth: 2,
@@ -37,7 +38,7 @@ fn digits() -> Arc<LoadedImages> {
     })
 }
 
-fn ask<T>(
+pub(super) fn ask<T>(
     engine: &Engine,
     command: Command,
     mut take: impl FnMut(Event) -> Option<T>,
@@ -90,13 +91,15 @@ fn kept(engine: &Engine, model: &Arc<LoadedImages>, images: &Images, item: u32) 
             item,
         )))),
         reward: None,
+        by_batch: false,
     }
 }
 
 fn again(engine: &Engine, model: &Arc<LoadedImages>, recipe: &DrawRecipe) -> StoredPicture {
     let request = AgainRequest {
         model: model.clone(),
-        recipe: recipe.clone(),
+        made: Made::Draw(Box::new(recipe.clone())),
+        files: ScorerFiles::default(),
     };
     let answer = ask(engine, Command::Again(request), |event| match event {
         Event::Again(_, answer) => Some(answer),
@@ -292,7 +295,9 @@ fn an_exported_picture_says_how_it_is_made_again_unless_it_is_stripped() {
     let said = write(&engine, export(true), &path).unwrap();
     assert!(said.contains("with its settings"), "{said}");
     let settings = read_settings(&path).unwrap().unwrap();
-    let Made::Draw(recipe) = &settings.made;
+    let Made::Draw(recipe) = &settings.made else {
+        panic!("no draw");
+    };
     let picture = again(&engine, &model, recipe);
     let pixels = image::open(&path).unwrap().into_luma8();
     assert_eq!(pixels.dimensions(), (112, 112));

@@ -22,15 +22,22 @@ const SHIPPED: &str = "mnist.safetensors";
 impl Worker {
     /// Opens a map of pictures; without a path the shipped one.
     pub fn open_images(&mut self, id: RequestId, slot: Slot, path: Option<&Path>) -> JobResult {
+        let job = Job::new(id, slot, "opening a map of pictures");
+        let model = self.read_images(&job, path)?;
+        self.post(Event::OpenedImages(id, slot, Arc::new(model)));
+        Ok(())
+    }
+
+    /// Reads a map of pictures; without a path the shipped one.
+    pub fn read_images(&self, job: &Job, path: Option<&Path>) -> Result<LoadedImages, JobError> {
         let name = path.map_or_else(|| SHIPPED.to_owned(), name_of);
-        let job = Job::new(id, slot, format!("opening {name}"));
         let stage = |worker: &Self, label: &str, fraction| {
             let progress = Progress {
                 label: format!("{label} {name}"),
                 fraction: Some(fraction),
                 left: None,
             };
-            worker.post(Event::Progress(id, slot, progress));
+            worker.post(Event::Progress(job.id, job.slot, progress));
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
         stage(self, "checking", 0.05);
@@ -44,7 +51,7 @@ impl Worker {
             let parameters = file.tensors().iter().map(TensorEntry::elements).sum();
             (sha256_hex(bytes), parameters)
         };
-        if !self.wanted(&job) {
+        if !self.wanted(job) {
             return Err(JobError::Cancelled);
         }
         stage(self, "reading", 0.3);
@@ -53,20 +60,18 @@ impl Worker {
             None => image_map_from_bytes(shipped_image_map(), SHIPPED),
         }
         .map_err(failed)?;
-        if !self.wanted(&job) {
+        if !self.wanted(job) {
             return Err(JobError::Cancelled);
         }
         check(&card, &name)?;
-        let model = LoadedImages {
+        Ok(LoadedImages {
             map,
             card: Arc::new(card),
             name,
             path: path.map(Path::to_path_buf),
             hash,
             parameters,
-        };
-        self.post(Event::OpenedImages(id, slot, Arc::new(model)));
-        Ok(())
+        })
     }
 }
 

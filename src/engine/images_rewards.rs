@@ -5,9 +5,11 @@ use std::sync::Arc;
 use crate::metrics::{FeatureClasses, ScoreFigures};
 use crate::model::{ImageJudge, Judged};
 use crate::reward::picture::{
-    PictureParts, PictureReward, PictureScore, PictureTerm, WeightedTerm,
+    PictureParts, PictureReward, PictureScore, PictureTerm, ScorerFiles, WeightedTerm,
 };
 use crate::session::Rewarding;
+
+use super::scorers::open_scorers;
 
 /// What a second score looks at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ struct TermScores {
     score: Arc<dyn PictureScore>,
     /// What it refers to.
     of: Rewarding,
+    files: ScorerFiles,
     scores: Vec<f32>,
 }
 
@@ -128,7 +131,7 @@ impl RewardMemo {
     /// Naming the term that cannot be, and what to do.
     pub fn scores(
         &mut self,
-        rewarding: &Rewarding,
+        (rewarding, files): (&Rewarding, &ScorerFiles),
         shape: [usize; 3],
         judge: Option<&Arc<ImageJudge>>,
         pictures: &[f32],
@@ -145,13 +148,15 @@ impl RewardMemo {
             let same = |known: &TermScores| {
                 known.term == *term
                     && (term.reference().is_none() || known.of.references == rewarding.references)
+                    && (term.kind().needs.files.is_empty() || known.files == *files)
             };
             let mut scored = match known.iter().position(same) {
                 Some(index) => known.swap_remove(index),
                 None => TermScores {
                     term: term.clone(),
-                    score: bind(term, rewarding, shape, judge)?,
+                    score: bind(term, (rewarding, files), shape, judge)?,
                     of: rewarding.clone(),
+                    files: files.clone(),
                     scores: Vec::new(),
                 },
             };
@@ -170,17 +175,18 @@ impl RewardMemo {
 
 fn bind(
     term: &PictureTerm,
-    rewarding: &Rewarding,
+    (rewarding, files): (&Rewarding, &ScorerFiles),
     shape: [usize; 3],
     judge: Option<&Arc<ImageJudge>>,
 ) -> Result<Arc<dyn PictureScore>, String> {
+    let alone = PictureReward::new(vec![WeightedTerm::new(term.clone())]);
+    let alone = alone.map_err(|e| e.to_string())?;
     let parts = PictureParts {
         judge: judge.cloned(),
         references: rewarding.references(),
+        scorers: open_scorers(&alone, files)?,
     };
-    let alone = PictureReward::new(vec![WeightedTerm::new(term.clone())]);
-    let bound = alone.and_then(|alone| alone.bind(shape, &parts));
-    bound.map_err(|e| e.to_string())
+    alone.bind(shape, &parts).map_err(|e| e.to_string())
 }
 
 /// What scores say together, with a second score of the same draws that the reward does not know. `None` for no draws.

@@ -24,7 +24,7 @@ fn rewarding(reward: &str) -> Rewarding {
 #[test]
 fn scores_of_a_growing_wall_are_those_of_the_whole_reward_whatever_was_known_before() {
     let all = pictures(12);
-    let mut memo = RewardMemo::default();
+    let (mut memo, files) = (RewardMemo::default(), ScorerFiles::default());
     for (reward, count) in [
         ("brightness", 5),
         ("brightness + masked@2", 12),
@@ -33,10 +33,14 @@ fn scores_of_a_growing_wall_are_those_of_the_whole_reward_whatever_was_known_bef
     ] {
         let rewarding = rewarding(reward);
         let some = &all[..count * 16];
-        let scores = memo.scores(&rewarding, SHAPE, None, some).unwrap().unwrap();
+        let scores = memo
+            .scores((&rewarding, &files), SHAPE, None, some)
+            .unwrap()
+            .unwrap();
         let parts = PictureParts {
             judge: None,
             references: rewarding.references(),
+            ..PictureParts::default()
         };
         let whole = rewarding.reward.bind(SHAPE, &parts).unwrap();
         let mut expected = vec![0.0; count];
@@ -49,14 +53,17 @@ fn scores_of_a_growing_wall_are_those_of_the_whole_reward_whatever_was_known_bef
     }
     // Another reference is another score.
     let mut other = rewarding("masked@2");
-    let before = memo.scores(&other, SHAPE, None, &all).unwrap();
+    let before = memo.scores((&other, &files), SHAPE, None, &all).unwrap();
     other.references[0].free = FreePart::Upper;
-    assert_ne!(memo.scores(&other, SHAPE, None, &all).unwrap(), before);
+    assert_ne!(
+        memo.scores((&other, &files), SHAPE, None, &all).unwrap(),
+        before
+    );
     assert_eq!(
-        memo.scores(&Rewarding::default(), SHAPE, None, &all),
+        memo.scores((&Rewarding::default(), &files), SHAPE, None, &all),
         Ok(None)
     );
-    let error = memo.scores(&rewarding("class:3"), SHAPE, None, &all);
+    let error = memo.scores((&rewarding("class:3"), &files), SHAPE, None, &all);
     assert!(error.unwrap_err().contains("needs a classifier"));
 }
 

@@ -60,6 +60,7 @@ pub(super) fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
         source: Source::OneStep,
         seed: 9,
         draws,
+        files: crate::reward::picture::ScorerFiles::default(),
         rewarding: crate::session::Rewarding::default(),
     }
 }

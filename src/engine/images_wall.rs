@@ -3,15 +3,16 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lookahead::{NoiseKey, Source, draw_images};
+use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::Judged;
 
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
+use super::images_device::{MapOnDevice, PaintedDraws};
 use super::images_open::Judge;
 use super::images_rewards::{RewardMemo, WallScores, wall_scores};
 use super::images_state::{StateMemo, WallState};
-use super::message::{Event, RequestId, Slot};
+use super::message::{Compute, Event, RequestId, Slot};
 use super::worker::{Job, JobResult, Worker};
 
 /// Pictures are drawn in chunks of about this time: between two the worker looks whether the wall is still wanted.
@@ -30,8 +31,10 @@ pub(super) struct WallMemo {
     wall: Option<Drawn>,
     /// The last pictures that a map made.
     pub states: StateMemo,
-    /// Seconds a picture, of a source.
-    pace: Option<(Source, f64)>,
+    /// The map on the shared device, once it was asked there.
+    pub on_device: MapOnDevice,
+    /// Seconds a picture, of a source on a device.
+    pace: Option<(Source, Compute, f64)>,
     /// The classifier, once it was asked for, or why it cannot be read.
     judge: Option<Result<Judge, String>>,
 }
@@ -40,24 +43,34 @@ pub(super) struct WallMemo {
 struct Drawn {
     request: Arc<WallRequest>,
     pictures: Vec<f32>,
+    painted: PaintedDraws,
+    /// Where the last of them were computed.
+    compute: Compute,
     judged: Option<Judged>,
     rewards: RewardMemo,
 }
 
 impl WallMemo {
-    /// How many pictures are drawn between two looks at whether the wall is still wanted.
-    fn chunk(&self, source: Source) -> u32 {
-        let pace = self.pace.filter(|(of, _)| *of == source);
-        let affordable = pace.map_or(f64::from(FIRST_CHUNK), |(_, secs)| {
+    /// How many pictures are drawn between two looks at whether the wall is still wanted. The device compiles each number
+    /// anew: powers of two are few.
+    fn chunk(&self, source: Source, compute: Compute) -> u32 {
+        let pace = self
+            .pace
+            .filter(|pace| (pace.0, pace.1) == (source, compute));
+        let affordable = pace.map_or(f64::from(FIRST_CHUNK), |(.., secs)| {
             CHUNK_TIME.as_secs_f64() / secs.max(1e-6)
         });
-        (affordable as u32).clamp(LEAST_CHUNK, MOST_CHUNK)
+        let chunk = (affordable as u32).clamp(LEAST_CHUNK, MOST_CHUNK);
+        match compute {
+            Compute::Cpu => chunk,
+            Compute::Shared => 1 << chunk.max(FIRST_CHUNK).ilog2(),
+        }
     }
 
     /// Learns how long a picture takes.
-    fn learn(&mut self, source: Source, pictures: u32, begun: Instant) {
+    fn learn(&mut self, (source, compute): (Source, Compute), pictures: u32, begun: Instant) {
         let secs = begun.elapsed().as_secs_f64() / f64::from(pictures.max(1));
-        self.pace = Some((source, secs));
+        self.pace = Some((source, compute, secs));
     }
 }
 
@@ -93,13 +106,11 @@ impl Worker {
             _ => Drawn {
                 request: request.clone(),
                 pictures: Vec::new(),
+                painted: PaintedDraws::default(),
+                compute: Compute::Cpu,
                 judged: None,
                 rewards: RewardMemo::default(),
             },
-        };
-        let key = NoiseKey {
-            seed: request.seed,
-            state: 0,
         };
         let numbers = request.model.numbers();
         let before = ((drawn.pictures.len() / numbers) as u32).min(request.draws);
@@ -114,6 +125,8 @@ impl Worker {
                 figures: WallFigures::new(&pictures, numbers, judged),
                 rewarded,
                 pictures: Arc::new(pictures),
+                painted: drawn.painted.clone(),
+                compute: drawn.compute,
                 complete: have == request.draws as usize,
                 elapsed: job.started.elapsed(),
                 drawn: have as u32 - before,
@@ -131,34 +144,27 @@ impl Worker {
         let mut result = Ok(());
         while have < total {
             let begun = Instant::now();
-            let next = (have + self.wall_memo.chunk(request.source)).min(total);
-            let mut watch = |share: f32| {
-                let done = have as f32 + share * (next - have) as f32;
-                self.look_up(&job, done / total as f32)
-            };
-            let (map, source) = (&*request.model.map, request.source);
-            let new = draw_images(
-                map,
-                source,
-                &question,
-                key,
-                have..next,
-                &mut counters,
-                &mut watch,
-            );
+            let compute = self.wall_compute(&request);
+            let next = (have + self.wall_memo.chunk(request.source, compute)).min(total);
+            let new = self.new_draws(&job, (&request, &question), have..next, &mut counters);
             match new {
-                Ok(pictures) => {
+                Ok(new) => {
+                    let device = self.painting_device();
+                    let more = (total - next) as usize;
+                    new.paint(device.as_deref(), &mut drawn.painted, (numbers, more));
+                    drawn.compute = compute;
                     if let Some(judge) = self.judge(&request.model) {
-                        extend(&mut drawn.judged, judge.judge(&pictures));
+                        extend(&mut drawn.judged, judge.judge(&new.pictures));
                     }
-                    drawn.pictures.extend(pictures);
+                    drawn.pictures.extend(new.pictures);
                 }
                 Err(e) => {
-                    result = Err(e.into());
+                    result = Err(e);
                     break;
                 }
             }
-            self.wall_memo.learn(request.source, next - have, begun);
+            self.wall_memo
+                .learn((request.source, compute), next - have, begun);
             have = next;
             if have == total || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
                 let rewarded = self.rewarded(&request, &mut drawn);
@@ -189,7 +195,8 @@ impl Worker {
         let shape = request.model.shape();
         let network = judge.map(Judge::network);
         let rewards = &mut drawn.rewards;
-        let scores = match rewards.scores(&request.rewarding, shape, network, pictures) {
+        let rewarding = (&request.rewarding, &request.files);
+        let scores = match rewards.scores(rewarding, shape, network, pictures) {
             Ok(scores) => scores?,
             Err(message) => return Some(Err(message)),
         };

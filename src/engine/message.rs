@@ -11,6 +11,7 @@ use crate::metrics::Counters;
 use crate::mixture::{Mixture, World};
 use crate::model::FusedMlp;
 
+use super::batch::{BatchAnswer, BatchRequest};
 use super::images::{LoadedImages, WallAnswer, WallRequest};
 use super::images_more::{
     AgainAnswer, AgainRequest, GroupsAnswer, GroupsRequest, ImageCurvesAnswer, ImageCurvesRequest,
@@ -67,11 +68,13 @@ pub enum Slot {
     Groups,
     /// Diversity of pictures against `t`.
     ImageCurves,
+    /// Steered pictures in the background.
+    Batch,
 }
 
 impl Slot {
     /// All slots, the most urgent first.
-    pub const ALL: [Slot; 18] = [
+    pub const ALL: [Slot; 19] = [
         Slot::Scene,
         Slot::Draws,
         Slot::Overlay,
@@ -90,6 +93,7 @@ impl Slot {
         Slot::Diversity,
         Slot::ImageCurves,
         Slot::Budget,
+        Slot::Batch,
     ];
 }
 
@@ -229,6 +233,8 @@ pub enum Command {
     Trace(TraceRequest),
     /// See [`BudgetRequest`].
     Budget(BudgetRequest),
+    /// See [`BatchRequest`].
+    Batch(BatchRequest),
 }
 
 impl Command {
@@ -253,6 +259,7 @@ impl Command {
             Self::Lens(_) => Slot::Lens,
             Self::Trace(_) => Slot::Trace,
             Self::Budget(_) => Slot::Budget,
+            Self::Batch(_) => Slot::Batch,
         }
     }
 }
@@ -420,6 +427,8 @@ pub enum Event {
     Trace(RequestId, Arc<TraceAnswer>),
     /// Methods at equal compute, growing.
     Budget(RequestId, Arc<BudgetAnswer>),
+    /// Steered pictures in the background, growing.
+    Batch(RequestId, Arc<BatchAnswer>),
     /// Progress of a long job.
     Progress(RequestId, Slot, Progress),
     /// A request failed; the message says what to do.

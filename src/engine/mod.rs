@@ -6,12 +6,16 @@
 //! between network calls: they stop when they are no longer wanted, and let more urgent requests
 //! go first. Training has a thread of its own, told what to do by [`TrainCommand`]s.
 
+mod batch;
+#[cfg(test)]
+mod batch_tests;
 mod budget;
 mod calibrate;
 mod diversity;
 mod draws;
 mod images;
 mod images_curves;
+mod images_device;
 mod images_export;
 mod images_groups;
 mod images_more;
@@ -29,12 +33,17 @@ mod open;
 mod outbox;
 mod plain;
 mod scene;
+mod scorers;
 mod scores;
 mod stats;
 mod steer_message;
+mod steered;
 mod steering;
 mod studio;
+mod studio_film;
+mod studio_kept;
 mod studio_message;
+mod studio_rows;
 #[cfg(test)]
 mod studio_tests;
 mod trace;
@@ -59,20 +68,25 @@ use std::thread::JoinHandle;
 use crate::gpu::SharedDevice;
 use crate::session::ComputeChoice;
 
+pub use batch::{BatchAnswer, BatchPicture, BatchRequest};
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
 pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
 pub use images_curves::IMAGE_CURVE_TIMES;
+pub use images_device::PaintedDraws;
 pub use images_export::write_arrays;
 pub use images_more::*;
 pub use images_open::typical_digits;
 pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wall_scores};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
+pub use scorers::{fetched_rewards, open_scorers, scorer_path};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
+pub use studio_film::{FilmRow, SteeringFilm};
 pub use studio_message::*;
+pub use studio_rows::{STUDIO_STRENGTHS, StudioRow, studio_rows};
 pub use training_curve::kept_curve;
 pub use training_message::*;
 pub use training_pictures::*;

@@ -54,6 +54,7 @@ impl Outbox {
             Event::Groups(..) => (Some(Slot::Groups), Kind::Answer),
             Event::ImageCurves(..) => (Some(Slot::ImageCurves), Kind::Answer),
             Event::Again(..) => (Some(Slot::Again), Kind::Answer),
+            Event::Batch(..) => (Some(Slot::Batch), Kind::Answer),
             Event::Progress(_, slot, _) => (Some(*slot), Kind::Progress),
             Event::Failed(_, slot, _) | Event::Cancelled(_, slot) => (Some(*slot), Kind::End),
             Event::Compute(_) => (None, Kind::Compute),

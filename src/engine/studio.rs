@@ -100,6 +100,7 @@ impl Worker {
         let parts = PictureParts {
             judge: judge.clone(),
             references: request.references.clone(),
+            scorers: request.scorers().map_err(|e| failed(&e))?,
         };
         let shape = request.model.shape();
         let bound = request.measure.bind(shape, &parts);

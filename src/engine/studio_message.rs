@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::metrics::Counters;
 use crate::model::Judged;
-use crate::reward::picture::{PictureReward, ReferencePicture};
+use crate::reward::picture::{PictureReward, PictureScorers, ReferencePicture, ScorerFiles};
 use crate::steer::images::{ImageFrame, ImagePlan, ImageStart};
 
 use super::images::LoadedImages;
 use super::images_rewards::SecondKind;
+use super::scorers::open_scorers;
 
 /// One way to make the pictures.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,9 +37,21 @@ pub struct StudioRequest {
     pub measure: PictureReward,
     /// Pictures that the rewards refer to.
     pub references: Vec<ReferencePicture>,
+    /// Where the files are that they may ask.
+    pub files: ScorerFiles,
 }
 
 impl StudioRequest {
+    /// What its rewards ask of files, read.
+    pub(super) fn scorers(&self) -> Result<PictureScorers, String> {
+        let rewards = self.panels.iter().map(|panel| &panel.reward);
+        let mut scorers = open_scorers(&self.measure, &self.files)?;
+        for reward in rewards {
+            scorers = scorers.or(open_scorers(reward, &self.files)?);
+        }
+        Ok(scorers)
+    }
+
     /// Whether panel `a` of this request gives the same as panel `b` of another.
     pub fn same_panel(&self, a: usize, other: &Self, b: usize) -> bool {
         Arc::ptr_eq(&self.model, &other.model)
@@ -48,6 +61,7 @@ impl StudioRequest {
             && self.particles == other.particles
             && self.measure == other.measure
             && self.references == other.references
+            && self.files == other.files
     }
 }
 

@@ -31,6 +31,7 @@ fn request(model: &Arc<LoadedImages>, methods: &[Method], steps: u32) -> StudioR
         particles: 0..3,
         measure: reward,
         references: Vec::new(),
+        files: crate::reward::picture::ScorerFiles::default(),
     }
 }
 

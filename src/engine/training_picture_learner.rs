@@ -16,6 +16,7 @@ use crate::train::finetune_images::{ImageTuner, PictureFigures, TuneParent};
 use crate::train::image::ImageTrainer;
 use crate::train::{DataPlan, ImageSet, Part, StepLoss};
 
+use super::scorers::open_scorers;
 use super::training_pictures::{
     FolderTraining, PictureGoal, PictureGrid, PictureLosses, PictureTuning, kept_folder,
 };
@@ -135,6 +136,7 @@ impl PictureLearner {
         let judge = judge_of(model.shape(), &model.card.classes);
         let parts = PictureParts {
             judge: judge.clone(),
+            scorers: open_scorers(&tuning.reward, &tuning.files)?,
             ..PictureParts::default()
         };
         let score = tuning

@@ -93,6 +93,7 @@ fn tuning(model: Arc<LoadedImages>, steps: u64) -> PictureGoal {
     PictureGoal::Reward(Box::new(PictureTuning {
         model,
         reward: "brightness@2".parse().unwrap(),
+        files: crate::reward::picture::ScorerFiles::default(),
         recipe: ImageTuneRecipe {
             steps,
             batch: 6,

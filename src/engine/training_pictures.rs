@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::model::DitConfig;
-use crate::reward::picture::PictureReward;
+use crate::reward::picture::{PictureReward, ScorerFiles};
 use crate::train::StepLoss;
 use crate::train::finetune::FinetuneLoss;
 use crate::train::finetune_images::{ImageTuneRecipe, PictureFigures};
@@ -23,6 +23,8 @@ pub struct PictureTuning {
     pub model: Arc<LoadedImages>,
     /// What is rewarded.
     pub reward: PictureReward,
+    /// Where the files are that it may ask.
+    pub files: ScorerFiles,
     /// How.
     pub recipe: ImageTuneRecipe,
 }

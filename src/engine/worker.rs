@@ -164,6 +164,7 @@ impl Worker {
             Command::Lens(request) => self.lens(id, request),
             Command::Trace(request) => self.trace(id, request),
             Command::Budget(request) => self.budget(id, request),
+            Command::Batch(request) => self.batch(id, request),
         }
     }
 

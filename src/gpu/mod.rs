@@ -8,12 +8,16 @@
 mod device;
 mod fused;
 mod health;
+mod memory;
 mod packed;
+mod pictures;
 mod points;
 
 pub use device::{AdapterSummary, SharedDevice, wgpu_setup};
 pub use fused::{FlowStep, FusedMlpGpu};
 pub use packed::LayerSlices;
+pub(crate) use pictures::count_list;
+pub use pictures::{PictureBuffer, Uploads, uploads};
 pub use points::PointBuffer;
 #[cfg(test)]
 pub(crate) use points::read_buffer;
@@ -39,8 +43,8 @@ pub enum GpuError {
     /// burn could not be put on the window's device.
     #[error("the model could not join the window's device: {0}. Try --device cpu")]
     Register(String),
-    /// A tensor cannot be painted as points.
-    #[error("these values cannot be painted as points: {0}")]
+    /// A tensor cannot be painted.
+    #[error("these values cannot be painted: {0}")]
     Tensor(String),
     /// A network that the fused kernel does not know.
     #[error("the fused kernel cannot run this network: {0}")]

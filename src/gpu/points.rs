@@ -1,16 +1,14 @@
 //! Points on the device, whoever computed them, in the one form that a paint callback binds.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 
-use burn::tensor::{DType, Tensor};
-use burn_cubecl::CubeBackend;
-use burn_cubecl::cubecl::wgpu::{AutoCompiler, WgpuServer};
+use burn::tensor::Tensor;
 use eframe::wgpu;
 use wgpu::util::DeviceExt as _;
 
+use super::memory::{Keep, TensorMemory};
 use super::{GpuError, SharedDevice};
 
 /// Bytes of one point: two f32.
@@ -29,7 +27,7 @@ struct Inner {
     len: usize,
     id: u64,
     /// The tensor and its memory's guard: without them cubecl would hand the memory out again.
-    _keep: Option<Mutex<Box<dyn Any + Send>>>,
+    _keep: Option<Keep>,
 }
 
 impl fmt::Debug for PointBuffer {
@@ -63,44 +61,16 @@ impl PointBuffer {
                 "shape [{len}, {columns}], but points are [n, 2]"
             )));
         }
-        if tensor.device() != shared.burn_device()? {
-            return Err(GpuError::Tensor(
-                "the tensor is on another device".to_owned(),
-            ));
-        }
         if len == 0 {
             return Self::from_points(shared, &[]);
         }
-        let fusion = tensor
-            .cast(DType::F32)
-            .try_into_primitive::<burn::backend::Cube>()
-            .map_err(|error| GpuError::Tensor(format!("{error:?}")))?;
-        let client = fusion.client.clone();
-        let cube = client.resolve_tensor_float::<CubeBackend>(fusion);
-        let cube = burn_cubecl::kernel::into_contiguous(cube);
-        let guard = cube
-            .client
-            .get_resource::<WgpuServer<AutoCompiler>>(cube.handle.clone())
-            .map_err(|error| GpuError::Tensor(format!("{error:?}")))?;
-        let resource = guard.resource();
-        let alignment = u64::from(shared.device.limits().min_storage_buffer_offset_alignment);
-        if !resource.offset.is_multiple_of(alignment)
-            || resource.size < len as u64 * POINT_BYTES
-            || resource.offset + len as u64 * POINT_BYTES > resource.buffer.size()
-        {
-            return Err(GpuError::Tensor(format!(
-                "its memory ({} bytes at {}) cannot be bound",
-                resource.size, resource.offset
-            )));
-        }
-        let buffer = Arc::new(resource.buffer.clone());
-        let offset_bytes = resource.offset;
+        let memory = TensorMemory::of(tensor, shared)?;
         Ok(Self(Arc::new(Inner {
-            buffer,
-            offset_bytes,
+            buffer: Arc::new(memory.buffer),
+            offset_bytes: memory.offset_bytes,
             len,
             id: next_id(),
-            _keep: Some(Mutex::new(Box::new((guard, cube)))),
+            _keep: Some(memory.keep),
         })))
     }
 
@@ -234,7 +204,7 @@ pub(crate) fn read_buffer(
     Ok(data)
 }
 
-/// How our own point buffers are used: painted, computed on, copied from and to.
+/// How our own buffers are used: painted, computed on, copied from and to.
 pub(super) fn usages() -> wgpu::BufferUsages {
     wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST
 }
@@ -256,7 +226,7 @@ pub(super) fn check_size(shared: &SharedDevice, n: usize) -> Result<(), GpuError
     Ok(())
 }
 
-fn next_id() -> u64 {
+pub(super) fn next_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }

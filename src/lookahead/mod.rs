@@ -21,8 +21,8 @@ mod tensor;
 pub use draw::{LookaheadError, NoiseKey, Velocity, draw};
 pub use image::{glass_velocity, marginal_condition, posterior_draws};
 pub use images::{
-    ImageQuestion, ImageSampler, RunningImage, draw_images, generate_images, mean_image,
-    noised_image,
+    ImageQuestion, ImageSampler, RunningImage, draw_images, draw_images_on_device, generate_images,
+    mean_image, noised_image,
 };
 pub use path::{probability_flow_path, state_on_path};
 pub use source::{ParseSourceError, Source};

@@ -20,5 +20,5 @@ pub use diversity::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, total_variation,
 };
 pub use frechet::{FeatureClasses, FeatureMoments, frechet_distance};
-pub use timings::WindowTimings;
+pub use timings::{WallTimings, WindowTimings};
 pub use value::ScoreFigures;

@@ -24,3 +24,26 @@ pub struct WindowTimings {
     /// Size of the window in pixels.
     pub size: [u32; 2],
 }
+
+/// What the rendered window measures with a wall of pictures.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct WallTimings {
+    /// Adapter that rendered.
+    pub adapter: String,
+    /// Pictures of the wall.
+    pub pictures: u32,
+    /// Time of a frame, every pixel of a picture a square, median.
+    pub frame_sharp_ms: f64,
+    /// Time of a frame, blended from pixel to pixel, median.
+    pub frame_smooth_ms: f64,
+    /// Time of a frame of the same window with nothing in the wall's place, median.
+    pub frame_without_ms: f64,
+    /// How often something was written to the device to paint pictures while the window rested.
+    pub writes_at_rest: u64,
+    /// Over so many frames, painted though nobody asked for them.
+    pub frames_at_rest: u32,
+    /// Seconds until the window at rest asks for its next frame; a very large number where it never does.
+    pub next_frame_secs: f64,
+    /// Size of the window in pixels.
+    pub size: [u32; 2],
+}

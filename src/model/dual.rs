@@ -8,10 +8,10 @@
 use std::ops::{Add, Mul};
 
 use burn::nn::Linear;
-use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, softmax};
-use burn::tensor::module::{attention, layer_norm};
+use burn::tensor::module::{attention, layer_norm, linear};
 use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{DType, Tensor};
 
 /// A tensor and, where it moves, its derivative along one direction, of the same shape.
 #[derive(Debug, Clone)]
@@ -105,14 +105,26 @@ impl<const D: usize> Dual<D> {
         )
     }
 
-    /// A linear layer over the last dimension; the weights do not move.
+    /// A linear layer over the last dimension; the weights do not move. The product is made in the weights' type, the
+    /// result has that of the input.
     #[must_use]
     pub fn linear(self, layer: &Linear) -> Self {
-        Self {
-            value: layer.forward(self.value),
-            tangent: self
-                .tangent
-                .map(|tangent| burn::tensor::module::linear(tangent, layer.weight.val(), None)),
+        let (own, weight) = (self.value.dtype(), layer.weight.val());
+        if weight.dtype() == own {
+            return Self {
+                value: layer.forward(self.value),
+                tangent: self.tangent.map(|tangent| linear(tangent, weight, None)),
+            };
+        }
+        let narrow = weight.dtype();
+        let product =
+            self.linearly(|part| linear(part.cast(narrow), weight.clone(), None).cast(own));
+        match &layer.bias {
+            Some(bias) => Self {
+                value: product.value + bias.val().unsqueeze(),
+                tangent: product.tangent,
+            },
+            None => product,
         }
     }
 
@@ -243,15 +255,22 @@ impl Dual<4> {
     /// `softmax(q k' / sqrt(d)) v` for each head: `self` is the queries, all `[B, heads, tokens, d]`.
     #[must_use]
     pub fn attend(self, keys: Self, values: Self) -> Self {
+        let own = self.value.dtype();
+        self.attend_in(own, keys, values)
+    }
+
+    /// The same with both matrix products made in the type `products`, and the softmax in that of the queries.
+    #[must_use]
+    pub fn attend_in(self, products: DType, keys: Self, values: Self) -> Self {
         let still = self.tangent.is_none() && keys.tangent.is_none() && values.tangent.is_none();
-        if still {
+        if still && products == self.value.dtype() {
             let options = AttentionModuleOptions::default();
             let value = attention(self.value, keys.value, values.value, None, None, options);
             return Self::constant(value);
         }
         let scale = 1.0 / (self.value.dims()[3] as f64).sqrt();
         let turned = keys.linearly(|part| part.swap_dims(2, 3) * scale);
-        let scores = self.matmul(turned);
+        let scores = self.matmul(turned, products);
         let weights = softmax(scores.value, 3);
         let tangent = scores.tangent.map(|tangent| {
             let mean = (weights.clone() * tangent.clone()).sum_dim(3);
@@ -261,15 +280,20 @@ impl Dual<4> {
             value: weights,
             tangent,
         }
-        .matmul(values)
+        .matmul(values, products)
     }
 
-    /// The product rule of the matrix product.
-    fn matmul(self, other: Self) -> Self {
-        let left = self.tangent.map(|t| t.matmul(other.value.clone()));
-        let right = other.tangent.map(|t| self.value.clone().matmul(t));
+    /// The product rule of the matrix product, each product made in the type `products`.
+    fn matmul(self, other: Self, products: DType) -> Self {
+        let own = self.value.dtype();
+        let product = |a: &Tensor<4>, b: &Tensor<4>| {
+            let [a, b] = [a, b].map(|part| part.clone().cast(products));
+            a.matmul(b).cast(own)
+        };
+        let left = self.tangent.as_ref().map(|t| product(t, &other.value));
+        let right = other.tangent.as_ref().map(|t| product(&self.value, t));
         Self {
-            value: self.value.matmul(other.value),
+            value: product(&self.value, &other.value),
             tangent: sum(left, right),
         }
     }

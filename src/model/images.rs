@@ -81,7 +81,7 @@ pub struct BurnImageMap {
 
 impl BurnImageMap {
     /// Rows that are in memory at once.
-    const CHUNK: usize = 64;
+    pub const CHUNK: usize = 64;
 
     /// Takes a network that lies on `device`, not an autodiff one.
     pub fn new(still: Dit, device: &Device) -> Self {
@@ -92,8 +92,24 @@ impl BurnImageMap {
         }
     }
 
+    /// The network.
+    pub fn network(&self) -> &Dit {
+        &self.still
+    }
+
+    /// Where it lies.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Rows `first..first + count` on `device`.
-    fn asked(&self, rows: &ImageRows<'_>, first: usize, count: usize, device: &Device) -> Asked {
+    pub(crate) fn asked(
+        &self,
+        rows: &ImageRows<'_>,
+        first: usize,
+        count: usize,
+        device: &Device,
+    ) -> Asked {
         let [c, h, w] = self.config().state();
         let numbers = c * h * w;
         let column = |v: &[f32]| {
@@ -131,11 +147,11 @@ impl BurnImageMap {
 }
 
 /// One chunk of rows as tensors.
-struct Asked {
-    s: Tensor<1>,
-    u: Tensor<1>,
-    x: Tensor<4>,
-    condition: Condition<4>,
+pub(crate) struct Asked {
+    pub(crate) s: Tensor<1>,
+    pub(crate) u: Tensor<1>,
+    pub(crate) x: Tensor<4>,
+    pub(crate) condition: Condition<4>,
 }
 
 fn copy_out(tensor: Tensor<4>, to: &mut [f32]) {

@@ -7,7 +7,8 @@ use super::{Classifier, ClassifierConfig};
 
 mod slopes;
 
-pub use slopes::Seen;
+pub(super) use slopes::Asked;
+pub use slopes::{PictureJudge, Seen};
 
 /// A classifier on a device, asked with images as plain numbers.
 pub struct ImageJudge {

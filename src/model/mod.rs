@@ -3,11 +3,13 @@
 //! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
 //! `K` steps.
 
+mod brisque;
 mod classifier;
 mod clip;
 mod config;
 pub(crate) mod dit;
 mod dual;
+mod efficientnet;
 mod fused;
 mod fused_vjp;
 mod images;
@@ -16,6 +18,7 @@ mod map;
 mod mlp;
 mod on_device;
 pub(crate) mod outer;
+mod precision;
 pub(crate) mod simd;
 #[cfg(test)]
 pub(crate) mod streams;
@@ -24,21 +27,27 @@ mod vae;
 mod velocity_only;
 mod weights;
 
+pub use brisque::BrisqueModel;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use clip::{
-    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, ClipTexts,
-    ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes, clip_shapes,
+    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipJudge, ClipLayout, ClipTextConfig,
+    ClipTexts, ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes,
+    clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, ReadWeight, Weight};
+pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
 pub use dual::Dual;
+#[cfg(test)]
+pub(crate) use efficientnet::tests::made as made_efficientnet;
+pub use efficientnet::{EfficientNet, EfficientNetConfig, ImageNetJudge, Stage};
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
 pub use images::{BurnImageMap, ImageMap, ImageRows};
-pub use judge::{ImageJudge, Judged, Seen};
+pub use judge::{ImageJudge, Judged, PictureJudge, Seen};
 pub use map::{Condition, MetaFlowMap};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
+pub use precision::Precision;
 pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;

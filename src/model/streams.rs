@@ -1,6 +1,6 @@
 //! Number streams that tests share with the scripts under `tests/reference`, so that weights need not be stored.
 
-/// The numbers in [-1, 1) of stream `key` in `tests/reference/clip.py` and `tests/reference/vae.py`.
+/// The numbers in [-1, 1) of stream `key` of the scripts there.
 pub fn numbers(key: u32, count: usize) -> Vec<f64> {
     (0..count as u32)
         .map(|i| {

@@ -14,7 +14,7 @@ use super::steering::{Lesson, Steering, Workspace};
 use super::training::Training;
 
 /// The largest session file that is read, in bytes.
-const MAX_SESSION_BYTES: u64 = 8 << 20;
+const MAX_SESSION_BYTES: u64 = 32 << 20;
 
 /// Why a session could not be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -321,7 +321,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Reads a session file of at most 8 MiB.
+    /// Reads a session file of at most 32 MiB.
     ///
     /// # Errors
     /// When the file cannot be read, is too large, or is not a session.

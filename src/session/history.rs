@@ -54,6 +54,12 @@ impl<T: Clone + PartialEq> History<T> {
         Some(forth)
     }
 
+    /// Changes every state that is kept: for what is no edit and must not be taken back with one.
+    pub fn change_all(&mut self, mut change: impl FnMut(&mut T)) {
+        self.past.iter_mut().for_each(&mut change);
+        self.future.iter_mut().for_each(&mut change);
+    }
+
     /// Whether there is a state to go back to.
     pub fn can_undo(&self) -> bool {
         !self.past.is_empty()

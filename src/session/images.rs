@@ -1,12 +1,17 @@
 //! What the Images workspace shows: a half-formed picture, and the wall of everything it could still become.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::batch::Batch;
 use super::document::CheckpointRef;
 use super::made::{GalleryOrder, Likeness, Made, Middle};
 use super::rewarding::Rewarding;
+use super::shared;
 use super::studio::Studio;
 use crate::lookahead::Source;
+use crate::reward::picture::ScorerFiles;
 
 /// How the wall is arranged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +168,7 @@ impl Picture {
     }
 }
 
-/// A draw that was made and is kept, with what makes it again.
+/// A picture that was made and is kept, with what makes it again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeptPicture {
@@ -171,11 +176,11 @@ pub struct KeptPicture {
     pub picture: StoredPicture,
     /// What the classifier said, if it was asked.
     pub label: Option<String>,
-    /// Time of the state that it was drawn from.
+    /// Time of the state that it was drawn from, or at which a steered picture is kept: 1 where it is finished.
     pub t: f64,
-    /// Root of the wall's noise.
+    /// Root of the noise.
     pub seed: u64,
-    /// Its number on the wall.
+    /// Its number on the wall, or of its particle.
     pub item: u32,
     /// Whether a person wants to keep it; otherwise it is here because they went on from it or exported it.
     #[serde(default = "starred")]
@@ -186,6 +191,9 @@ pub struct KeptPicture {
     /// What the reward of then said; `None` where nothing was rewarded.
     #[serde(default)]
     pub reward: Option<f32>,
+    /// Whether the batch made it.
+    #[serde(default)]
+    pub by_batch: bool,
 }
 
 /// Whatever older versions kept was kept by hand.
@@ -244,7 +252,8 @@ pub struct Images {
     /// The selected draw.
     pub selected: Option<u32>,
     /// What was made and kept, oldest first.
-    pub kept: Vec<KeptPicture>,
+    #[serde(with = "shared")]
+    pub kept: Vec<Arc<KeptPicture>>,
     /// What the middle shows.
     pub middle: Middle,
     /// How the gallery is arranged.
@@ -257,6 +266,11 @@ pub struct Images {
     pub studio: Studio,
     /// What is rewarded.
     pub rewarding: Rewarding,
+    /// Steered pictures that are still to be made.
+    pub batch: Batch,
+    /// Where files are that others publish and rewards may ask.
+    #[serde(skip_serializing_if = "ScorerFiles::is_empty")]
+    pub files: ScorerFiles,
 }
 
 impl Default for Images {
@@ -284,6 +298,8 @@ impl Default for Images {
             compare: None,
             studio: Studio::default(),
             rewarding: Rewarding::default(),
+            batch: Batch::default(),
+            files: ScorerFiles::default(),
         }
     }
 }
@@ -294,9 +310,9 @@ impl Images {
     /// Most pictures on the wall.
     pub const MAX_DRAWS: u32 = 1024;
     /// Most kept pictures.
-    pub const MAX_KEPT: usize = 200;
+    pub const MAX_KEPT: usize = 500;
     /// Most characters of all kept pictures together.
-    pub const MAX_KEPT_TEXT: usize = 4 << 20;
+    pub const MAX_KEPT_TEXT: usize = 12 << 20;
     /// Most lookaheads whose curves stand side by side.
     const MAX_BESIDE: usize = 8;
     /// Longest text about a picture.
@@ -304,8 +320,17 @@ impl Images {
 
     /// Whether `picture` can be kept beside the others.
     pub fn has_room_for(&self, picture: &KeptPicture) -> bool {
-        let text: usize = self.kept.iter().map(KeptPicture::text).sum();
+        let text: usize = self.kept.iter().map(|kept| kept.text()).sum();
         self.kept.len() < Self::MAX_KEPT && text + picture.text() <= Self::MAX_KEPT_TEXT
+    }
+
+    /// Puts away the oldest of what is too much, first what nobody starred.
+    pub fn trim_kept(&mut self) {
+        let text = |kept: &[Arc<KeptPicture>]| kept.iter().map(|k| k.text()).sum::<usize>();
+        while self.kept.len() > Self::MAX_KEPT || text(&self.kept) > Self::MAX_KEPT_TEXT {
+            let oldest = self.kept.iter().position(|kept| !kept.starred);
+            self.kept.remove(oldest.unwrap_or(0));
+        }
     }
 
     /// What is wrong with it, if anything: the field, its value, what is accepted.
@@ -341,10 +366,10 @@ impl Images {
         if let Some((value, expected)) = self.rewarding.fault() {
             return Some(("images.rewarding", value, expected));
         }
-        let text: usize = self.kept.iter().map(KeptPicture::text).sum();
+        let text: usize = self.kept.iter().map(|kept| kept.text()).sum();
         if self.kept.len() > Self::MAX_KEPT || text > Self::MAX_KEPT_TEXT {
             let count = format!("{} pictures", self.kept.len());
-            return Some(("images.kept", count, "200 pictures in 4 MiB are the most"));
+            return Some(("images.kept", count, "500 pictures in 12 MiB are the most"));
         }
         for kept in &self.kept {
             let label = kept.label.as_ref().map_or(0, String::len);
@@ -358,7 +383,7 @@ impl Images {
                 return Some(("images.kept", format!("noise {}", kept.item), expected));
             }
         }
-        self.studio.fault()
+        self.studio.fault().or_else(|| self.batch.fault())
     }
 }
 
@@ -393,7 +418,7 @@ mod tests {
                     picture: stored(),
                     from: "a draw".into(),
                 },
-                kept: vec![KeptPicture {
+                kept: vec![Arc::new(KeptPicture {
                     picture: stored(),
                     label: Some("9".into()),
                     t: 0.25,
@@ -406,7 +431,8 @@ mod tests {
                         17,
                     )))),
                     reward: Some(-1.5),
-                }],
+                    by_batch: true,
+                })],
                 source: Source::KStep(4),
                 selected: Some(5),
                 ..Images::default()

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::document::CheckpointRef;
 use super::images::{Images, Picture};
+use super::steered::SteeredRecipe;
 use crate::lookahead::Source;
 
 /// What the middle of the Images workspace shows.
@@ -51,6 +52,8 @@ pub enum Likeness {
 pub enum Made {
     /// As a draw of the wall.
     Draw(Box<DrawRecipe>),
+    /// In the Studio.
+    Steered(Box<SteeredRecipe>),
 }
 
 impl Made {
@@ -58,6 +61,7 @@ impl Made {
     pub fn text(&self) -> usize {
         match self {
             Self::Draw(recipe) => recipe.picture.text(),
+            Self::Steered(recipe) => recipe.text(),
         }
     }
 
@@ -65,6 +69,7 @@ impl Made {
     pub fn checkpoint(&self) -> &CheckpointRef {
         match self {
             Self::Draw(recipe) => &recipe.checkpoint,
+            Self::Steered(recipe) => &recipe.checkpoint,
         }
     }
 
@@ -72,13 +77,15 @@ impl Made {
     pub fn checkpoint_mut(&mut self) -> &mut CheckpointRef {
         match self {
             Self::Draw(recipe) => &mut recipe.checkpoint,
+            Self::Steered(recipe) => &mut recipe.checkpoint,
         }
     }
 
-    /// What makes it again as a draw of the wall, if it is one.
-    pub fn draw(&self) -> Option<&DrawRecipe> {
+    /// What makes it again in the Studio, if it was made there.
+    pub fn steered(&self) -> Option<&SteeredRecipe> {
         match self {
-            Self::Draw(recipe) => Some(recipe),
+            Self::Draw(_) => None,
+            Self::Steered(recipe) => Some(recipe),
         }
     }
 
@@ -86,6 +93,7 @@ impl Made {
     pub fn restore(&self, images: &mut Images) {
         match self {
             Self::Draw(recipe) => recipe.restore(images),
+            Self::Steered(recipe) => recipe.restore(images),
         }
     }
 
@@ -93,6 +101,7 @@ impl Made {
     pub fn hash(&self) -> &str {
         match self {
             Self::Draw(recipe) => &recipe.hash,
+            Self::Steered(recipe) => &recipe.hash,
         }
     }
 
@@ -100,6 +109,7 @@ impl Made {
     pub fn lines(&self) -> Vec<(&'static str, String)> {
         match self {
             Self::Draw(recipe) => recipe.lines(),
+            Self::Steered(recipe) => recipe.lines(),
         }
     }
 
@@ -107,6 +117,7 @@ impl Made {
     pub(super) fn fault(&self) -> Option<&'static str> {
         match self {
             Self::Draw(recipe) => recipe.fault(),
+            Self::Steered(recipe) => recipe.fault(),
         }
     }
 }
@@ -158,13 +169,6 @@ impl DrawRecipe {
     }
 
     fn lines(&self) -> Vec<(&'static str, String)> {
-        let map = match &self.checkpoint {
-            CheckpointRef::Shipped => "the shipped one".to_owned(),
-            CheckpointRef::File(path) => match path.file_name() {
-                Some(name) => name.to_string_lossy().into_owned(),
-                None => path.display().to_string(),
-            },
-        };
         let picture = match &self.picture {
             Picture::Generated { seed } => format!("generated, seed {seed}"),
             Picture::Running { seed, steps } => format!("as it forms, {steps} steps, seed {seed}"),
@@ -177,7 +181,6 @@ impl DrawRecipe {
             }
             Some(class) => class.to_string(),
         };
-        let short = self.hash.get(..6).unwrap_or(&self.hash);
         vec![
             ("made as", format!("draw {} of a wall", self.item)),
             ("t", self.t.to_string()),
@@ -186,7 +189,7 @@ impl DrawRecipe {
             ("picture behind", picture),
             ("class", class),
             ("seed of x_t", self.noise.to_string()),
-            ("map", format!("{map} · {short}")),
+            map_line(&self.checkpoint, &self.hash),
         ]
     }
 
@@ -209,8 +212,8 @@ impl DrawRecipe {
 
     /// What is wrong with it: what is accepted.
     pub(super) fn fault(&self) -> Option<&'static str> {
-        if !(self.hash.len() <= 64 && self.hash.bytes().all(|b| b.is_ascii_hexdigit())) {
-            return Some("a hash has at most 64 hexadecimal digits");
+        if let Some(expected) = hash_fault(&self.hash) {
+            return Some(expected);
         }
         if !(0.0..=1.0).contains(&self.t) {
             return Some("a time lies in [0, 1]");
@@ -226,6 +229,25 @@ impl DrawRecipe {
         }
         self.picture.fault().map(|(_, expected)| expected)
     }
+}
+
+/// The map in words, with the first digits of its hash.
+pub(super) fn map_line(checkpoint: &CheckpointRef, hash: &str) -> (&'static str, String) {
+    let map = match checkpoint {
+        CheckpointRef::Shipped => "the shipped one".to_owned(),
+        CheckpointRef::File(path) => match path.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => path.display().to_string(),
+        },
+    };
+    let short = hash.get(..6).unwrap_or(hash);
+    ("map", format!("{map} · {short}"))
+}
+
+/// What is wrong with the hash of a file: what is accepted.
+pub(super) fn hash_fault(hash: &str) -> Option<&'static str> {
+    let sound = hash.len() <= 64 && hash.bytes().all(|b| b.is_ascii_hexdigit());
+    (!sound).then_some("a hash has at most 64 hexadecimal digits")
 }
 
 #[cfg(test)]

@@ -1,22 +1,28 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
+mod batch;
 mod document;
 mod export;
+mod free;
 mod history;
 mod images;
 mod made;
 mod pictures;
 mod recent;
 mod rewarding;
+mod shared;
+mod steered;
 mod steering;
 mod studio;
 mod training;
 
+pub use batch::{Batch, BatchEntry};
 pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
     Show, View, WorldRef,
 };
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
+pub use free::{FreePart, PaintedMask, ParseMaskError};
 pub use history::History;
 pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
 pub use made::{DrawRecipe, GalleryOrder, Likeness, Made, Middle};
@@ -25,7 +31,8 @@ pub use pictures::{
     encode_png, enlarged, grid_of, read_settings, set_line,
 };
 pub use recent::RecentFiles;
-pub use rewarding::{FreePart, Rewarding, StoredReference};
+pub use rewarding::{Rewarding, StoredReference};
+pub use steered::SteeredRecipe;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

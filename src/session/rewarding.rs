@@ -2,69 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::free::FreePart;
 use super::images::{Images, StoredPicture};
 use crate::reward::picture::{PictureReward, PictureTerm, ReferencePicture, WeightedTerm};
-
-/// The part of a reference picture that is left free: the rest is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum FreePart {
-    /// The lower half.
-    #[default]
-    Lower,
-    /// The upper half.
-    Upper,
-    /// The left half.
-    Left,
-    /// The right half.
-    Right,
-    /// The middle: half of the height and half of the width.
-    Middle,
-    /// All but the middle.
-    Around,
-}
-
-impl FreePart {
-    /// All there are, in the order of lists.
-    pub const ALL: [Self; 6] = [
-        Self::Lower,
-        Self::Upper,
-        Self::Left,
-        Self::Right,
-        Self::Middle,
-        Self::Around,
-    ];
-
-    /// `lower half`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lower => "lower half",
-            Self::Upper => "upper half",
-            Self::Left => "left half",
-            Self::Right => "right half",
-            Self::Middle => "middle",
-            Self::Around => "all but the middle",
-        }
-    }
-
-    /// As a mask of a square picture, `[side][side]`: 1 where it is free, 0 where it is kept.
-    pub fn mask(self, side: usize) -> Vec<f32> {
-        let free = |y: usize, x: usize| {
-            let inside = |v: usize| (side / 4..side - side / 4).contains(&v);
-            let middle = inside(y) && inside(x);
-            match self {
-                Self::Lower => y >= side / 2,
-                Self::Upper => y < side / 2,
-                Self::Left => x < side / 2,
-                Self::Right => x >= side / 2,
-                Self::Middle => middle,
-                Self::Around => !middle,
-            }
-        };
-        (0..side * side)
-            .map(|at| f32::from(u8::from(free(at / side, at % side))))
-            .collect()
-    }
-}
 
 /// A picture that a reward refers to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -178,7 +118,9 @@ impl Rewarding {
     /// How many characters its pictures take in a session.
     pub fn text(&self) -> usize {
         let references = self.references.iter();
-        references.map(|r| r.picture.pixels.len()).sum()
+        references
+            .map(|r| r.picture.pixels.len() + r.free.text())
+            .sum()
     }
 
     /// What is wrong with it: the value, and what is accepted.
@@ -201,7 +143,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::session::Session;
+    use crate::reward::picture::PictureParts;
+    use crate::session::{PaintedMask, Session};
 
     fn rewarding() -> Rewarding {
         Rewarding {
@@ -212,6 +155,50 @@ mod tests {
                 free: FreePart::Around,
             }],
         }
+    }
+
+    /// A mask that was painted, and the gradient of the reward that keeps the rest.
+    #[test]
+    fn a_painted_mask_survives_a_round_trip_and_its_gradient_is_that_of_differences() {
+        let mut rewarding = rewarding();
+        rewarding.reward = "masked:1@3".parse().unwrap();
+        let free: Vec<bool> = (0..16).map(|k| k % 5 == 1 || k > 11).collect();
+        let mask = PaintedMask::new(4, &free).unwrap();
+        rewarding.references[0].free = FreePart::Painted(mask);
+        let mut session = Session::default();
+        session.images.rewarding = rewarding.clone();
+        let text = session.to_ron();
+        assert!(text.contains("Painted(\"4:1,1,"), "{text}");
+        let back = Session::from_ron(&text, Path::new("s.ron")).unwrap();
+        assert_eq!(back, session);
+
+        let parts = PictureParts {
+            judge: None,
+            references: back.images.rewarding.references(),
+            ..PictureParts::default()
+        };
+        let score = rewarding.reward.bind([1, 4, 4], &parts).unwrap();
+        let picture: Vec<f32> = (0..16).map(|k| (k as f32 * 0.7).sin()).collect();
+        let (mut value, mut gradient) = ([0.0], [0.0; 16]);
+        score.gradient(&picture, &mut value, &mut gradient);
+        let h = 1e-2;
+        for (at, is_free) in free.iter().enumerate() {
+            let moved = |h: f32| {
+                let (mut picture, mut value) = (picture.clone(), [0.0]);
+                picture[at] += h;
+                score.score(&picture, &mut value);
+                value[0]
+            };
+            let difference = (moved(h) - moved(-h)) / (2.0 * h);
+            // A parabola: differences are exact but for the rounding of f32 sums of a few hundred.
+            assert!(
+                (difference - gradient[at]).abs() < 2e-2,
+                "{at}: {difference} {}",
+                gradient[at]
+            );
+            assert_eq!(gradient[at] == 0.0, *is_free, "{at}");
+        }
+        assert!(gradient.iter().any(|g| g.abs() > 0.5), "{gradient:?}");
     }
 
     #[test]
@@ -272,21 +259,5 @@ mod tests {
             rewarding.add(PictureTerm::Edges, None);
         }
         assert_eq!(rewarding.reward.terms().len(), PictureReward::MAX_TERMS);
-    }
-
-    #[test]
-    fn a_free_part_is_half_or_a_quarter() {
-        for part in FreePart::ALL {
-            let mask = part.mask(8);
-            let free: f32 = mask.iter().sum();
-            let expected = match part {
-                FreePart::Middle => 16.0,
-                FreePart::Around => 48.0,
-                _ => 32.0,
-            };
-            assert_eq!(free, expected, "{}", part.name());
-        }
-        assert_eq!(FreePart::Left.mask(2), [1.0, 0.0, 1.0, 0.0]);
-        assert_eq!(rewarding().references()[0].picture.len(), 16);
     }
 }

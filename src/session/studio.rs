@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::images::StoredPicture;
 use super::rewarding::Rewarding;
+use super::shared;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageStart};
 
@@ -102,7 +103,7 @@ impl StudioStart {
     }
 
     /// How many characters its numbers take in a session.
-    fn text(&self) -> usize {
+    pub(super) fn text(&self) -> usize {
         match self {
             Self::Noise => 0,
             Self::Renoised { picture, .. } => picture.pixels.len(),
@@ -204,19 +205,10 @@ pub struct Studio {
     /// Whether pictures were asked for: a session that is opened again makes them again.
     pub shown: bool,
     /// Every run that was started, a parent before its branches.
-    #[serde(serialize_with = "nodes_as_list", deserialize_with = "list_as_nodes")]
+    #[serde(with = "shared")]
     pub lineage: Vec<Arc<StudioNode>>,
     /// The run that is shown.
     pub node: Option<u32>,
-}
-
-fn nodes_as_list<S: Serializer>(nodes: &[Arc<StudioNode>], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(nodes.iter().map(AsRef::as_ref))
-}
-
-fn list_as_nodes<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Arc<StudioNode>>, D::Error> {
-    let nodes = Vec::<StudioNode>::deserialize(from)?;
-    Ok(nodes.into_iter().map(Arc::new).collect())
 }
 
 impl Default for Studio {
@@ -352,7 +344,7 @@ impl Studio {
     }
 }
 
-fn settings_fault(settings: &StudioSettings) -> Option<(String, &'static str)> {
+pub(super) fn settings_fault(settings: &StudioSettings) -> Option<(String, &'static str)> {
     let plan = &settings.plan;
     if let Err(error) = plan.validate() {
         return Some((error.to_string(), "a plan that can be run"));

@@ -10,6 +10,7 @@ use crate::engine::Compute;
 use crate::gpu::SharedDevice;
 use crate::session::{Session, Workspace};
 
+use super::autosave::Autosave;
 use super::layout::{self, Pane};
 use super::options::AppOptions;
 use super::persist::{self, Remembered};
@@ -27,8 +28,8 @@ pub struct App {
     steering_tree: Tree<Pane>,
     /// The panels of the Train workspace.
     training_tree: Tree<Pane>,
-    /// The session as it was last kept for the next run.
-    saved: Option<Session>,
+    /// Keeps the session for the next run, where there is a place for it.
+    autosave: Option<Autosave>,
     /// Whether eframe tells how long a frame took, painting included.
     frame_time_is_told: bool,
 }
@@ -41,8 +42,14 @@ impl App {
             canvas::paint::install(render);
             SharedDevice::from_render_state(render)
         });
-        let (session, remembered) = persist::load(cc.storage);
-        Self::build(&cc.egui_ctx, device, &options, session, remembered)
+        let folder = options.data_dir.as_deref();
+        let (session, remembered, trouble) = persist::load(folder, cc.storage);
+        let mut app = Self::build(&cc.egui_ctx, device, &options, session, remembered);
+        app.autosave = folder.map(Autosave::new);
+        if let Some(trouble) = trouble {
+            app.state.notices.error(Place::Program, trouble);
+        }
+        app
     }
 
     /// The window on a device whose renderer the caller has prepared with [`crate::render::install`].
@@ -67,6 +74,7 @@ impl App {
         let mut state = State::new(ctx, device, session, options.session_path.clone());
         state.recent = remembered.recent;
         state.hint_dismissed = remembered.hint_dismissed;
+        state.scorers.remember(remembered.scorer_files);
         state.keep_files_in(options.data_dir.clone());
         if let Some(path) = options.checkpoint()
             && !options.names_world()
@@ -81,7 +89,7 @@ impl App {
             tree: remembered.tree,
             steering_tree: remembered.steering_tree,
             training_tree: remembered.training_tree,
-            saved: None,
+            autosave: None,
             frame_time_is_told: false,
         }
     }
@@ -305,10 +313,13 @@ impl eframe::App for App {
             self.state.frame_ms = secs * 1e3;
         }
         self.show(ui);
-        if self.saved.as_ref() != Some(self.session()) {
-            // eframe saves after painting only, and a window at rest does not paint.
-            let soon = duration::AUTO_SAVE + Duration::from_millis(200);
-            ui.ctx().request_repaint_after(soon);
+        let trees = [&self.tree, &self.steering_tree, &self.training_tree];
+        let state = &self.state;
+        let window = || persist::window_text(state, trees);
+        let autosave = self.autosave.as_mut();
+        if let Some(left) = autosave.and_then(|to| to.tend(&state.session, window)) {
+            // A window at rest does not paint: what was done last would not be kept.
+            ui.ctx().request_repaint_after(left);
         }
     }
 
@@ -316,10 +327,12 @@ impl eframe::App for App {
         duration::AUTO_SAVE
     }
 
-    fn save(&mut self, storage: &mut dyn eframe::Storage) {
+    fn save(&mut self, _: &mut dyn eframe::Storage) {
         let trees = [&self.tree, &self.steering_tree, &self.training_tree];
-        persist::save(storage, &self.state, trees);
-        self.saved = Some(self.state.session.clone());
+        if let Some(autosave) = &mut self.autosave {
+            let window = persist::window_text(&self.state, trees);
+            autosave.keep(&self.state.session, window);
+        }
     }
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {

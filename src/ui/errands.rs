@@ -10,6 +10,7 @@ use eframe::egui;
 
 use crate::engine::{LoadedModel, load_shipped};
 use crate::mixture::{MixtureError, PointCloud, Preset, World};
+use crate::reward::picture::ScorerFile;
 use crate::session::{PictureSettings, Session, StoredPicture, read_settings};
 use crate::train::read_picture;
 
@@ -33,6 +34,8 @@ pub enum Pick {
     Folder,
     /// An archive of one.
     Archive,
+    /// A file that a reward asks.
+    Scorer(ScorerFile),
     /// Where to save the world.
     SaveWorld,
     /// Where to save the session.
@@ -151,6 +154,7 @@ impl Errands {
                 Pick::Archive => dialog
                     .add_filter("Archives of pictures", &["zip", "tar", "xz"])
                     .pick_file(),
+                Pick::Scorer(file) => dialog.add_filter(file.what(), file.endings()).pick_file(),
                 Pick::SaveWorld | Pick::SaveSession => dialog
                     .add_filter("RON", &["ron"])
                     .set_file_name(suggestion)

@@ -8,6 +8,7 @@
 //! `canvas/paint`.
 
 mod app;
+mod autosave;
 mod canvas;
 mod checkpoint;
 mod diversity;
@@ -19,6 +20,7 @@ mod icon;
 mod images;
 mod layout;
 mod offscreen;
+mod offscreen_wall;
 mod options;
 mod persist;
 mod run;
@@ -35,5 +37,6 @@ mod widgets;
 
 pub use app::App;
 pub use offscreen::{measure_window, snapshot};
+pub use offscreen_wall::measure_walls;
 pub use options::AppOptions;
 pub use run::run;

@@ -20,7 +20,7 @@ const SCRUBS: usize = 60;
 /// Frames of the frame-time measurement.
 const FRAMES: usize = 60;
 /// Size of the measured window, points.
-const BENCH_SIZE: (u32, u32) = (1280, 800);
+pub(super) const BENCH_SIZE: (u32, u32) = (1280, 800);
 
 /// Renders the window as `options` describe it, once every figure has arrived, and writes a PNG.
 ///
@@ -69,7 +69,7 @@ pub fn snapshot(
     Ok(())
 }
 
-fn open(
+pub(super) fn open(
     options: AppOptions,
     (width, height): (u32, u32),
     scale: f32,
@@ -151,7 +151,7 @@ fn first_draw(session: &Session) -> Result<(f64, Harness<'static, App>), String>
     Ok((ms(begun), harness))
 }
 
-fn settle(harness: &mut Harness<'static, App>) -> Result<(), String> {
+pub(super) fn settle(harness: &mut Harness<'static, App>) -> Result<(), String> {
     let begun = Instant::now();
     while !harness.state().is_settled() {
         harness.step();
@@ -164,7 +164,7 @@ fn settle(harness: &mut Harness<'static, App>) -> Result<(), String> {
 }
 
 /// Median time of a frame; with `busy`, the clock moves and 65,536 futures are drawn all the while.
-fn frame_time(harness: &mut Harness<'static, App>, busy: bool) -> Result<f64, String> {
+pub(super) fn frame_time(harness: &mut Harness<'static, App>, busy: bool) -> Result<f64, String> {
     if busy {
         harness.state_mut().set_draws(65_536);
     }

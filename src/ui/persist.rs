@@ -6,8 +6,10 @@ use eframe::Storage;
 use egui_tiles::Tree;
 use serde::{Deserialize, Serialize};
 
+use crate::reward::picture::ScorerFiles;
 use crate::session::{RecentFiles, Session, Workspace};
 
+use super::autosave;
 use super::layout::{self, Pane};
 use super::state::State;
 
@@ -28,6 +30,8 @@ pub struct Remembered {
     pub recent: RecentFiles,
     /// Whether the hint was put away.
     pub hint_dismissed: bool,
+    /// Where files are that others publish and rewards may ask.
+    pub scorer_files: ScorerFiles,
 }
 
 impl Default for Remembered {
@@ -38,22 +42,29 @@ impl Default for Remembered {
             training_tree: layout::initial(Workspace::Train),
             recent: RecentFiles::default(),
             hint_dismissed: false,
+            scorer_files: ScorerFiles::default(),
         }
     }
 }
 
-/// What was kept. Whatever cannot be read is as at the first launch: it never prevents a start.
-pub fn load(storage: Option<&dyn Storage>) -> (Option<Session>, Remembered) {
-    let Some(storage) = storage else {
-        return (None, Remembered::default());
-    };
-    let session = storage.get_string(SESSION).and_then(|text| {
+/// What was kept in `folder`, and a message where a session there cannot be read; else in `storage`, where older versions
+/// kept it. Whatever cannot be read is as at the first launch: it never prevents a start.
+pub fn load(
+    folder: Option<&Path>,
+    storage: Option<&dyn Storage>,
+) -> (Option<Session>, Remembered, Option<String>) {
+    let found = folder.map(autosave::find).unwrap_or_default();
+    let stored = |key: &str| storage.and_then(|storage| storage.get_string(key));
+    let older = || {
+        let text = stored(SESSION).filter(|_| found.trouble.is_none())?;
         Session::from_ron(&text, Path::new("the session of the last run"))
             .map_err(|e| tracing::warn!("{e}; a new session is shown"))
             .ok()
-    });
-    let window = storage
-        .get_string(WINDOW)
+    };
+    let session = found.session.or_else(older);
+    let window = found
+        .window
+        .or_else(|| stored(WINDOW))
         .and_then(|text| {
             ron::from_str::<Remembered>(&text)
                 .map_err(|e| tracing::warn!("the remembered layout is not readable: {e}"))
@@ -65,25 +76,23 @@ pub fn load(storage: Option<&dyn Storage>) -> (Option<Session>, Remembered) {
                 && layout::is_whole(&window.training_tree, Workspace::Train)
         })
         .unwrap_or_default();
-    (session, window)
+    (session, window, found.trouble)
 }
 
-/// Keeps it.
-pub fn save(
-    storage: &mut dyn Storage,
+/// What is kept beside the session, as text.
+pub fn window_text(
     state: &State,
     [tree, steering_tree, training_tree]: [&Tree<Pane>; 3],
-) {
-    storage.set_string(SESSION, state.session.to_ron());
+) -> String {
     let window = Remembered {
         tree: tree.clone(),
         steering_tree: steering_tree.clone(),
         training_tree: training_tree.clone(),
         recent: state.recent.clone(),
         hint_dismissed: state.hint_dismissed,
+        scorer_files: state.scorers.remembered().clone(),
     };
-    match ron::to_string(&window) {
-        Ok(text) => storage.set_string(WINDOW, text),
-        Err(e) => tracing::warn!("the layout is not kept: {e}"),
-    }
+    ron::to_string(&window)
+        .inspect_err(|e| tracing::warn!("the layout is not kept: {e}"))
+        .unwrap_or_default()
 }

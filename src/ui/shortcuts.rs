@@ -228,7 +228,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::F)],
         Action::Fit,
         Group::Canvas,
-        "fit the world in view",
+        "fit the world in view; the whole wall of pictures",
     ),
     entry(
         &[key(Key::C)],

@@ -329,6 +329,8 @@ pub mod duration {
     pub const COPIED: Duration = Duration::from_secs(2);
     /// Between keeping the session for the next run, while it changes.
     pub const AUTO_SAVE: Duration = Duration::from_secs(5);
+    /// Least time between two writings of the session, which a program that is killed leaves behind.
+    pub const KEEP: Duration = Duration::from_millis(500);
     /// Fades.
     pub const FADE_SECS: f32 = 0.1;
 }

@@ -18,8 +18,10 @@ const SMALL: usize = 4_096;
 /// A value on the stack or in a container.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value {
-    /// `None`, fractions, bytes, large numbers: of no interest.
+    /// `None`, bytes, large numbers: of no interest.
     Inert,
+    /// A fraction.
+    Float(f64),
     /// A whole number; truth values are 0 and 1.
     Int(i64),
     /// A text.
@@ -189,7 +191,10 @@ impl Machine<'_> {
                 let count = u32::from_le_bytes(self.reader.array()?);
                 self.long(count.into())
             }
-            b'G' => self.inert(8),
+            b'G' => {
+                let number = f64::from_be_bytes(self.reader.array()?);
+                self.push(Value::Float(number))
+            }
             b'X' | b'T' => {
                 let count = u32::from_le_bytes(self.reader.array()?);
                 self.text(count.into())

@@ -11,6 +11,7 @@ mod globals;
 mod machine;
 mod old;
 mod pickle;
+mod plain;
 mod tensors;
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::header::{Header, TensorEntry};
 use machine::Pickle;
+pub use plain::number_lists;
 
 /// The longest pickle that is read, in bytes; one tensor takes about a hundred.
 const MAX_PICKLE_BYTES: u64 = 64 << 20;

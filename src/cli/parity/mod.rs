@@ -12,7 +12,7 @@ use clap::Args;
 
 use crate::checkpoint::{TensorFile, read_dit, read_dit_config, shape_file_beside};
 use crate::lookahead::{glass_velocity, posterior_draws};
-use crate::model::{Condition, Dit, MetaFlowMap};
+use crate::model::{Condition, Dit, MetaFlowMap, Precision};
 
 /// `foresight parity`
 #[derive(Debug, Clone, Args)]
@@ -22,6 +22,9 @@ pub struct ParityArgs {
     /// Largest relative error that passes.
     #[arg(long, default_value_t = 1e-4)]
     pub tolerance: f64,
+    /// The type that matrix products are made in: f32, f16 or bf16.
+    #[arg(long, default_value_t = Precision::F32)]
+    pub precision: Precision,
 }
 
 /// The most numbers of one state times items that are read; a folder of checks is small.
@@ -39,6 +42,7 @@ pub fn run(args: &ParityArgs) -> Result<(), String> {
     for other in &files[1..] {
         alike &= others::compare(other, &dit, dit.config())?;
     }
+    let dit = dit.with_products_in(args.precision);
     let mut worst = 0.0_f64;
     let mut checked = 0;
     for name in CHECKS {

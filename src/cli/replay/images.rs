@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{Desk, number, write, write_json};
+use super::{Desk, number, studio, write, write_json};
 use crate::engine::{
     AgainRequest, Command, Event, GroupsRequest, ImageCurvesRequest, LoadedImages, WallAnswer,
     WallFigures, WallRequest, write_arrays,
 };
 use crate::lookahead::Source;
+use crate::reward::picture::ScorerFiles;
 use crate::session::{
     CheckpointRef, DrawRecipe, Images, KeptPicture, Made, Middle, PictureSettings, SheetCell,
     StoredPicture, WallOrder, contact_sheet, encode_png, enlarged, grid_of,
@@ -23,6 +24,9 @@ const CURVE_DRAWS: u32 = 32;
 pub(super) fn replay(images: &Images, out: &Path) -> Result<(), String> {
     let desk = Desk::new();
     let model = open_map(&desk, images)?;
+    if images.middle == Middle::Studio {
+        return studio::replay(&desk, &model, images, out);
+    }
     let wall = wall_of(&desk, &model, images)?;
     let shape = model.shape();
     let sheet = contact_sheet(&cells(&wall), grid_of(wall.len()), &mut |_| true)?;
@@ -62,7 +66,7 @@ pub(super) fn replay(images: &Images, out: &Path) -> Result<(), String> {
     if images.middle == Middle::Diversity {
         figures["against_t"] = curves(&desk, &model, images)?;
     }
-    figures["kept"] = kept(&desk, &model, &images.kept, out)?;
+    figures["kept"] = kept(&desk, &model, images, out)?;
     write_json(&out.join("figures.json"), &figures)
 }
 
@@ -141,6 +145,7 @@ pub(in crate::cli) fn draw_of(
         starred: true,
         made,
         reward: scores.and_then(|scores| scores.scores.get(item as usize).copied()),
+        by_batch: false,
     })
 }
 
@@ -255,13 +260,14 @@ fn curves(desk: &Desk, model: &Arc<LoadedImages>, images: &Images) -> Result<Val
 }
 
 /// Every kept picture as a file, made again and compared where that can be.
-fn kept(
+pub(super) fn kept(
     desk: &Desk,
     model: &Arc<LoadedImages>,
-    all: &[KeptPicture],
+    images: &Images,
     out: &Path,
 ) -> Result<Value, String> {
     let folder = out.join("kept");
+    let all = &images.kept;
     if !all.is_empty() {
         std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
     }
@@ -278,11 +284,13 @@ fn kept(
             "seed": kept.seed,
             "item": kept.item,
             "starred": kept.starred,
+            "by_the_batch": kept.by_batch,
+            "reward": kept.reward,
         });
         let made = kept.made.as_ref();
         let ours = made.filter(|made| made.hash() == model.hash);
-        if let Some(recipe) = ours.and_then(Made::draw) {
-            row["made_again"] = again(desk, model, recipe, kept)?;
+        if let Some(made) = ours {
+            row["made_again"] = again(desk, model, (made, &images.files), kept)?;
         } else {
             row["not_made_again"] = match made {
                 None => "an older version kept no settings".into(),
@@ -294,16 +302,17 @@ fn kept(
     Ok(rows.into())
 }
 
-/// A kept draw made again, and whether it is the same.
+/// A kept picture made again, and whether it is the same.
 fn again(
     desk: &Desk,
     model: &Arc<LoadedImages>,
-    recipe: &DrawRecipe,
+    (made, files): (&Made, &ScorerFiles),
     kept: &KeptPicture,
 ) -> Result<Value, String> {
     let request = AgainRequest {
         model: model.clone(),
-        recipe: recipe.clone(),
+        made: made.clone(),
+        files: files.clone(),
     };
     let now = desk.ask(Command::Again(request), |event| match event {
         Event::Again(_, answer) => Some(answer.picture.bytes()),

@@ -4,6 +4,7 @@ mod desk;
 mod images;
 mod posterior;
 mod steering;
+mod studio;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use crate::session::{CheckpointRef, Session, Workspace, write_atomically};
 
 pub(super) use desk::Desk;
 pub(super) use images::{cells, draw_of, open_map, wall_of};
+pub(super) use studio::{film_of, sheet_of, studio_of};
 
 /// `foresight replay`
 #[derive(Debug, Args)]
@@ -50,7 +52,7 @@ pub fn run_replay(args: &ReplayArgs) -> Result<(), String> {
 }
 
 /// Writes a file and says so.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     write_atomically(path, |file| file.write_all(bytes)).map_err(|e| {
         let path = path.display();
         format!("{path}: could not be written: {e}. Check free space and permissions of the folder")
@@ -59,7 +61,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), String> {
+pub(super) fn write_json(path: &Path, value: &serde_json::Value) -> Result<(), String> {
     let text = serde_json::to_string_pretty(value).map_err(|e| e.to_string())?;
     write(path, format!("{text}\n").as_bytes())
 }

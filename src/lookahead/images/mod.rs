@@ -9,6 +9,7 @@ mod generate;
 mod noise;
 mod running;
 mod state;
+mod tensor;
 #[cfg(test)]
 mod tests;
 
@@ -18,6 +19,7 @@ pub use generate::{ImageSampler, ParseSamplerError, generate_images};
 pub(crate) use noise::image_noise;
 pub use running::RunningImage;
 pub use state::{mean_image, noised_image};
+pub use tensor::draw_images_on_device;
 
 /// Rows of one network call: few, because whether the work is still wanted is asked between two calls.
 pub(crate) const CHUNK: usize = 32;

@@ -7,6 +7,7 @@
 
 mod config;
 mod head;
+mod judge;
 mod layers;
 mod open_clip;
 mod prepare;
@@ -28,9 +29,11 @@ use burn::tensor::{Device, Tensor};
 
 pub use config::ClipConfig;
 pub use head::AestheticHead;
+pub use judge::ClipJudge;
 use layers::Layer;
 pub use open_clip::{ClipLayout, OpenClipHints};
 pub use prepare::Fit;
+pub(super) use prepare::resizing;
 pub use prompt::{PromptScore, PromptScoreKind};
 pub use shapes::{TensorShapes, clip_shapes};
 pub use text::ClipTexts;

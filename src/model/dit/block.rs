@@ -184,8 +184,9 @@ impl Attention {
             keys = Dual::cat(vec![keys, cond_keys], 2);
             values = Dual::cat(vec![values, cond_values], 2);
         }
+        let products = self.qkv.weight.val().dtype();
         queries
-            .attend(keys, values)
+            .attend_in(products, keys, values)
             .linearly(|part| part.swap_dims(1, 2).reshape([b, tokens, width]))
             .linear(&self.proj)
     }

@@ -7,6 +7,7 @@
 
 mod block;
 mod config;
+mod cost;
 mod embed;
 mod layout;
 pub(crate) mod native;
@@ -20,6 +21,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use block::{Block, FinalLayer};
 pub use config::DitConfig;
+pub use cost::Pass;
 use embed::{Patches, TimeEmbedder, frequencies, rows, unpatchify};
 pub use layout::GUIDANCE;
 pub use native::NativeDit;

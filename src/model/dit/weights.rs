@@ -31,6 +31,8 @@ pub struct Source<'a, E> {
     pub read: ReadWeight<'a, E>,
     pub device: &'a Device,
     pub dtype: DType,
+    /// Of the weights of linear layers, in which products are made.
+    pub products: DType,
 }
 
 impl<E> Source<'_, E> {
@@ -54,7 +56,7 @@ impl<E> Source<'_, E> {
     pub fn weight(&self, values: Vec<f32>, inputs: usize, outputs: usize) -> Param<Tensor<2>> {
         let data = TensorData::new(values, [outputs, inputs]);
         let stored = Tensor::<2>::from_data(data, (self.device, self.dtype));
-        Param::from_tensor(stored.transpose())
+        Param::from_tensor(stored.transpose().cast(self.products))
     }
 
     pub fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, E> {
@@ -122,6 +124,27 @@ impl Dit {
             read,
             device,
             dtype,
+            products: dtype,
+        };
+        Self::from_source(config, &mut source)
+    }
+
+    /// The same in f32 but for the weights of linear layers, which are kept in the type `products` from the start: the
+    /// whole is never there in f32. See [`Self::with_products_in`].
+    ///
+    /// # Errors
+    /// What `read` says. `config` must be valid.
+    pub fn read_in<E>(
+        config: &DitConfig,
+        device: &Device,
+        products: DType,
+        read: ReadWeight<'_, E>,
+    ) -> Result<Self, E> {
+        let mut source = Source {
+            read,
+            device,
+            dtype: DType::F32,
+            products,
         };
         Self::from_source(config, &mut source)
     }

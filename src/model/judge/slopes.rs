@@ -1,8 +1,9 @@
 //! What a judge sees of images as logarithms, and how that changes with their pixels.
 
-use burn::tensor::{Tensor, TensorData, activation::log_softmax};
+use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
 use super::ImageJudge;
+use crate::model::Classifier;
 
 /// What a judge sees in images, a row each.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -43,65 +44,100 @@ fn numbers_of<const D: usize>(tensor: Tensor<D>, expected: usize) -> Vec<f32> {
     }
 }
 
-impl ImageJudge {
-    /// What is seen in `images`, `[n][C H W]`, -1 black and 1 white.
+/// Who says which class a picture is of, and what it sees in it.
+pub trait PictureJudge: Send + Sync {
+    /// How many classes it knows; 0 where it only sees.
+    fn classes(&self) -> usize;
+
+    /// What is seen in `pictures`, `[n][C H W]`, -1 black and 1 white, each as if it were alone.
+    fn see(&self, pictures: &[f32], shape: [usize; 3]) -> Seen;
+
+    /// What is seen in `pictures`, and the gradient with respect to their pixels of any function of it: `cotangent` is
+    /// given what is seen in one picture, the picture's number, and zeros of the same sizes, in which it leaves the
+    /// function's derivatives. `gradients`: `[n][C H W]`.
+    fn pullback(
+        &self,
+        pictures: &[f32],
+        shape: [usize; 3],
+        cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
+        gradients: &mut [f32],
+    ) -> Seen;
+}
+
+/// A network's look at pictures: features `[B, F]`, and logits `[B, classes]` where it knows classes.
+type Look<'a> = &'a dyn Fn(Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>);
+
+/// What a network is asked with.
+pub struct Asked<'a> {
+    /// `[C, H, W]` of the pictures.
+    pub shape: [usize; 3],
+    /// Classes that it knows.
+    pub classes: usize,
+    /// Length of a feature vector.
+    pub width: usize,
+    /// Pictures that are in memory at once.
+    pub at_once: usize,
+    /// Where it lies.
+    pub device: &'a Device,
+}
+
+impl Asked<'_> {
+    /// See [`PictureJudge::see`].
     ///
     /// # Panics
-    /// When they are no whole number of images.
-    pub fn see(&self, images: &[f32]) -> Seen {
-        let [c, h, w] = self.config.image;
+    /// When they are no whole number of pictures.
+    pub fn see(&self, pictures: &[f32], look: Look<'_>) -> Seen {
+        let [c, h, w] = self.shape;
         let numbers = c * h * w;
-        assert!(images.len().is_multiple_of(numbers), "whole images");
+        assert!(pictures.len().is_multiple_of(numbers), "whole images");
         let mut seen = self.nothing();
-        for chunk in images.chunks(Self::CHUNK * numbers) {
+        for chunk in pictures.chunks(self.at_once * numbers) {
             let n = chunk.len() / numbers;
             let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
-            let features = self.net.features(Tensor::from_data(data, &self.device));
-            let logits = self.net.classified(features.clone());
+            let (features, logits) = look(Tensor::from_data(data, self.device));
             append(&mut seen, features, logits, n);
         }
         seen
     }
 
-    /// What is seen in `images`, and the gradient with respect to their pixels of any function of it: `cotangent` is
-    /// given what is seen in one image, the image's number, and zeros of the same sizes, in which it leaves the
-    /// function's derivatives. `gradients`: `[n][C H W]`.
-    ///
-    /// Each image has a graph of its own: together, the order of sums would depend on how many there are.
+    /// See [`PictureJudge::pullback`]. Each picture has a graph of its own: together, the order of sums would depend on
+    /// how many there are.
     ///
     /// # Panics
-    /// When `images` are no whole number of images, or `gradients` has another size.
+    /// When `pictures` are no whole number of pictures, or `gradients` has another size.
     pub fn pullback(
         &self,
-        images: &[f32],
+        pictures: &[f32],
+        look: Look<'_>,
         cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
         gradients: &mut [f32],
     ) -> Seen {
-        let [c, h, w] = self.config.image;
+        let [c, h, w] = self.shape;
         let numbers = c * h * w;
-        assert!(images.len().is_multiple_of(numbers), "whole images");
-        assert_eq!(images.len(), gradients.len(), "a gradient a number");
+        assert!(pictures.len().is_multiple_of(numbers), "whole images");
+        assert_eq!(pictures.len(), gradients.len(), "a gradient a number");
         let learning = self.device.clone().autodiff();
         let mut all = self.nothing();
-        let images = images.chunks_exact(numbers);
-        let rows = images.zip(gradients.chunks_exact_mut(numbers));
-        for (item, (image, to)) in rows.enumerate() {
-            let data = TensorData::new(image.to_vec(), [1, c, h, w]);
+        let pictures = pictures.chunks_exact(numbers);
+        let rows = pictures.zip(gradients.chunks_exact_mut(numbers));
+        for (item, (picture, to)) in rows.enumerate() {
+            let data = TensorData::new(picture.to_vec(), [1, c, h, w]);
             let x = Tensor::<4>::from_data(data, &learning).require_grad();
-            let features = self.tracked.features(x.clone());
-            let logits = self.tracked.classified(features.clone());
+            let (features, logits) = look(x.clone());
             let mut seen = self.nothing();
-            let (seen_features, seen_logits) = (features.clone().inner(), logits.clone().inner());
-            append(&mut seen, seen_features, seen_logits, 1);
+            let seen_logits = logits.clone().map(Tensor::inner);
+            append(&mut seen, features.clone().inner(), seen_logits, 1);
             let mut weights = seen.zeros_like();
             cotangent(&seen, item, &mut weights);
             let row = |values: Vec<f32>| {
                 let width = values.len();
                 Tensor::<2>::from_data(TensorData::new(values, [1, width]), &learning)
             };
-            let of_features = features * row(weights.features);
-            let of_logs = log_softmax(logits, 1) * row(weights.log_probabilities);
-            let slopes = (of_features.sum() + of_logs.sum()).backward();
+            let mut sum = (features * row(weights.features)).sum();
+            if let Some(logits) = logits {
+                sum = sum + (log_softmax(logits, 1) * row(weights.log_probabilities)).sum();
+            }
+            let slopes = sum.backward();
             match x.grad(&slopes) {
                 Some(gradient) => to.copy_from_slice(&numbers_of(gradient, numbers)),
                 None => to.fill(0.0),
@@ -114,18 +150,81 @@ impl ImageJudge {
 
     fn nothing(&self) -> Seen {
         Seen {
-            classes: self.config.classes,
-            width: self.config.features(),
+            classes: self.classes,
+            width: self.width,
             ..Seen::default()
         }
     }
 }
 
-fn append(seen: &mut Seen, features: Tensor<2>, logits: Tensor<2>, n: usize) {
+fn append(seen: &mut Seen, features: Tensor<2>, logits: Option<Tensor<2>>, n: usize) {
     let (width, classes) = (seen.width, seen.classes);
     seen.features.extend(numbers_of(features, n * width));
-    let logs = numbers_of(log_softmax(logits, 1), n * classes);
-    seen.log_probabilities.extend(logs);
+    if let Some(logits) = logits {
+        let logs = numbers_of(log_softmax(logits, 1), n * classes);
+        seen.log_probabilities.extend(logs);
+    }
+}
+
+fn look(net: &Classifier, pictures: Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>) {
+    let features = net.features(pictures);
+    let logits = net.classified(features.clone());
+    (features, Some(logits))
+}
+
+impl ImageJudge {
+    fn asked(&self) -> Asked<'_> {
+        Asked {
+            shape: self.config.image,
+            classes: self.config.classes,
+            width: self.config.features(),
+            at_once: Self::CHUNK,
+            device: &self.device,
+        }
+    }
+
+    /// [`PictureJudge::see`] of images of its own shape.
+    ///
+    /// # Panics
+    /// When they are no whole number of images.
+    pub fn see(&self, images: &[f32]) -> Seen {
+        self.asked().see(images, &|images| look(&self.net, images))
+    }
+
+    /// [`PictureJudge::pullback`] of images of its own shape.
+    ///
+    /// # Panics
+    /// When `images` are no whole number of images, or `gradients` has another size.
+    pub fn pullback(
+        &self,
+        images: &[f32],
+        cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
+        gradients: &mut [f32],
+    ) -> Seen {
+        let look = |images| look(&self.tracked, images);
+        self.asked().pullback(images, &look, cotangent, gradients)
+    }
+}
+
+/// Of its own shape alone.
+impl PictureJudge for ImageJudge {
+    fn classes(&self) -> usize {
+        self.config.classes
+    }
+
+    fn see(&self, pictures: &[f32], _: [usize; 3]) -> Seen {
+        self.see(pictures)
+    }
+
+    fn pullback(
+        &self,
+        pictures: &[f32],
+        _: [usize; 3],
+        cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
+        gradients: &mut [f32],
+    ) -> Seen {
+        self.pullback(pictures, cotangent, gradients)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod contours;
 mod draw_density;
 mod mixture_density;
+mod picture_tiles;
 mod pictures;
 mod points;
 

@@ -2,14 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::model::ImageJudge;
+use crate::model::{AestheticHead, BrisqueModel, ClipJudge, ImageJudge, ImageNetJudge};
 
+use super::brisque::Brisque;
 use super::judged::JudgedTerms;
 use super::light::{self, Slope};
 use super::measure::{Bands, Measured};
 use super::score::{BoundReward, Count, Look, light_of, to_unit};
 use super::stroke::Plane;
-use super::{PictureReward, PictureRewardError, PictureScore, PictureTerm, colour, counted};
+use super::{
+    PictureReward, PictureRewardError, PictureScore, PictureTerm, ScorerFile, colour, counted,
+};
 
 /// A picture that others are compared with.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +23,32 @@ pub struct ReferencePicture {
     pub mask: Option<Arc<[f32]>>,
 }
 
+/// What is read from files that others publish: those that are at hand.
+#[derive(Clone, Default)]
+pub struct PictureScorers {
+    /// [`ScorerFile::Brisque`].
+    pub brisque: Option<Arc<BrisqueModel>>,
+    /// [`ScorerFile::EfficientNet`].
+    pub imagenet: Option<Arc<ImageNetJudge>>,
+    /// [`ScorerFile::ClipLarge`].
+    pub clip: Option<Arc<ClipJudge>>,
+    /// [`ScorerFile::AestheticHead`].
+    pub aesthetic_head: Option<Arc<AestheticHead>>,
+}
+
+impl PictureScorers {
+    /// What is at hand here or there.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            brisque: self.brisque.or(other.brisque),
+            imagenet: self.imagenet.or(other.imagenet),
+            clip: self.clip.or(other.clip),
+            aesthetic_head: self.aesthetic_head.or(other.aesthetic_head),
+        }
+    }
+}
+
 /// What a reward refers to.
 #[derive(Clone, Default)]
 pub struct PictureParts {
@@ -27,6 +56,8 @@ pub struct PictureParts {
     pub judge: Option<Arc<ImageJudge>>,
     /// Reference pictures; terms count them from 1.
     pub references: Vec<ReferencePicture>,
+    /// What some terms ask.
+    pub scorers: PictureScorers,
 }
 
 impl PictureReward {
@@ -49,9 +80,13 @@ impl PictureReward {
         }
         let judge = parts.judge.as_ref();
         let judge = judge.filter(|judge| judge.config().image == shape);
+        let mut asked = Networks {
+            own: judge.map(|judge| JudgedTerms::new(judge.clone(), shape)),
+            ..Networks::default()
+        };
         let mut bound = BoundReward {
             shape,
-            judged: judge.map(|judge| JudgedTerms::new(judge.clone())),
+            judged: Vec::new(),
             of_light: Vec::new(),
             of_all: Vec::new(),
             counted: Vec::new(),
@@ -63,11 +98,23 @@ impl PictureReward {
                 term: &weighted.term,
                 parts,
             };
-            binder.add(weighted.weight(), &mut bound)?;
+            binder.add(weighted.weight(), &mut asked, &mut bound)?;
         }
-        bound.judged = bound.judged.filter(|judged| !judged.is_empty());
+        let asked = [asked.own, asked.imagenet, asked.clip]
+            .into_iter()
+            .flatten();
+        bound.judged = asked.filter(|judged| !judged.is_empty()).collect();
         Ok(Arc::new(bound))
     }
+}
+
+/// The networks that terms ask, each once for all of its terms.
+#[derive(Default)]
+struct Networks {
+    /// The classifier of such pictures.
+    own: Option<JudgedTerms>,
+    imagenet: Option<JudgedTerms>,
+    clip: Option<JudgedTerms>,
 }
 
 /// One term and what it may refer to.
@@ -78,11 +125,21 @@ struct Binder<'a> {
 }
 
 impl Binder<'_> {
-    fn add(&self, weight: f64, bound: &mut BoundReward) -> Result<(), PictureRewardError> {
+    fn add(
+        &self,
+        weight: f64,
+        asked: &mut Networks,
+        bound: &mut BoundReward,
+    ) -> Result<(), PictureRewardError> {
         let [channels, rows, columns] = self.shape;
         let term = || self.term.to_string();
         if self.term.kind().needs.colour && channels == 1 {
             return Err(PictureRewardError::Grey { term: term() });
+        }
+        let least = self.term.kind().needs.side;
+        if rows.min(columns) < least {
+            let term = term();
+            return Err(PictureRewardError::Small { term, least });
         }
         let no_judge = || PictureRewardError::NoJudge { term: term() };
         let mut light = |unit: f64, look: Look| bound.of_light.push((weight / unit, look));
@@ -90,7 +147,7 @@ impl Binder<'_> {
         let mut count = |unit: f64, count: Count| bound.counted.push((weight / unit, count));
         match self.term {
             PictureTerm::Class(class) => {
-                let judged = bound.judged.as_mut().ok_or_else(no_judge)?;
+                let judged = asked.own.as_mut().ok_or_else(no_judge)?;
                 let (class, classes) = (*class as usize, judged.known());
                 if class >= classes {
                     let term = term();
@@ -99,7 +156,7 @@ impl Binder<'_> {
                 judged.add_class(class, weight);
             }
             PictureTerm::Similar(number) => {
-                let judged = bound.judged.as_mut().ok_or_else(no_judge)?;
+                let judged = asked.own.as_mut().ok_or_else(no_judge)?;
                 let reference = self.reference(*number)?;
                 judged.add_similar(&reference.picture, weight / 0.25);
             }
@@ -158,6 +215,45 @@ impl Binder<'_> {
                 0.5,
                 Box::new(move |x, slope| Plane::new(x, columns).thickness(slope)),
             ),
+            PictureTerm::ImageNet(class) => {
+                let judged = self.imagenet(asked)?;
+                let (class, classes) = (*class as usize, judged.known());
+                if class >= classes {
+                    let term = term();
+                    return Err(PictureRewardError::Class { term, classes });
+                }
+                judged.add_class(class, weight);
+            }
+            PictureTerm::ImageNetSimilar(number) => {
+                let reference = self.reference(*number)?;
+                let judged = self.imagenet(asked)?;
+                judged.add_similar(&reference.picture, weight / 0.25);
+            }
+            PictureTerm::Aesthetic => {
+                let scorers = &self.parts.scorers;
+                let clip = scorers.clip.as_ref();
+                let clip = clip.ok_or_else(|| self.no_file(ScorerFile::ClipLarge))?;
+                let head = scorers.aesthetic_head.as_ref();
+                let head = head.ok_or_else(|| self.no_file(ScorerFile::AestheticHead))?;
+                let (wanted, found) = (head.direction.len(), clip.numbers());
+                if wanted != found {
+                    return Err(PictureRewardError::Embedding {
+                        term: term(),
+                        wanted,
+                        found,
+                    });
+                }
+                asked
+                    .clip
+                    .get_or_insert_with(|| JudgedTerms::new(clip.clone(), self.shape))
+                    .add_affine((**head).clone(), weight / 0.5);
+            }
+            PictureTerm::Brisque => {
+                let model = self.parts.scorers.brisque.as_ref();
+                let model = model.ok_or_else(|| self.no_file(ScorerFile::Brisque))?;
+                let brisque = Brisque::new(model.clone(), self.shape);
+                all(-40.0, Box::new(move |x, slope| brisque.score(x, slope)));
+            }
             PictureTerm::HardThickness => count(
                 0.5,
                 Count::Light(Box::new(move |x| counted::thickness(x, columns))),
@@ -177,6 +273,23 @@ impl Binder<'_> {
             }
         }
         Ok(())
+    }
+
+    fn imagenet<'b>(
+        &self,
+        asked: &'b mut Networks,
+    ) -> Result<&'b mut JudgedTerms, PictureRewardError> {
+        let judge = self.parts.scorers.imagenet.as_ref();
+        let judge = judge.ok_or_else(|| self.no_file(ScorerFile::EfficientNet))?;
+        let terms = &mut asked.imagenet;
+        Ok(terms.get_or_insert_with(|| JudgedTerms::new(judge.clone(), self.shape)))
+    }
+
+    fn no_file(&self, file: ScorerFile) -> PictureRewardError {
+        PictureRewardError::NoFile {
+            term: self.term.to_string(),
+            file,
+        }
     }
 
     fn reference(&self, number: u32) -> Result<&ReferencePicture, PictureRewardError> {

@@ -60,28 +60,11 @@ impl PictureScore for DecodedScore {
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::Device;
-
     use super::*;
-    use crate::model::VaeConfig;
     use crate::reward::picture::{PictureParts, PictureReward};
 
-    /// A small decoder with random weights: 4 channels of 4 x 4 to colour of 8 x 8.
-    fn decoder() -> Arc<LatentDecoder> {
-        let config = VaeConfig {
-            block_out_channels: vec![8, 16],
-            layers_per_block: 1,
-            norm_num_groups: 4,
-            ..VaeConfig::stable_diffusion()
-        };
-        let device = Device::flex();
-        device.seed(5);
-        let vae = config.init(&device).unwrap();
-        Arc::new(LatentDecoder::new(vae, &config, [4, 4, 4], &device).unwrap())
-    }
-
     fn score(text: &str) -> DecodedScore {
-        let decoder = decoder();
+        let decoder = Arc::new(LatentDecoder::small());
         let reward: PictureReward = text.parse().unwrap();
         let bound = reward.bind(decoder.picture(), &PictureParts::default());
         DecodedScore::new(decoder, bound.unwrap()).unwrap()
@@ -125,6 +108,6 @@ mod tests {
     fn a_reward_of_other_pictures_does_not_fit() {
         let reward: PictureReward = "brightness@1".parse().unwrap();
         let other = reward.bind([3, 4, 4], &PictureParts::default()).unwrap();
-        assert!(DecodedScore::new(decoder(), other).is_none());
+        assert!(DecodedScore::new(Arc::new(LatentDecoder::small()), other).is_none());
     }
 }

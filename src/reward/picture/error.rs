@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::PictureReward;
+use super::{PictureReward, ScorerFile};
 
 /// What can be wrong with a reward of pictures.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -85,6 +85,39 @@ pub enum PictureRewardError {
         have: usize,
         /// How many it should have.
         expected: usize,
+    },
+    /// A file that others publish is not at hand.
+    #[error(
+        "'{term}' needs {what}: it comes {from}. Point at it in the list of rewards or with --{option}",
+        what = .file.what(), from = .file.from(), option = .file.option()
+    )]
+    NoFile {
+        /// Which term.
+        term: String,
+        /// Which file.
+        file: ScorerFile,
+    },
+    /// The head belongs to another tower.
+    #[error(
+        "'{term}': CLIP's embeddings have {found} numbers and the head wants {wanted}: point at CLIP ViT-L/14"
+    )]
+    Embedding {
+        /// Which term.
+        term: String,
+        /// Numbers that the head wants.
+        wanted: usize,
+        /// Numbers of an embedding.
+        found: usize,
+    },
+    /// Too few pixels for statistics.
+    #[error(
+        "'{term}' looks at statistics of at least {least} x {least} pixels, and these pictures are smaller: take it out"
+    )]
+    Small {
+        /// Which term.
+        term: String,
+        /// The least height and width.
+        least: usize,
     },
     /// Grey pictures have no colours.
     #[error("'{term}' looks at colours, and these pictures are grey: take it out")]

@@ -1,34 +1,40 @@
-//! What a classifier says, as rewards.
+//! What networks say of pictures, as rewards.
 
 use std::sync::Arc;
 
-use crate::model::{ImageJudge, Seen};
+use crate::model::{AestheticHead, PictureJudge, Seen};
 
-/// The terms of a reward that ask the classifier: it is asked once for all of them.
+/// The terms of a reward that ask one network: it is asked once for all of them.
 pub(super) struct JudgedTerms {
-    judge: Arc<ImageJudge>,
+    judge: Arc<dyn PictureJudge>,
+    /// `[C, H, W]` of the pictures.
+    shape: [usize; 3],
     /// Classes and their weights.
     classes: Vec<(usize, f64)>,
     /// Features of unit length, and how much the cosine with them weighs.
     similar: Vec<(Vec<f64>, f64)>,
+    /// Affine functions of the features, and their weights.
+    affine: Vec<(AestheticHead, f64)>,
 }
 
 impl JudgedTerms {
-    pub fn new(judge: Arc<ImageJudge>) -> Self {
+    pub fn new(judge: Arc<dyn PictureJudge>, shape: [usize; 3]) -> Self {
         Self {
             judge,
+            shape,
+            affine: Vec::new(),
             classes: Vec::new(),
             similar: Vec::new(),
         }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.classes.is_empty() && self.similar.is_empty()
+        self.classes.is_empty() && self.similar.is_empty() && self.affine.is_empty()
     }
 
     /// How many classes the classifier knows.
     pub fn known(&self) -> usize {
-        self.judge.config().classes
+        self.judge.classes()
     }
 
     /// `weight ln p(class | x)`.
@@ -38,13 +44,18 @@ impl JudgedTerms {
 
     /// `weight cos(features of x, features of the reference)`.
     pub fn add_similar(&mut self, reference: &[f32], weight: f64) {
-        let seen = self.judge.see(reference);
+        let seen = self.judge.see(reference, self.shape);
         self.similar.push((direction(&seen.features).0, weight));
+    }
+
+    /// `weight (direction . features of x + offset)`.
+    pub fn add_affine(&mut self, head: AestheticHead, weight: f64) {
+        self.affine.push((head, weight));
     }
 
     /// Adds to `scores`, `[n]`.
     pub fn score(&self, pictures: &[f32], scores: &mut [f64]) {
-        let seen = self.judge.see(pictures);
+        let seen = self.judge.see(pictures, self.shape);
         for (item, score) in scores.iter_mut().enumerate() {
             *score += self.value(&seen, item, None);
         }
@@ -55,7 +66,8 @@ impl JudgedTerms {
         let mut cotangent = |seen: &Seen, item: usize, slopes: &mut Seen| {
             scores[item] += self.value(seen, 0, Some(slopes));
         };
-        self.judge.pullback(pictures, &mut cotangent, gradients);
+        self.judge
+            .pullback(pictures, self.shape, &mut cotangent, gradients);
     }
 
     /// The sum of all terms of one image, and its derivatives.
@@ -69,6 +81,15 @@ impl JudgedTerms {
             }
         }
         let span = item * seen.width..(item + 1) * seen.width;
+        for (head, weight) in &self.affine {
+            sum += weight * f64::from(head.score(&seen.features[span.clone()]));
+            if let Some(slopes) = &mut slopes {
+                let to = slopes.features[span.clone()].iter_mut();
+                for (to, along) in to.zip(&head.direction) {
+                    *to += (weight * f64::from(*along)) as f32;
+                }
+            }
+        }
         if self.similar.is_empty() {
             return sum;
         }

@@ -39,6 +39,56 @@ impl Bands {
         Self { rows, width }
     }
 
+    /// Weights about each place, nothing beyond the ends.
+    pub fn window(width: usize, weights: &[f64]) -> Self {
+        let reach = weights.len() / 2;
+        let row = |at: usize| {
+            let from = at.saturating_sub(reach);
+            let first = from + reach - at;
+            let end = weights.len().min(width + reach - at);
+            (from, weights[first..end].to_vec())
+        };
+        let rows = (0..width).map(row).collect();
+        Self { rows, width }
+    }
+
+    /// `count` rows, each of weights that stand at `first(row)`, which may lie outside: there the last number counts.
+    pub fn held(
+        width: usize,
+        count: usize,
+        weights: &[f64],
+        first: impl Fn(usize) -> isize,
+    ) -> Self {
+        let row = |k: usize| {
+            let place = |at: usize| (first(k) + at as isize).clamp(0, width as isize - 1) as usize;
+            let (from, last) = (place(0), place(weights.len() - 1));
+            let mut row = vec![0.0; last + 1 - from];
+            for (at, weight) in weights.iter().enumerate() {
+                row[place(at) - from] += weight;
+            }
+            (from, row)
+        };
+        let rows = (0..count).map(row).collect();
+        Self { rows, width }
+    }
+
+    /// How many numbers come out.
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Both ways over a plane of as many rows as `down` takes and as many columns as `across` takes.
+    pub fn plane(down: &Self, across: &Self, plane: &[f64]) -> Vec<f64> {
+        let turned = across.across(plane, down.width);
+        down.across(&turned, across.len())
+    }
+
+    /// The transpose of [`Self::plane`].
+    pub fn plane_back(down: &Self, across: &Self, plane: &[f64]) -> Vec<f64> {
+        let turned = down.back(plane, across.len());
+        across.back(&turned, down.width)
+    }
+
     /// Applied to each of `planes` of `[height][width]`: along the columns' direction, then transposed, `[len][height]`.
     fn across(&self, plane: &[f64], height: usize) -> Vec<f64> {
         let mut out = vec![0.0; self.rows.len() * height];
@@ -95,17 +145,15 @@ impl Measured {
 
     fn of(&self, planes: &[f64]) -> Vec<f64> {
         let planes = planes.chunks_exact(self.area());
-        let one = |plane| {
-            let turned = self.across.across(plane, self.down.width);
-            self.down.across(&turned, self.across.rows.len())
-        };
-        planes.flat_map(one).collect()
+        planes
+            .flat_map(|plane| Bands::plane(&self.down, &self.across, plane))
+            .collect()
     }
 
     /// Minus the mean of the squared differences from the reference; 0 where nothing is measured.
     pub fn match_of(&self, planes: &[f64], slope: Option<Slope<'_>>) -> f64 {
         let seen = self.of(planes);
-        let measured = self.down.rows.len() * self.across.rows.len();
+        let measured = self.down.len() * self.across.len();
         let weight = |at: usize| self.weights.as_ref().map_or(1.0, |w| w[at % measured]);
         let total: f64 = (0..seen.len()).map(weight).sum();
         if total <= 0.0 {
@@ -119,8 +167,7 @@ impl Measured {
             let along: Vec<f64> = apart.iter().enumerate().map(along).collect();
             let into = slope.into.chunks_exact_mut(self.area());
             for (along, into) in along.chunks_exact(measured).zip(into) {
-                let turned = self.down.back(along, self.across.rows.len());
-                let back = self.across.back(&turned, self.down.width);
+                let back = Bands::plane_back(&self.down, &self.across, along);
                 for (to, v) in into.iter_mut().zip(back) {
                     *to += v;
                 }

@@ -4,10 +4,13 @@
 //! gives it what it refers to, a classifier and reference pictures, and makes the [`PictureScore`] of it.
 
 mod bind;
+mod brisque;
 mod colour;
 mod counted;
 mod decoded;
 mod error;
+mod files;
+mod imagenet;
 mod judged;
 mod light;
 mod measure;
@@ -18,9 +21,11 @@ mod term;
 #[cfg(test)]
 mod tests;
 
-pub use bind::{PictureParts, ReferencePicture};
+pub use bind::{PictureParts, PictureScorers, ReferencePicture};
 pub use decoded::DecodedScore;
 pub use error::PictureRewardError;
+pub use files::{ScorerFile, ScorerFiles};
+pub use imagenet::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};
 pub use spec::{PictureReward, WeightedTerm};
 pub use term::{Needs, PictureKind, PictureTerm};
 

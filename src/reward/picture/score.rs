@@ -21,7 +21,8 @@ pub(super) enum Count {
 /// A reward of pictures of one shape. Terms stand with their weights, units inside.
 pub(super) struct BoundReward {
     pub shape: [usize; 3],
-    pub judged: Option<JudgedTerms>,
+    /// By the network that they ask.
+    pub judged: Vec<JudgedTerms>,
     /// Of the light alone, `[H][W]`.
     pub of_light: Vec<(f64, Look)>,
     /// Of all numbers, `[C][H][W]`.
@@ -112,7 +113,7 @@ impl PictureScore for BoundReward {
         let pictures_of = pictures.chunks_exact(self.numbers());
         let mut sums: Vec<f64> = pictures_of.map(|picture| self.one(picture, None)).collect();
         assert_eq!(sums.len(), scores.len(), "a score a picture");
-        if let Some(judged) = &self.judged {
+        for judged in &self.judged {
             judged.score(pictures, &mut sums);
         }
         for (score, sum) in scores.iter_mut().zip(sums) {
@@ -134,7 +135,7 @@ impl PictureScore for BoundReward {
         for ((picture, gradient), sum) in rows.zip(&mut sums) {
             *sum += self.one(picture, Some(gradient));
         }
-        if let Some(judged) = &self.judged {
+        for judged in &self.judged {
             let mut more = vec![0.0; gradients.len()];
             judged.gradient(pictures, &mut sums, &mut more);
             for (to, more) in gradients.iter_mut().zip(more) {

@@ -249,6 +249,8 @@ mod tests {
         let loose: PictureReward = "  - brightness@1e-1 +thickness".parse().unwrap();
         assert_eq!(loose.to_string(), "-brightness@0.1 + thickness");
         assert_eq!(loose.terms()[0].weight(), -0.1);
+        let named: PictureReward = "imagenet:golden-retriever@2 - brisque".parse().unwrap();
+        assert_eq!(named.to_string(), "imagenet:207@2 - brisque");
     }
 
     #[test]
@@ -259,6 +261,8 @@ mod tests {
             ("cup", "no reward named 'cup'"),
             ("class:x", "'x' is no class"),
             ("class:-1", "'-1' is no class"),
+            ("imagenet:golden", "'golden' is no class of ImageNet"),
+            ("imagenet:1000", "give a number below 1000"),
             ("brightness:3", "takes nothing"),
             ("similar:0", "'0' is no reference picture"),
             ("palette:ff88", "'ff88' is no colour"),

@@ -1,6 +1,8 @@
 //! What there is to reward in a picture, with a name and a line about each.
 
-use super::PictureRewardError;
+use super::brisque::Brisque;
+use super::imagenet::{IMAGENET_CLASSES, class_of};
+use super::{PictureRewardError, ScorerFile};
 
 /// What a term looks at. Numbers of reference pictures count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +41,14 @@ pub enum PictureTerm {
     Thickness,
     /// Thickness by the distance to the nearest dark pixel.
     HardThickness,
+    /// `ln p(class | x)` of one of ImageNet's classes.
+    ImageNet(u32),
+    /// Cosine of that network's features of the picture and of a reference.
+    ImageNetSimilar(u32),
+    /// LAION's aesthetic score.
+    Aesthetic,
+    /// Minus BRISQUE, by which photos look distorted.
+    Brisque,
     /// Number of light parts that do not touch.
     Parts,
     /// Number of dark parts that are closed in.
@@ -58,6 +68,10 @@ pub struct Needs {
     pub mask: bool,
     /// Pictures in colour.
     pub colour: bool,
+    /// Files that others publish.
+    pub files: &'static [ScorerFile],
+    /// The least height and width of pictures; 0 where it does not matter.
+    pub side: usize,
 }
 
 /// A kind of term: what lists are made of.
@@ -84,6 +98,8 @@ const PLAIN: Needs = Needs {
     reference: false,
     mask: false,
     colour: false,
+    files: &[],
+    side: 0,
 };
 const JUDGE: Needs = Needs {
     judge: true,
@@ -95,6 +111,11 @@ const REFERENCE: Needs = Needs {
 };
 const COLOUR: Needs = Needs {
     colour: true,
+    ..PLAIN
+};
+
+const IMAGENET: Needs = Needs {
+    files: &[ScorerFile::EfficientNet],
     ..PLAIN
 };
 
@@ -130,7 +151,7 @@ const fn counted(
 
 /// Units are chosen so that strength 1 is gentle and 5 strong: over digits or photos a term at strength 1 has a standard
 /// deviation of about 1 (measured on MNIST and CIFAR-10), but for the class, whose unit is given.
-const KINDS: [PictureKind; 20] = [
+const KINDS: &[PictureKind] = &[
     smooth(
         ["class", ":CLASS", "Class"],
         "How likely the classifier finds a class.",
@@ -236,6 +257,40 @@ const KINDS: [PictureKind; 20] = [
         "1 is half a pixel",
         PLAIN,
     ),
+    smooth(
+        ["imagenet", ":CLASS", "ImageNet class"],
+        "How likely EfficientNet-lite0 finds one of ImageNet's 1,000 classes.",
+        "1 is a probability e times as large",
+        IMAGENET,
+    ),
+    smooth(
+        ["imagenet-similar", ":REFERENCE", "Similar by ImageNet"],
+        "How alike it is to a reference picture in EfficientNet-lite0's features, by their cosine.",
+        "1 is a cosine of 0.25",
+        Needs {
+            reference: true,
+            ..IMAGENET
+        },
+    ),
+    smooth(
+        ["aesthetic", "", "Aesthetic (LAION)"],
+        "How much people liked pictures like it: LAION's aesthetic predictor V2 over CLIP ViT-L/14.",
+        "1 is half a point of its scale from 1 to 10",
+        Needs {
+            files: &[ScorerFile::ClipLarge, ScorerFile::AestheticHead],
+            ..PLAIN
+        },
+    ),
+    smooth(
+        ["brisque", "", "Undistorted (BRISQUE)"],
+        "As photos without blur, noise or blocks: statistics of neighbouring pixels (BRISQUE, 2012).",
+        "1 is 40 of its scale, on which 0 is best and 100 bad",
+        Needs {
+            files: &[ScorerFile::Brisque],
+            side: Brisque::LEAST_SIDE,
+            ..PLAIN
+        },
+    ),
     counted(
         ["hard-thickness", "Counted thickness"],
         "Thick light strokes on dark: how far their pixels are from the dark.",
@@ -263,7 +318,7 @@ pub(super) const MOST_COLOURS: usize = 16;
 
 impl PictureKind {
     /// All there are, in the order of lists.
-    pub const ALL: &'static [PictureKind] = &KINDS;
+    pub const ALL: &'static [PictureKind] = KINDS;
 
     /// The kind of a name.
     pub fn named(name: &str) -> Option<&'static Self> {
@@ -302,6 +357,10 @@ impl PictureTerm {
             "symmetry" => plain(Self::Symmetry),
             "edges" => plain(Self::Edges),
             "thickness" => plain(Self::Thickness),
+            "imagenet" => imagenet(argument.unwrap_or("207")).map(Self::ImageNet),
+            "imagenet-similar" => reference().map(Self::ImageNetSimilar),
+            "aesthetic" => plain(Self::Aesthetic),
+            "brisque" => plain(Self::Brisque),
             "hard-thickness" => plain(Self::HardThickness),
             "parts" => plain(Self::Parts),
             "holes" => plain(Self::Holes),
@@ -331,6 +390,10 @@ impl PictureTerm {
             Self::Symmetry => "symmetry",
             Self::Edges => "edges",
             Self::Thickness => "thickness",
+            Self::ImageNet(_) => "imagenet",
+            Self::ImageNetSimilar(_) => "imagenet-similar",
+            Self::Aesthetic => "aesthetic",
+            Self::Brisque => "brisque",
             Self::HardThickness => "hard-thickness",
             Self::Parts => "parts",
             Self::Holes => "holes",
@@ -351,7 +414,7 @@ impl PictureTerm {
                 let text = |[r, g, b]: &[u8; 3]| format!("{r:02x}{g:02x}{b:02x}");
                 Some(colours.iter().map(text).collect::<Vec<_>>().join(","))
             }
-            Self::Class(class) => Some(class.to_string()),
+            Self::Class(class) | Self::ImageNet(class) => Some(class.to_string()),
             _ => self.reference().map(|number| number.to_string()),
         }
     }
@@ -365,6 +428,7 @@ impl PictureTerm {
             Self::Blurred(_) => Self::Blurred(number),
             Self::Downsampled(_) => Self::Downsampled(number),
             Self::Grey(_) => Self::Grey(number),
+            Self::ImageNetSimilar(_) => Self::ImageNetSimilar(number),
             other => other.clone(),
         }
     }
@@ -376,10 +440,20 @@ impl PictureTerm {
             | Self::Masked(n)
             | Self::Blurred(n)
             | Self::Downsampled(n)
-            | Self::Grey(n) => Some(*n),
+            | Self::Grey(n)
+            | Self::ImageNetSimilar(n) => Some(*n),
             _ => None,
         }
     }
+}
+
+fn imagenet(text: &str) -> Result<u32, String> {
+    class_of(text).ok_or_else(|| {
+        format!(
+            "'{}' is no class of ImageNet: give a number below {IMAGENET_CLASSES}, or a name as in golden-retriever",
+            PictureRewardError::shortened(text)
+        )
+    })
 }
 
 fn number(text: &str, least: u32, what: &str) -> Result<u32, String> {

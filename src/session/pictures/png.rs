@@ -13,8 +13,8 @@ const SIGNATURE: &[u8; 8] = b"\x89PNG\r\n\x1a\n";
 const AFTER_HEADER: usize = 8 + 12 + 13;
 /// What our text is called in the file.
 const KEYWORD: &[u8] = b"foresight";
-/// The longest text that is read or written: a recipe with the largest picture in it.
-const MAX_TEXT: usize = 1 << 20;
+/// The longest text that is read or written: a recipe with the largest state and a few pictures in it.
+const MAX_TEXT: usize = 4 << 20;
 
 /// A picture with every pixel `scale` times as wide and high, grey or in colours as it is.
 pub fn enlarged(picture: &StoredPicture, scale: u32) -> DynamicImage {

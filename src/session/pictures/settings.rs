@@ -126,6 +126,7 @@ mod tests {
                 5,
             )))),
             reward: None,
+            by_batch: false,
         }
     }
 

@@ -15,7 +15,7 @@ mod tests;
 use std::path::Path;
 
 pub use error::DataError;
-pub use picture::read_picture;
+pub use picture::{is_picture, read_picture, read_whole_picture};
 
 use super::ImageSet;
 

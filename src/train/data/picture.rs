@@ -31,10 +31,40 @@ pub fn is_picture(name: &str) -> bool {
 /// # Errors
 /// With the path and what is wrong. Sizes are checked before memory is taken for them.
 pub fn read_picture(path: &Path, size: usize, channels: usize) -> Result<Vec<u8>, String> {
-    let name = path.display();
-    let io = |e: std::io::Error| format!("{name}: {e}");
     let plan = DataPlan::new(size, channels, Part::Train);
     plan.check().map_err(|e| e.to_string())?;
+    let decoded = decode(&file_bytes(path)?, &plan);
+    decoded.map_err(|reason| refused(path, &reason))
+}
+
+/// A PNG or JPEG file at its own size: `[C, H, W]`, one channel where it has no colours, and its bytes in that order.
+///
+/// # Errors
+/// As [`read_picture`].
+pub fn read_whole_picture(path: &Path) -> Result<([usize; 3], Vec<u8>), String> {
+    let bytes = file_bytes(path)?;
+    let whole = || {
+        let picture = decoded(&bytes)?;
+        let (rows, columns) = (picture.height() as usize, picture.width() as usize);
+        Ok(if picture.color().has_color() {
+            ([3, rows, columns], planes(&picture.into_rgb8().into_raw()))
+        } else {
+            ([1, rows, columns], picture.into_luma8().into_raw())
+        })
+    };
+    let read = catch_unwind(AssertUnwindSafe(whole));
+    let read: Result<_, String> = read.unwrap_or_else(|_| Err("the decoder failed".into()));
+    read.map_err(|reason| refused(path, &reason))
+}
+
+fn refused(path: &Path, reason: &str) -> String {
+    format!("{}: {reason}. Choose a PNG or JPEG file", path.display())
+}
+
+/// What a picture file holds, within limits.
+fn file_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let name = path.display();
+    let io = |e: std::io::Error| format!("{name}: {e}");
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
@@ -49,7 +79,7 @@ pub fn read_picture(path: &Path, size: usize, channels: usize) -> Result<Vec<u8>
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     // The file may grow while it is read.
     file.take(MOST_FILE).read_to_end(&mut bytes).map_err(io)?;
-    decode(&bytes, &plan).map_err(|reason| format!("{name}: {reason}. Choose a PNG or JPEG file"))
+    Ok(bytes)
 }
 
 /// The bytes `[channels][size][size]` of a PNG or JPEG file.
@@ -62,7 +92,8 @@ pub fn decode(bytes: &[u8], plan: &DataPlan) -> Result<Vec<u8>, String> {
         .unwrap_or_else(|_| Err("the decoder failed".into()))
 }
 
-fn decode_unguarded(bytes: &[u8], plan: &DataPlan) -> Result<Vec<u8>, String> {
+/// The pixels of a file, upright.
+fn decoded(bytes: &[u8]) -> Result<DynamicImage, String> {
     let Ok(format @ (ImageFormat::Png | ImageFormat::Jpeg)) = image::guess_format(bytes) else {
         return Err("it is neither PNG nor JPEG".into());
     };
@@ -89,6 +120,11 @@ fn decode_unguarded(bytes: &[u8], plan: &DataPlan) -> Result<Vec<u8>, String> {
     let orientation = decoder.orientation().map_err(damaged)?;
     let mut picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     picture.apply_orientation(orientation);
+    Ok(picture)
+}
+
+fn decode_unguarded(bytes: &[u8], plan: &DataPlan) -> Result<Vec<u8>, String> {
+    let picture = decoded(bytes)?;
     let filter = FilterType::CatmullRom;
     Ok(if plan.channels == 1 {
         fit(picture.into_luma8(), plan.size, filter)

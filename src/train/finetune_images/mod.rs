@@ -22,6 +22,7 @@
 
 mod draws;
 mod figures;
+mod learner;
 mod maximise;
 mod pool;
 mod recipe;

@@ -10,8 +10,8 @@ use super::super::resume::{Note, read_run, write_run};
 use super::super::trainer::TrainError;
 use super::recipe::ImageTuneRecipe;
 use super::tuner::{ImageTuner, TuneParent};
+use crate::model::DitConfig;
 use crate::model::dit::native::FlatLayout;
-use crate::model::{DitConfig, NativeDit};
 use crate::reward::picture::PictureScore;
 use crate::train::ImageSet;
 
@@ -40,9 +40,6 @@ impl Note for TuneNote {
     fn checked_layout(&self) -> Result<((), usize), TrainError> {
         self.recipe.validate()?;
         self.model.validate()?;
-        if !NativeDit::supports(&self.model) {
-            return Err(TrainError::Parent("its shape is not supported".to_owned()));
-        }
         Ok(((), FlatLayout::new(&self.model).len()))
     }
 }

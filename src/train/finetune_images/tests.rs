@@ -46,11 +46,8 @@ pub(super) fn parent() -> TuneParent {
         figures: std::collections::BTreeMap::new(),
         tuned: None,
     };
-    TuneParent {
-        hash: "ab".repeat(32),
-        card,
-        net: Dit::lively(&config(), 3, &Device::flex()),
-    }
+    let net = Dit::lively(&config(), 3, &Device::flex());
+    TuneParent::new("ab".repeat(32), card, net)
 }
 
 pub(super) fn recipe() -> ImageTuneRecipe {
@@ -250,7 +247,7 @@ fn the_update_is_the_gradient_of_its_potential_by_differences() {
                 *w += h * d;
             }
             tuner.net.load(moved.as_slice());
-            potential(&tuner.net, &states, &lessons, &base)
+            potential(tuner.net.map(), &states, &lessons, &base)
         };
         let difference = (at(h) - at(-h)) / f64::from(2.0 * h);
         let along: f64 = gradient

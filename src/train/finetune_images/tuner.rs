@@ -3,12 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rayon::prelude::*;
+use burn::tensor::Device;
 
 use super::super::finetune::{FinetuneLoss, Objective};
 use super::super::optimizer::{OptimizerState, ema_decay};
 use super::super::trainer::TrainError;
 use super::draws::{Drawing, Lessons};
+use super::learner::{Learner, Taught};
 use super::maximise;
 use super::pool::Pool;
 use super::recipe::{ImageTuneRecipe, TunedClass};
@@ -19,12 +20,9 @@ use crate::checkpoint::{
 };
 use crate::model::dit::native::FlatLayout;
 use crate::model::simd::Buffer;
-use crate::model::{Dit, DitConfig, ImageMap, ImageRows, NativeDit, VelocityOnly};
+use crate::model::{Dit, DitConfig, ImageMap, VelocityOnly};
 use crate::reward::picture::PictureScore;
 use crate::train::ImageSet;
-
-/// Numbers of one piece of a sum.
-const CHUNK: usize = 1 << 14;
 
 /// The Meta Flow Map that is tuned.
 #[derive(Debug, Clone)]
@@ -35,6 +33,10 @@ pub struct TuneParent {
     pub card: ImageCard,
     /// Its weights, on the processor.
     pub net: Dit,
+    /// Where it is tuned.
+    pub(super) device: Device,
+    /// Whether that is on the processor's own kernels, where they know its shape.
+    pub(super) native: bool,
 }
 
 impl TuneParent {
@@ -44,13 +46,41 @@ impl TuneParent {
     /// When it is no map of images.
     pub fn open(path: Option<&Path>) -> Result<Self, CheckpointError> {
         if let Some(path) = path {
-            let (card, net) = read_image_map(path, &burn::tensor::Device::flex())?;
-            let hash = inspect(path)?.hash;
-            return Ok(Self { hash, card, net });
+            let (card, net) = read_image_map(path, &Device::flex())?;
+            return Ok(Self::new(inspect(path)?.hash, card, net));
         }
         let (card, net) = read_shipped_image_map()?;
-        let hash = sha256_hex(shipped_image_map());
-        Ok(Self { hash, card, net })
+        Ok(Self::new(sha256_hex(shipped_image_map()), card, net))
+    }
+
+    /// A map that is tuned on the processor. `net` lies there and has the shape that the card says.
+    pub(super) fn new(hash: String, card: ImageCard, net: Dit) -> Self {
+        Self {
+            hash,
+            card,
+            net,
+            device: Device::flex(),
+            native: true,
+        }
+    }
+
+    /// To be tuned on `device`, not an autodiff one. The steps are the same up to rounding.
+    #[must_use]
+    pub fn on(self, device: &Device) -> Self {
+        Self {
+            native: *device == Device::flex(),
+            device: device.clone(),
+            ..self
+        }
+    }
+
+    /// To be tuned through burn, on the processor too.
+    #[must_use]
+    pub fn through_burn(self) -> Self {
+        Self {
+            native: false,
+            ..self
+        }
     }
 }
 
@@ -58,7 +88,7 @@ impl TuneParent {
 pub struct ImageTuner {
     pub(super) parent_hash: String,
     card: ImageCard,
-    base: Arc<NativeDit>,
+    base: Arc<dyn ImageMap>,
     reward: Arc<dyn PictureScore>,
     pub(super) text: String,
     pub(super) recipe: ImageTuneRecipe,
@@ -72,9 +102,8 @@ pub struct ImageTuner {
     /// Whether the pool is of a data set.
     pub(super) from_data: bool,
     layout: FlatLayout,
-    pub(super) net: NativeDit,
+    pub(super) net: Learner,
     pub(super) gradient: Buffer,
-    parts: Vec<Vec<Buffer>>,
 }
 
 impl std::fmt::Debug for ImageTuner {
@@ -116,20 +145,14 @@ impl ImageTuner {
     ) -> Result<Self, TrainError> {
         recipe.validate()?;
         check(parent, &*reward, &recipe)?;
-        let unsupported = || {
-            TrainError::Parent(
-                "pictures of so many patches are not tuned on the processor: tune a model of 4, 8, 16, 32 or 64 patches"
-                    .to_owned(),
-            )
-        };
-        let base = Arc::new(NativeDit::new(&parent.net).ok_or_else(unsupported)?);
-        let mut net = NativeDit::new(&parent.net).ok_or_else(unsupported)?;
+        let layout = FlatLayout::new(&parent.card.model);
+        let mut net = Learner::new(&parent.net, parent.native, &parent.device);
+        let base = net.map_of(layout.gather(&parent.net.weights()).as_slice());
         net.load(state.weights.as_slice());
         let pool = match data {
             Some(data) => Pool::from_data(data, parent.card.model.label_dim, &*reward, &recipe)?,
             None => Pool::generated(&*base, &*reward, &recipe, watch)?,
         };
-        let layout = FlatLayout::new(&parent.card.model);
         Ok(Self {
             parent_hash: parent.hash.clone(),
             card: parent.card.clone(),
@@ -143,7 +166,6 @@ impl ImageTuner {
             pool,
             from_data: data.is_some(),
             gradient: Buffer::zeroed(layout.len()),
-            parts: Vec::new(),
             layout,
             net,
             state,
@@ -210,7 +232,9 @@ impl ImageTuner {
                 let base = self.base_velocity(&states);
                 (states, lessons, base)
             }
-            Objective::Maximise => maximise::lessons(step, &self.recipe, &*self.reward, &self.net),
+            Objective::Maximise => {
+                maximise::lessons(step, &self.recipe, &*self.reward, self.net.map())
+            }
         };
         let error = self.add_gradients(&states, &lessons, &base);
         let adam = &self.recipe.adam;
@@ -261,11 +285,9 @@ impl ImageTuner {
     /// `b_t(x_t)` of the frozen map.
     pub(super) fn base_velocity(&self, states: &States) -> Vec<f32> {
         let mut v = vec![0.0; states.x_t.len()];
-        let n = states.t.len();
-        let (zeros, blank) = (vec![0.0; n], vec![0.0; states.x_t.len()]);
-        let guidance = vec![self.recipe.guidance; n];
-        let rows = rows_of(states, 0..n, (&zeros, &blank, &guidance));
-        self.base.average_velocity(&rows, &mut v);
+        let still = states.still(self.recipe.guidance);
+        self.base
+            .average_velocity(&still.rows(0..states.t.len()), &mut v);
         v
     }
 
@@ -276,61 +298,14 @@ impl ImageTuner {
         lessons: &Lessons,
         base: &[f32],
     ) -> f64 {
-        let n = states.t.len();
-        let size = states.x_t.len() / n;
-        let (zeros, blank) = (vec![0.0; n], vec![0.0; states.x_t.len()]);
-        let guidance = vec![self.recipe.guidance; n];
-        let micro = self.recipe.micro_batch;
-        let (net, len) = (&self.net, self.layout.len());
-        // Pieces of a fixed size, summed in order: the gradient does not depend on the number of cores.
-        self.parts.resize_with(n.div_ceil(micro), Vec::new);
-        let errors: Vec<f64> = self
-            .parts
-            .par_iter_mut()
-            .enumerate()
-            .map(|(piece, parts)| {
-                let first = piece * micro;
-                let range = first..n.min(first + micro);
-                let rows = rows_of(states, range, (&zeros, &blank, &guidance));
-                let cotangent = |row: usize, v: &mut [f32], _: &[f32]| {
-                    let i = first + row;
-                    let span = i * size..(i + 1) * size;
-                    let weight = States::weight(states.t[i]);
-                    let scale = (2.0 * weight / (size * n) as f64) as f32;
-                    let hold = lessons.hold[i] as f32;
-                    let mut squared = 0.0_f32;
-                    let taught = base[span.clone()].iter().zip(&lessons.push[span]);
-                    for (v, (b, push)) in v.iter_mut().zip(taught) {
-                        let error = hold * (*v - b) - push;
-                        squared += error * error;
-                        *v = scale * error;
-                    }
-                    let error = weight * f64::from(squared) / size as f64;
-                    [error, error]
-                };
-                let items = net.gradient(&rows, None, &cotangent, parts, len);
-                items.iter().map(|item| item[0]).sum()
-            })
-            .collect();
-        let parts: Vec<&[f32]> = self
-            .parts
-            .iter()
-            .filter_map(|parts| parts.first())
-            .map(Buffer::as_slice)
-            .collect();
-        self.gradient
-            .as_mut_slice()
-            .par_chunks_mut(CHUNK)
-            .enumerate()
-            .for_each(|(i, sum)| {
-                sum.fill(0.0);
-                for part in &parts {
-                    for (sum, v) in sum.iter_mut().zip(&part[i * CHUNK..]) {
-                        *sum += v;
-                    }
-                }
-            });
-        errors.iter().sum::<f64>() / n as f64
+        let taught = Taught {
+            states,
+            lessons,
+            base,
+            guidance: self.recipe.guidance,
+            micro_batch: self.recipe.micro_batch,
+        };
+        self.net.gradient(&taught, &mut self.gradient)
     }
 
     /// Takes a step's losses into the running means; counts are added up.
@@ -356,9 +331,8 @@ impl ImageTuner {
 
     /// The averaged tuned velocity, ready to move samples. It is no flow map.
     pub fn velocity(&self) -> Arc<dyn ImageMap> {
-        let mut net = NativeDit::empty(&self.card.model);
-        net.load(self.state.average.as_slice());
-        Arc::new(VelocityOnly::new(Arc::new(net)))
+        let net = self.net.map_of(self.state.average.as_slice());
+        Arc::new(VelocityOnly::new(net))
     }
 
     /// The averaged weights as a network to be written.
@@ -389,24 +363,6 @@ impl ImageTuner {
             }),
             ..self.card.clone()
         }
-    }
-}
-
-fn rows_of<'a>(
-    states: &'a States,
-    range: std::ops::Range<usize>,
-    (zeros, blank, guidance): (&'a [f32], &'a [f32], &'a [f32]),
-) -> ImageRows<'a> {
-    let size = states.x_t.len() / states.t.len();
-    let images = range.start * size..range.end * size;
-    ImageRows {
-        s: &states.t[range.clone()],
-        u: &states.t[range.clone()],
-        x: &states.x_t[images.clone()],
-        t: &zeros[range.clone()],
-        x_t: &blank[images],
-        label: &states.label[range.clone()],
-        guidance: &guidance[range],
     }
 }
 

@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Gradients, Tensor};
+use burn::tensor::{Bool, Gradients, Tensor};
+
+use super::scaling::Scaling;
 
 pub(super) const BETA_1: f64 = 0.9;
 pub(super) const BETA_2: f64 = 0.999;
@@ -62,33 +64,50 @@ pub fn add_gradients(sum: &mut NamedGradients, more: NamedGradients) {
     }
 }
 
+/// The module with these numbers for weights, and zeros where there are none.
+pub fn with_values<M: Module>(module: M, values: &NamedGradients) -> M {
+    module.map(&mut Replacing {
+        path: Vec::new(),
+        by: |name: &str, weights: Tensor<1>| match values.get(name) {
+            Some(values) => values.clone(),
+            None => weights.zeros_like(),
+        },
+    })
+}
+
 impl Optimizer {
-    /// One step of all weights against their gradients, times `scale`.
+    /// One step of all weights against their gradients, times `scale`. With loss scaling the gradients are those of the
+    /// scaled loss, and nothing but the scaling changes where one of them is not finite.
     pub fn step<M: Module>(
         &mut self,
         module: M,
         gradients: NamedGradients,
         scale: f64,
         options: StepOptions,
+        scaling: Option<&mut Scaling>,
     ) -> M {
+        let undo = scaling.as_deref().map(Scaling::undo);
+        let own = |v: Tensor<1>| match &undo {
+            Some(undo) => v * undo.clone() * scale,
+            None => v * scale,
+        };
         // One number on the device: nothing waits for it.
         let norm = gradients
             .values()
             .map(|g| g.clone().square().sum())
             .reduce(|a, b| a + b)
-            .map(|sum| sum.sqrt() * scale);
+            .map(|sum| own(sum.sqrt()));
+        let broken = norm.clone().zip(scaling).map(|(norm, s)| s.follow(norm));
         let factor = norm.map(|norm| {
-            (norm + 1e-12)
-                .recip()
-                .mul_scalar(options.clip)
-                .clamp_max(1.0)
-                * scale
+            let clipped = (norm + 1e-12).recip().mul_scalar(options.clip);
+            own(clipped.clamp_max(1.0))
         });
         let mut stepper = Stepper {
             path: Vec::new(),
             optimizer: self,
             gradients,
             factor,
+            broken,
             options,
         };
         module.map(&mut stepper)
@@ -96,11 +115,13 @@ impl Optimizer {
 
     /// The module with the averaged weights.
     pub fn averaged<M: Module>(&self, module: M) -> M {
-        let mut averaging = Averaging {
+        module.map(&mut Replacing {
             path: Vec::new(),
-            optimizer: self,
-        };
-        module.map(&mut averaging)
+            by: |name: &str, weights: Tensor<1>| match self.moments.get(name) {
+                Some(moments) => moments.average.clone(),
+                None => weights,
+            },
+        })
     }
 }
 
@@ -140,7 +161,19 @@ struct Stepper<'a> {
     optimizer: &'a mut Optimizer,
     gradients: NamedGradients,
     factor: Option<Tensor<1>>,
+    /// Whether the step must not be taken, where that may be.
+    broken: Option<Tensor<1, Bool>>,
     options: StepOptions,
+}
+
+impl Stepper<'_> {
+    /// What is after the step, `[n]`: the old numbers where it must not be taken.
+    fn after(&self, old: &Tensor<1>, new: Tensor<1>) -> Tensor<1> {
+        match &self.broken {
+            Some(broken) => new.mask_where(broken.clone().expand(old.dims()), old.clone()),
+            None => new,
+        }
+    }
 }
 
 impl ModuleMapper for Stepper<'_> {
@@ -160,22 +193,32 @@ impl ModuleMapper for Stepper<'_> {
         let old = self.optimizer.moments.remove(&name);
         let (mean, square, average) = match old {
             Some(old) => (
-                old.mean * BETA_1 + gradient.clone() * (1.0 - BETA_1),
-                old.square * BETA_2 + gradient.square() * (1.0 - BETA_2),
+                self.after(
+                    &old.mean,
+                    old.mean.clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1),
+                ),
+                self.after(
+                    &old.square,
+                    old.square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2),
+                ),
                 Some(old.average),
             ),
-            None => (
-                gradient.clone() * (1.0 - BETA_1),
-                gradient.square() * (1.0 - BETA_2),
-                None,
-            ),
+            None => {
+                let nothing = gradient.zeros_like();
+                (
+                    self.after(&nothing, gradient.clone() * (1.0 - BETA_1)),
+                    self.after(&nothing, gradient.square() * (1.0 - BETA_2)),
+                    None,
+                )
+            }
         };
         let o = self.options;
         let taken = (o.step + 1).min(1_000_000) as i32;
         let (lift_1, lift_2) = (1.0 - BETA_1.powi(taken), 1.0 - BETA_2.powi(taken));
         let pull =
             mean.clone().div_scalar(lift_1) / (square.clone().div_scalar(lift_2).sqrt() + EPSILON);
-        let weights = weights.clone() - (pull + weights * o.weight_decay) * o.rate;
+        let moved = weights.clone() - (pull + weights.clone() * o.weight_decay) * o.rate;
+        let weights = self.after(&weights, moved);
         let average = match average {
             Some(average) => average * o.ema_decay + weights.clone() * (1.0 - o.ema_decay),
             None => weights.clone(),
@@ -193,20 +236,20 @@ impl ModuleMapper for Stepper<'_> {
     }
 }
 
-struct Averaging<'a> {
+/// Puts other numbers in the place of weights, flat and by name.
+struct Replacing<F> {
     path: Vec<String>,
-    optimizer: &'a Optimizer,
+    by: F,
 }
 
-impl ModuleMapper for Averaging<'_> {
+impl<F: FnMut(&str, Tensor<1>) -> Tensor<1>> ModuleMapper for Replacing<F> {
     walks_the_names!();
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Some(moments) = self.optimizer.moments.get(&self.path.join(".")) else {
-            return param;
-        };
         let (id, value, mapper) = param.consume();
-        let average = moments.average.clone().reshape(value.shape());
-        Param::from_mapped_value(id, average, mapper)
+        let shape = value.shape();
+        let flat = value.reshape([shape.num_elements()]);
+        let value = (self.by)(&self.path.join("."), flat).reshape(shape);
+        Param::from_mapped_value(id, value, mapper)
     }
 }

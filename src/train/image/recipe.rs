@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::optimizer::StepOptions;
-use crate::model::DitConfig;
+use crate::model::{DitConfig, Precision};
 use crate::train::{TimeLaw, ema_decay, rules};
 
 /// What jumps are trained to agree with.
@@ -87,6 +87,9 @@ pub struct ImageRecipe {
     pub clip: f64,
     /// Longest memory of the moving average.
     pub ema_limit: f64,
+    /// The type that matrix products are made in.
+    #[serde(default)]
+    pub precision: Precision,
 }
 
 impl ImageRecipe {
@@ -131,6 +134,7 @@ impl ImageRecipe {
             weight_decay: 0.0,
             clip: 1.5,
             ema_limit: 0.999,
+            precision: Precision::F32,
         }
     }
 

@@ -9,6 +9,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::recipe::ImageRecipe;
+use super::scaling::LossScale;
 use super::state::State;
 use super::trainer::{ImageTrainError, ImageTrainer};
 use crate::checkpoint::write_whole;
@@ -29,6 +30,9 @@ struct Note {
     /// Time that the steps took, over all sittings.
     #[serde(default)]
     seconds: f64,
+    /// Of runs whose products are f16.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scale: Option<LossScale>,
 }
 
 impl ImageTrainer {
@@ -65,6 +69,7 @@ impl ImageTrainer {
             recipe: self.recipe.clone(),
             step: self.step,
             seconds: self.seconds,
+            scale: state.scale,
         };
         let note = serde_json::to_string(&note).map_err(|e| fail(e.to_string()))?;
         let metadata = HashMap::from([(KEY.to_owned(), note)]);
@@ -105,7 +110,10 @@ impl ImageTrainer {
             }
             Ok((view.shape().to_vec(), floats(view.data())))
         };
-        let mut state = State::default();
+        let mut state = State {
+            scale: note.scale,
+            ..State::default()
+        };
         for name in file.names() {
             let Some(own) = name.strip_prefix("weights.") else {
                 continue;

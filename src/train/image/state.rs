@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::scaling::LossScale;
 use crate::model::Weights;
 
 /// Weights and what the optimizer remembers of each: mean and square of the gradients, average of the weights.
@@ -9,4 +10,6 @@ use crate::model::Weights;
 pub(super) struct State {
     pub(super) weights: Weights,
     pub(super) moments: BTreeMap<String, [Vec<f32>; 3]>,
+    /// Where loss scaling stands, in runs that have it.
+    pub(super) scale: Option<LossScale>,
 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::model::{Condition, DitConfig, Dual, MetaFlowMap as _, weights_of};
 use crate::train::ImageSet;
 
-fn bars(n: usize) -> ImageSet {
+pub(super) fn bars(n: usize) -> ImageSet {
     let mut pixels = Vec::new();
     for i in 0..n {
         let at = 2 + (i / 2) % 4;
@@ -25,7 +25,7 @@ fn bars(n: usize) -> ImageSet {
     }
 }
 
-fn recipe(consistency: ImageConsistency) -> ImageRecipe {
+pub(super) fn recipe(consistency: ImageConsistency) -> ImageRecipe {
     ImageRecipe {
         model: DitConfig {
             input_size: 8,

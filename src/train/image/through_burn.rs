@@ -7,23 +7,28 @@ use super::batch::ImageBatch;
 use super::loss::loss;
 use super::optimizer::{Moments, NamedGradients, Optimizer, add_gradients, named_gradients};
 use super::recipe::ImageRecipe;
+use super::scaling::{LossScale, Scaling};
 use super::state::State;
-use crate::model::{Dit, weights_of, with_weights};
+use crate::model::{Dit, Precision, weights_of, with_weights};
 use crate::train::{ImageSet, StepLoss};
 
 /// The network as it learns, on an autodiff device, and its optimizer.
 pub(super) struct BurnRun {
     pub(super) net: Dit,
     optimizer: Optimizer,
+    scaling: Option<Scaling>,
     device: Device,
 }
 
 impl BurnRun {
-    /// `net` lies on the autodiff device of `device`.
-    pub(super) fn new(net: Dit, device: &Device) -> Self {
+    /// `net` lies on the autodiff device of `device`, which computes in `precision`.
+    pub(super) fn new(net: Dit, precision: Precision, device: &Device) -> Self {
+        // Brain floats reach as far as f32: nothing is lost below or above.
+        let scales = precision == Precision::F16;
         Self {
             net,
             optimizer: Optimizer::default(),
+            scaling: scales.then(|| Scaling::new(LossScale::default(), device)),
             device: device.clone(),
         }
     }
@@ -47,21 +52,24 @@ impl BurnRun {
         for part in 0..parts {
             let range = (part * recipe.micro_batch, recipe.micro_batch);
             let batch = ImageBatch::at(recipe, data, step as u32, range, &learning);
-            let loss = loss(&self.net, &batch, recipe);
+            // The graph leads back from the narrow weights to those that are kept.
+            let net = self.net.clone().with_products_in(recipe.precision);
+            let loss = loss(&net, &batch, recipe);
             if told {
                 let value = loss.weighted.clone().inner();
                 losses.push([value, loss.diagonal.clone(), loss.consistency.clone()]);
             }
-            add_gradients(
-                &mut gradients,
-                named_gradients(&self.net, &loss.weighted.backward()),
-            );
+            let minimised = match &self.scaling {
+                Some(scaling) => scaling.scaled(loss.weighted),
+                None => loss.weighted,
+            };
+            let found = named_gradients(&self.net, &minimised.backward());
+            add_gradients(&mut gradients, found);
         }
         let scale = 1.0 / parts as f64;
         let options = recipe.step_options(step);
-        self.net = self
-            .optimizer
-            .step(self.net.clone(), gradients, scale, options);
+        let (net, scaling) = (self.net.clone(), self.scaling.as_mut());
+        self.net = self.optimizer.step(net, gradients, scale, options, scaling);
         if !told {
             return None;
         }
@@ -79,6 +87,11 @@ impl BurnRun {
         })
     }
 
+    /// Where loss scaling stands, where there is any; waits for the device.
+    pub(super) fn scale(&self) -> Option<LossScale> {
+        self.scaling.as_ref().map(Scaling::state)
+    }
+
     pub(super) fn state(&self) -> State {
         let moments = self.optimizer.moments.iter().map(|(name, m)| {
             let all = [&m.mean, &m.square, &m.average].map(numbers);
@@ -87,11 +100,15 @@ impl BurnRun {
         State {
             weights: weights_of(&self.net.valid()),
             moments: moments.collect(),
+            scale: self.scale(),
         }
     }
 
     pub(super) fn restore(&mut self, state: &State) -> Result<(), String> {
         self.net = with_weights(self.net.clone(), &state.weights).map_err(|e| e.to_string())?;
+        if let (Some(scaling), Some(state)) = (&mut self.scaling, state.scale) {
+            *scaling = Scaling::new(state, &self.device);
+        }
         let tensor = |values: &Vec<f32>| {
             let data = TensorData::new(values.clone(), [values.len()]);
             Tensor::<1>::from_data(data, &self.device)
@@ -108,7 +125,7 @@ impl BurnRun {
     }
 }
 
-fn numbers(tensor: &Tensor<1>) -> Vec<f32> {
+pub(super) fn numbers(tensor: &Tensor<1>) -> Vec<f32> {
     tensor
         .clone()
         .into_data()

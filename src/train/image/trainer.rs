@@ -7,9 +7,10 @@ use burn::tensor::Device;
 
 use super::native::NativeRun;
 use super::recipe::ImageRecipe;
+use super::scaling::LossScale;
 use super::state::State;
 use super::through_burn::BurnRun;
-use crate::model::Dit;
+use crate::model::{Dit, Precision};
 use crate::train::{ImageSet, StepLoss};
 
 /// Why a run cannot go on.
@@ -63,12 +64,13 @@ enum Engine {
 
 impl ImageTrainer {
     /// A fresh run on `device` (not an autodiff one: that is made here). On the processor, networks of few tokens take
-    /// its own kernel; the steps are the same up to rounding.
+    /// its own kernel, which computes in f32; the steps are the same up to rounding.
     ///
     /// # Errors
     /// When the recipe cannot be run.
     pub fn new(recipe: ImageRecipe, device: &Device) -> Result<Self, ImageTrainError> {
-        Self::start(recipe, device, *device == Device::flex())
+        let native = *device == Device::flex() && recipe.precision == Precision::F32;
+        Self::start(recipe, device, native)
     }
 
     /// The same through burn, whatever the device.
@@ -83,6 +85,10 @@ impl ImageTrainer {
         if let Some(fault) = recipe.fault() {
             return Err(ImageTrainError::Recipe(fault));
         }
+        let precision = recipe
+            .precision
+            .checked(device)
+            .map_err(ImageTrainError::Recipe)?;
         let fresh = |device: &Device| {
             Dit::init(&recipe.model, recipe.seed, device)
                 .map_err(|e| ImageTrainError::Recipe(e.to_string()))
@@ -96,7 +102,7 @@ impl ImageTrainer {
             Engine::Native(Box::new(run))
         } else {
             let net = fresh(&device.clone().autodiff())?;
-            Engine::Burn(Box::new(BurnRun::new(net, device)))
+            Engine::Burn(Box::new(BurnRun::new(net, precision, device)))
         };
         Ok(Self {
             recipe,
@@ -124,6 +130,14 @@ impl ImageTrainer {
     /// Learning rate of the next step.
     pub fn learning_rate(&self) -> f64 {
         self.recipe.rate_at(self.step)
+    }
+
+    /// Where loss scaling stands, in runs whose products are f16; waits for the device.
+    pub fn loss_scale(&self) -> Option<LossScale> {
+        match &self.engine {
+            Engine::Burn(run) => run.scale(),
+            Engine::Native(_) => None,
+        }
     }
 
     /// Ends the run at another step than its recipe said.
@@ -163,7 +177,8 @@ impl ImageTrainer {
     /// One step; `told` asks for its losses, which may wait for the device.
     ///
     /// # Errors
-    /// [`ImageTrainError::Diverged`] where the losses were asked for and are no numbers.
+    /// [`ImageTrainError::Diverged`] where the losses were asked for and are no numbers, unless a smaller factor of loss
+    /// scaling may still mend that: such a step was not taken.
     pub fn advance(
         &mut self,
         data: &ImageSet,
@@ -176,10 +191,12 @@ impl ImageTrainer {
         };
         self.step += 1;
         self.seconds += begun.elapsed().as_secs_f64();
-        match loss.filter(|_| told) {
-            Some(loss) if !loss.weighted.is_finite() => Err(ImageTrainError::Diverged(self.step)),
-            loss => Ok(loss),
+        let loss = loss.filter(|_| told);
+        let broken = loss.is_some_and(|loss| !loss.weighted.is_finite());
+        if broken && self.loss_scale().is_none_or(|scale| scale.is_least()) {
+            return Err(ImageTrainError::Diverged(self.step));
         }
+        Ok(loss)
     }
 
     pub(super) fn state(&self) -> State {

@@ -1,7 +1,8 @@
-//! Pictures as textures: all tiles of a wall on a few large ones.
+//! Pictures as textures: those of the Studio on a few large ones, plates and thumbnails each on one of its own. The wall
+//! needs none: it is painted from where it was computed.
 
 use eframe::egui::{
-    Color32, ColorImage, Context, Mesh, Rect, Shape, TextureHandle, TextureId, TextureOptions, pos2,
+    Color32, ColorImage, Context, Rect, TextureHandle, TextureId, TextureOptions, pos2,
 };
 
 use crate::ui::tokens;
@@ -128,27 +129,6 @@ impl Atlas {
             pos2((left + side) / width, (top + side) / height),
         );
         Some((page.id(), uv))
-    }
-
-    /// Many tiles as few shapes, each `(tile, where, tint)`.
-    pub fn shapes(&self, tiles: impl Iterator<Item = (usize, Rect, Color32)>) -> Vec<Shape> {
-        let mut meshes: Vec<Mesh> = self
-            .pages
-            .iter()
-            .map(|page| Mesh::with_texture(page.id()))
-            .collect();
-        for (item, rect, tint) in tiles {
-            if let Some((texture, uv)) = self.place(item)
-                && let Some(mesh) = meshes.iter_mut().find(|m| m.texture_id == texture)
-            {
-                mesh.add_rect_with_uv(rect, uv, tint);
-            }
-        }
-        meshes
-            .into_iter()
-            .filter(|mesh| !mesh.is_empty())
-            .map(Shape::mesh)
-            .collect()
     }
 }
 

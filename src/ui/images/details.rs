@@ -37,6 +37,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 value_row(ui, "reward", format::fixed(reward.into(), 2));
             }
             settings(ui, kept.label.as_deref(), kept.made.as_ref());
+            if kept.by_batch {
+                value_row(ui, "made by", "the batch");
+            }
             ui.add_space(space::ROW);
             ui.spacing_mut().item_spacing.y = 4.0;
             acts(ui, state, index, &kept);
@@ -122,17 +125,26 @@ fn acts(ui: &mut Ui, state: &mut State, index: usize, kept: &KeptPicture) {
         "Make again",
         None,
         known,
-        "Draws it from its settings and compares it with what is kept",
+        "Makes it from its settings and compares it with what is kept",
     ) {
         state.make_again(index);
     }
-    if act(
-        ui,
-        "Restore its wall",
-        None,
-        known,
-        "The wall as it was when this was drawn. Undo brings back what is there now",
-    ) {
+    let (name, text) = if kept
+        .made
+        .as_ref()
+        .is_some_and(|made| made.steered().is_some())
+    {
+        (
+            "Restore its run",
+            "The Studio with these settings, the run made again. Undo brings back what is there now",
+        )
+    } else {
+        (
+            "Restore its wall",
+            "The wall as it was when this was drawn. Undo brings back what is there now",
+        )
+    };
+    if act(ui, name, None, known, text) {
         state.restore_kept(index);
     }
     let text = "Noises it: the wall shows what it could become";

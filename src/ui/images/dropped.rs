@@ -24,8 +24,9 @@ pub fn show(ctx: &Context, state: &mut State) {
         .show(ctx, |ui| {
             ui.set_width(400.0);
             let palette = tokens::palette(ui);
-            let text =
-                format!("{name} says how it was made. Look into it, or bring back its wall?");
+            let is_steered = settings.made.steered().is_some();
+            let what = if is_steered { "its run" } else { "its wall" };
+            let text = format!("{name} says how it was made. Look into it, or bring back {what}?");
             ui.add(Label::new(RichText::new(text).color(palette.text)).wrap());
             if inspected {
                 ui.add_space(6.0);
@@ -38,7 +39,9 @@ pub fn show(ctx: &Context, state: &mut State) {
                 }
                 restore = ui
                     .button("Restore")
-                    .on_hover_text("The wall as it was. Undo brings back what is there now")
+                    .on_hover_text(
+                        "The wall or the run as it was. Undo brings back what is there now",
+                    )
                     .clicked();
                 noise = ui
                     .button("Noise the picture")

@@ -1,4 +1,4 @@
-//! Ways to files: one picture, a sheet, a scrub, arrays.
+//! Ways to files: one picture, a sheet, a scrub, a steered run, arrays.
 
 use eframe::egui::{Button, RichText, Ui, containers::menu::MenuButton};
 
@@ -31,6 +31,21 @@ fn items(ui: &mut Ui, state: &mut State) {
         let shown = gallery::shown(state);
         if item(ui, !shown.is_empty(), "Gallery as contact sheet…", "png") {
             state.export_gallery_sheet(&shown);
+        }
+    } else if state.session.images.middle == Middle::Studio {
+        let shown = state.images.studio.answer.is_some();
+        if item(ui, shown, "Selected picture…", "png") {
+            state.export_steered();
+        }
+        if item(ui, shown, "Pictures as contact sheet…", "png") {
+            state.export_studio_sheet();
+        }
+        if item(ui, shown, "Steering, step by step…", "gif, png") {
+            state.export_steering(false);
+        }
+        let text = "Steering of the selected picture…";
+        if item(ui, shown, text, "gif, png") {
+            state.export_steering(true);
         }
     } else {
         let selected = state.session.images.selected;

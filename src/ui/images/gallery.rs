@@ -1,11 +1,13 @@
 //! The gallery: everything that was made and kept, with the settings of each.
 
+use std::sync::Arc;
+
 use eframe::egui::{
     Align2, CornerRadius, CursorIcon, EventFilter, Id, Key, Label, Rect, Response, RichText, Role,
-    ScrollArea, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    ScrollArea, Sense, Shape, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
-use crate::session::{GalleryOrder, KeptPicture};
+use crate::session::{GalleryOrder, KeptPicture, Made};
 use crate::ui::format;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size, space};
@@ -13,7 +15,7 @@ use crate::ui::widgets::notice;
 
 use super::atlas::whole;
 use super::shares::word;
-use super::{details, hover};
+use super::{batch, details, hover};
 
 /// Least side of a picture, and the line below it.
 const SIDE: f32 = 92.0;
@@ -33,7 +35,7 @@ pub fn shown(state: &State) -> Vec<usize> {
     arranged(&images.kept, images.gallery_order, images.stars_only)
 }
 
-fn arranged(kept: &[KeptPicture], order: GalleryOrder, stars_only: bool) -> Vec<usize> {
+fn arranged(kept: &[Arc<KeptPicture>], order: GalleryOrder, stars_only: bool) -> Vec<usize> {
     let mut entries: Vec<usize> = (0..kept.len())
         .filter(|index| kept[*index].starred || !stars_only)
         .collect();
@@ -71,8 +73,18 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         right.y_range(),
         Stroke::new(1.0, tokens::palette(ui).outline),
     );
+    let below = batch::height(state, right.height());
+    let (right, queue) = right.split_top_bottom_at_y(right.bottom() - below);
     let mut column = ui.new_child(UiBuilder::new().max_rect(right).id_salt("details"));
     details::show(&mut column, state);
+    if below > 0.0 {
+        let stroke = Stroke::new(1.0, tokens::palette(ui).outline);
+        ui.painter()
+            .hline(queue.x_range(), queue.top() + 2.0, stroke);
+        let queue = queue.with_min_y(queue.top() + 10.0);
+        let mut column = ui.new_child(UiBuilder::new().max_rect(queue).id_salt("queue"));
+        batch::show(&mut column, state);
+    }
     ui.advance_cursor_after_rect(area);
 }
 
@@ -89,7 +101,11 @@ fn tools(ui: &mut Ui, state: &mut State, count: usize) {
                 "by label",
                 "Together where the classifier saw the same",
             ),
-            (GalleryOrder::Time, "by t", "By the time of the state"),
+            (
+                GalleryOrder::Time,
+                "by t",
+                "By the time of the state; finished pictures last",
+            ),
             (GalleryOrder::Seed, "by seed", "By the seed of the noise"),
             (GalleryOrder::Reward, "by reward", "The most reward first"),
         ] {
@@ -129,9 +145,9 @@ fn empty(ui: &mut Ui, stars_only: bool) {
     let quiet = tokens::palette(ui).text_quiet;
     ui.add_space(space::SECTION);
     let text = if stars_only {
-        "No picture has a star. Press S on the wall or here."
+        "No picture has a star. Press S on the wall, in the Studio or here."
     } else {
-        "Nothing was kept yet. Pictures come here when you star them on the wall, go on from them, or export them."
+        "Nothing was kept yet. Pictures come here when you star them on the wall or in the Studio, go on from them, or export them, and from the batch."
     };
     ui.add(Label::new(RichText::new(text).color(quiet)).wrap());
 }
@@ -187,6 +203,15 @@ fn describe(kept: &KeptPicture) -> String {
         .as_deref()
         .map_or_else(|| "not judged".into(), word);
     let star = if kept.starred { ", starred" } else { "" };
+    if let Some(Made::Steered(recipe)) = &kept.made {
+        let title = recipe.settings.plan.method.card().title;
+        let batch = if kept.by_batch { ", by the batch" } else { "" };
+        let seed = kept.seed;
+        return format!(
+            "{label}, {title}, seed {seed}, picture {}{batch}{star}",
+            kept.item
+        );
+    }
     format!(
         "{label}, noise {} of seed {}, t = {:.3}{star}",
         kept.item, kept.seed, kept.t
@@ -264,6 +289,17 @@ fn keyboard(
     }
 }
 
+/// What stands at the right below a picture: of a finished one its reward, of others their time.
+fn figure(kept: &KeptPicture) -> String {
+    match (&kept.made, kept.reward) {
+        (Some(Made::Steered(_)), Some(reward)) => {
+            format!("reward {}", format::fixed(reward.into(), 1))
+        }
+        (Some(Made::Steered(_)), None) if kept.t >= 1.0 => String::new(),
+        _ => format!("t {}", format::fixed(kept.t, 2)),
+    }
+}
+
 fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)]) {
     let palette = tokens::palette(ui);
     let smooth = state.session.images.smooth;
@@ -305,12 +341,20 @@ fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)
         painter.text(
             right,
             Align2::RIGHT_TOP,
-            format!("t {}", format::fixed(kept.t, 2)),
+            figure(kept),
             tokens::small_font(),
             palette.text_faint,
         );
+        if kept.by_batch {
+            // A corner, as of a sheet among others.
+            let corner = rect.right_bottom();
+            let mark = [corner, corner - vec2(11.0, 0.0), corner - vec2(0.0, 11.0)];
+            let shape = Shape::convex_polygon(mark.to_vec(), palette.learned, Stroke::NONE);
+            painter.add(shape);
+        }
         if hovered {
             ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+            response.clone().on_hover_text_at_pointer(describe(kept));
         }
     }
     if response.has_focus() {
@@ -327,8 +371,8 @@ mod tests {
     use super::*;
     use crate::session::StoredPicture;
 
-    fn kept(label: Option<&str>, t: f64, seed: u64, item: u32, starred: bool) -> KeptPicture {
-        KeptPicture {
+    fn kept(label: Option<&str>, t: f64, seed: u64, item: u32, starred: bool) -> Arc<KeptPicture> {
+        Arc::new(KeptPicture {
             // One pixel, black: the numbers are right.
             picture: StoredPicture::from_bytes(1, 1, &[0]).expect("a picture of one pixel"),
             label: label.map(str::to_owned),
@@ -338,7 +382,8 @@ mod tests {
             starred,
             made: None,
             reward: Some(item as f32),
-        }
+            by_batch: false,
+        })
     }
 
     #[test]

@@ -88,7 +88,6 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
     let scores = drawn.and_then(|drawn| drawn.scores());
     let second_name = scores.and_then(|scores| scores.second.as_ref());
     let second_name = second_name.map(|second| second.kind.name());
-    let place = state.images.view.place(item);
     let beside = compared(ui, state, item);
     let keep = keys_of(ui.ctx(), Action::Keep);
     let width = if beside.is_some() {
@@ -107,13 +106,10 @@ pub fn show(ui: &Ui, state: &mut State, item: usize, rect: Rect, parent: Id) {
     .show(|ui| {
         ui.set_width(width);
         if let Some(beside) = &beside {
-            side_by_side(ui, place, beside);
-        } else {
+            side_by_side(ui, state, item, beside);
+        } else if rect.width() < LARGE {
             let (large, _) = ui.allocate_exact_size(vec2(LARGE, LARGE), Sense::hover());
-            if let Some((texture, uv)) = place {
-                ui.painter()
-                    .image(texture, large, uv, tokens::coverage(1.0));
-            }
+            enlarged(ui, state, item, large);
         }
         ui.label(
             RichText::new(format!("Noise {item}"))
@@ -166,22 +162,34 @@ fn compared(ui: &Ui, state: &mut State, item: usize) -> Option<Compared> {
     })
 }
 
+/// A tile, as large as `rect`.
+fn enlarged(ui: &Ui, state: &State, item: usize, rect: Rect) {
+    let smooth = state.session.images.smooth;
+    let one = std::iter::once((item, rect, 1.0));
+    let view = &state.images.view;
+    view.paint(ui.painter(), "wall enlarged", one, (rect, smooth));
+}
+
 /// This picture, the one it is compared with, and the difference.
-fn side_by_side(ui: &mut Ui, place: Option<(TextureId, Rect)>, beside: &Compared) {
+fn side_by_side(ui: &mut Ui, state: &State, item: usize, beside: &Compared) {
     let palette = tokens::palette(ui);
     let distance = format!("differs by {}", format::fixed(beside.distance, 3));
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = COMPARED_GAP;
-        for (place, name) in [
-            (place, "this one"),
-            (Some((beside.other, whole())), "compared with"),
-            (Some((beside.difference, whole())), distance.as_str()),
+        for (texture, name) in [
+            (None, "this one"),
+            (Some(beside.other), "compared with"),
+            (Some(beside.difference), distance.as_str()),
         ] {
             ui.vertical(|ui| {
                 let side = vec2(COMPARED, COMPARED);
                 let (rect, _) = ui.allocate_exact_size(side, Sense::hover());
-                if let Some((texture, uv)) = place {
-                    ui.painter().image(texture, rect, uv, tokens::coverage(1.0));
+                match texture {
+                    Some(texture) => {
+                        let tint = tokens::coverage(1.0);
+                        ui.painter().image(texture, rect, whole(), tint);
+                    }
+                    None => enlarged(ui, state, item, rect),
                 }
                 let name = RichText::new(name).size(size::SMALL);
                 ui.label(name.color(palette.text_quiet));

@@ -71,10 +71,18 @@ fn one(ui: &mut Ui, state: &mut State, index: usize) -> (Option<usize>, Option<u
     let smooth = state.session.images.smooth;
     let kept = &state.session.images.kept[index];
     let label = kept.label.as_deref().map(word).unwrap_or_default();
+    let noise = if kept
+        .made
+        .as_ref()
+        .is_some_and(|made| made.steered().is_some())
+    {
+        format!("steered, picture {}", kept.item)
+    } else {
+        format!("noise {}", kept.item)
+    };
     let text = format!(
-        "{label}{}noise {} of seed {} at t = {:.3}\nDouble click goes on from it, its star puts it away",
+        "{label}{}{noise} of seed {} at t = {:.3}\nDouble click goes on from it, its star puts it away",
         if label.is_empty() { "" } else { ", " },
-        kept.item,
         kept.seed,
         kept.t
     );

@@ -1,6 +1,7 @@
 //! The Images workspace: a half-formed picture, and the wall of everything it could still become.
 
 pub mod atlas;
+mod batch;
 mod classes;
 mod curves;
 mod curves_csv;
@@ -22,6 +23,7 @@ mod side;
 mod studio;
 mod view;
 mod wall;
+mod zoom;
 
 use eframe::egui::{CentralPanel, Frame, Margin, Panel, Ui};
 
@@ -31,8 +33,10 @@ use super::state::State;
 use super::tokens::{self, size, space};
 
 pub use paint::Brush;
+pub use reward::MaskBrush;
 pub use studio::StudioView;
 pub use view::View;
+pub use zoom::Zoom;
 
 /// Least and most width of the pictures at the left.
 const PLATES: [f32; 2] = [172.0, 420.0];

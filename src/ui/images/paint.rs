@@ -35,6 +35,75 @@ impl Default for Brush {
 /// Least and most radius.
 pub const RADII: [f32; 2] = [0.02, 0.2];
 
+impl Brush {
+    /// A brush of this radius, in shares of the picture's side.
+    pub(super) fn of_radius(radius: f32) -> Self {
+        Self {
+            radius,
+            ..Self::default()
+        }
+    }
+
+    /// Follows the pointer over `rect`: what is painted on with what was painted now, `[C][side][side]`; `None` while
+    /// nothing is. `begin` gives what a new stroke is painted on.
+    pub(super) fn follow(
+        &mut self,
+        response: &Response,
+        rect: Rect,
+        side: usize,
+        begin: impl FnOnce() -> Vec<u8>,
+    ) -> Option<Vec<u8>> {
+        // A quick click may begin and end between two frames.
+        let pressed = response.is_pointer_button_down_on() || response.clicked();
+        let stroke = self.stroke.take();
+        let pointer = response.interact_pointer_pos().filter(|_| pressed)?;
+        let scale = side as f32 / rect.width().max(1.0);
+        let to = ((pointer - rect.min) * scale).to_pos2();
+        let (mut pixels, from) = stroke.unwrap_or_else(|| (begin(), to));
+        if pixels.is_empty() || side == 0 || !pixels.len().is_multiple_of(side * side) {
+            return None;
+        }
+        let radius = self.radius * side as f32;
+        stamp(&mut pixels, side, (from, to), radius, self.erases);
+        self.stroke = Some((pixels.clone(), to));
+        Some(pixels)
+    }
+
+    /// How large it is, where the pointer is.
+    pub(super) fn outline(&self, ui: &Ui, response: &Response, rect: Rect) {
+        if let Some(pointer) = response.hover_pos() {
+            let stroke = Stroke::new(1.0, tokens::DARK.text_quiet);
+            let painter = ui.painter().with_clip_rect(rect);
+            painter.circle_stroke(pointer, self.radius * rect.width(), stroke);
+        }
+    }
+
+    /// Brush, eraser by these names, and size.
+    pub(super) fn tools(&mut self, ui: &mut Ui, names: [&str; 2], arrows_taken: &mut bool) {
+        let quiet = tokens::palette(ui).text_quiet;
+        ui.horizontal(|ui| {
+            for (erases, name) in [false, true].into_iter().zip(names) {
+                let text = RichText::new(name).size(size::SMALL);
+                if ui.selectable_label(self.erases == erases, text).clicked() {
+                    self.erases = erases;
+                }
+            }
+            ui.add_space(6.0);
+            ui.label(RichText::new("size").size(size::SMALL).color(quiet));
+            let position = f64::from((self.radius - RADII[0]) / (RADII[1] - RADII[0]));
+            let spoken = format!("{:.0} %", self.radius * 200.0);
+            let (_, slid) =
+                crate::ui::widgets::slider(ui, "Brush size", &spoken, position, arrows_taken);
+            let position = match slid {
+                Some(crate::ui::widgets::Slid::To(position)) => position,
+                Some(crate::ui::widgets::Slid::Steps(by)) => position + f64::from(by) * 0.05,
+                None => return,
+            };
+            self.radius = RADII[0] + (RADII[1] - RADII[0]) * position.clamp(0.0, 1.0) as f32;
+        });
+    }
+}
+
 /// Paints along a segment on `[C][side][side]` bytes: full within the radius, fading over a pixel beyond it.
 fn stamp(pixels: &mut [u8], side: usize, (from, to): (Pos2, Pos2), radius: f32, erases: bool) {
     let along = to - from;
@@ -106,16 +175,8 @@ pub fn show(ui: &mut Ui, state: &mut State, square: f32, caption: f32) {
             plates::paint(ui, state, super::view::Plate::Clean, rect);
         }
     }
-    let radius = state
-        .images
-        .brush
-        .as_ref()
-        .map_or(0.0, |brush| brush.radius * rect.width());
-    if let Some(pointer) = response.hover_pos() {
-        let color = tokens::DARK.text_quiet;
-        ui.painter()
-            .with_clip_rect(rect)
-            .circle_stroke(pointer, radius, Stroke::new(1.0, color));
+    if let Some(brush) = &state.images.brush {
+        brush.outline(ui, &response, rect);
     }
 }
 
@@ -123,69 +184,28 @@ fn stroke(state: &mut State, response: &Response, rect: Rect) {
     let Some(mut brush) = state.images.brush.clone() else {
         return;
     };
-    // A quick click may begin and end between two frames.
-    let pressed = response.is_pointer_button_down_on() || response.clicked();
     let [channels, side, _] = state.images.view.shape();
-    let pointer = response.interact_pointer_pos().filter(|_| pressed);
-    let Some(pointer) = pointer else {
-        if brush.stroke.take().is_some() {
-            state.images.brush = Some(brush);
-        }
-        return;
-    };
-    let scale = side as f32 / rect.width().max(1.0);
-    let to = ((pointer - rect.min) * scale).to_pos2();
-    let (mut pixels, from) = if let Some(stroke) = brush.stroke.take() {
-        stroke
-    } else {
+    let painted = brush.follow(response, rect, side, || {
         state.remember_world();
-        (state.clean_bytes(), to)
-    };
-    if pixels.len() != channels * side * side {
+        state.clean_bytes()
+    });
+    state.images.brush = Some(brush);
+    let Some(pixels) = painted else {
         return;
-    }
-    let radius = brush.radius * side as f32;
-    stamp(&mut pixels, side, (from, to), radius, brush.erases);
+    };
     if let Some(picture) = StoredPicture::from_bytes(channels as u32, side as u32, &pixels) {
         let from = "your brush".to_owned();
         state.session.images.picture = Picture::Stored { picture, from };
     }
     state.dragging = true;
-    brush.stroke = Some((pixels, to));
-    state.images.brush = Some(brush);
 }
 
 /// Brush, eraser and size, while painting.
 pub fn tools(ui: &mut Ui, state: &mut State) {
-    let palette = tokens::palette(ui);
-    let Some(mut brush) = state.images.brush.clone() else {
-        return;
-    };
-    ui.horizontal(|ui| {
-        for (erases, name) in [(false, "brush"), (true, "eraser")] {
-            let text = RichText::new(name).size(size::SMALL);
-            if ui.selectable_label(brush.erases == erases, text).clicked() {
-                brush.erases = erases;
-            }
-        }
-        ui.add_space(6.0);
-        ui.label(
-            RichText::new("size")
-                .size(size::SMALL)
-                .color(palette.text_quiet),
-        );
-        let position = f64::from((brush.radius - RADII[0]) / (RADII[1] - RADII[0]));
-        let spoken = format!("{:.0} %", brush.radius * 200.0);
-        let taken = &mut state.arrows_taken;
-        let (_, slid) = crate::ui::widgets::slider(ui, "Brush size", &spoken, position, taken);
-        let position = match slid {
-            Some(crate::ui::widgets::Slid::To(position)) => position,
-            Some(crate::ui::widgets::Slid::Steps(by)) => position + f64::from(by) * 0.05,
-            None => return,
-        };
-        brush.radius = RADII[0] + (RADII[1] - RADII[0]) * position.clamp(0.0, 1.0) as f32;
-    });
-    state.images.brush = Some(brush);
+    if let Some(mut brush) = state.images.brush.clone() {
+        brush.tools(ui, ["brush", "eraser"], &mut state.arrows_taken);
+        state.images.brush = Some(brush);
+    }
 }
 
 #[cfg(test)]

@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{Color32, Context, Rect, Shape, TextureHandle, TextureId};
+use eframe::egui::{Context, Painter, Rect, TextureHandle, TextureId};
 
 use crate::engine::{WallAnswer, WallRequest};
+use crate::gpu::PictureBuffer;
+use crate::render::{PictureTile, PictureTiles, ViewId};
 use crate::session::{Images, StoredPicture};
 
-use super::atlas::{Atlas, plate};
+use super::atlas::plate;
+use super::zoom::Zoom;
 
 /// One slot of the wall.
 #[derive(Clone, Default)]
 pub struct Tile {
     /// `[C][H][W]`, 0 black; empty where nothing was drawn yet.
     pub pixels: Vec<u8>,
+    /// The same where it is painted from; `None` where there is no graphics device.
+    pub(super) painted: Option<(PictureBuffer, u32)>,
     /// What the classifier says; empty where there is none.
     pub probabilities: Vec<f32>,
     /// What the reward says; `None` where nothing is rewarded.
@@ -59,9 +64,8 @@ pub struct View {
     pub newest: Option<Arc<WallAnswer>>,
     /// The newest answer that has draws: its figures are shown.
     pub drawn: Option<Arc<WallAnswer>>,
-    /// Changes whenever a tile does.
-    revision: u64,
-    atlas: Atlas,
+    /// Which part of the wall is shown.
+    pub zoom: Zoom,
     plates: Vec<(Plate, Arc<WallAnswer>, bool, TextureHandle)>,
     /// The picture that is painted on.
     painted: Option<(StoredPicture, bool, TextureHandle)>,
@@ -95,7 +99,6 @@ impl View {
         if answer.is_empty() {
             return;
         }
-        let mut changed = false;
         let scores = answer.scores();
         let second = scores.and_then(|scores| scores.second.as_ref());
         let request = &answer.request;
@@ -105,10 +108,10 @@ impl View {
                 tile.fresh = tile.of.as_ref().is_some_and(same);
                 continue;
             };
-            let pixels = to_bytes(picture);
-            changed |= tile.pixels != pixels;
             *tile = Tile {
-                pixels,
+                // Another reward of the same pictures leaves them where they are.
+                painted: answer.painted.place(item).map(|(b, at)| (b.clone(), at)),
+                pixels: to_bytes(picture),
                 reward: scores.and_then(|scores| scores.scores.get(item).copied()),
                 second: second.and_then(|second| second.scores.get(item).copied()),
                 probabilities: answer.probabilities(item).to_vec(),
@@ -116,8 +119,6 @@ impl View {
                 fresh: true,
             };
         }
-        // Another reward of the same pictures needs no new texture.
-        self.revision += u64::from(changed);
         self.drawn = Some(answer.clone());
     }
 
@@ -138,22 +139,35 @@ impl View {
         self.tiles.iter().filter(|tile| tile.fresh).count()
     }
 
-    /// Puts the pictures on textures, for tiles of so many physical pixels; uploads only where something changed.
-    pub fn prepare(&mut self, ctx: &Context, smooth: bool, pixels: f32) {
-        let shape = self.shape();
-        let scale = pixels / shape[1].max(1) as f32;
-        self.atlas
-            .update(ctx, &self.tiles, shape, self.revision, (smooth, scale));
-    }
-
-    /// The texture of a tile and where it lies on it.
-    pub fn place(&self, item: usize) -> Option<(TextureId, Rect)> {
-        self.atlas.place(item)
-    }
-
-    /// Many tiles as few shapes, each `(tile, where, tint)`.
-    pub fn shapes(&self, tiles: impl Iterator<Item = (usize, Rect, Color32)>) -> Vec<Shape> {
-        self.atlas.shapes(tiles)
+    /// Paints tiles, each `(tile, where, opacity)`, from where they were computed; nothing is uploaded where nothing
+    /// changed. `layer` tells those apart that are painted in one frame. Nothing outside `area` is painted over.
+    pub fn paint(
+        &self,
+        painter: &Painter,
+        layer: &str,
+        tiles: impl Iterator<Item = (usize, Rect, f32)>,
+        (area, smooth): (Rect, bool),
+    ) {
+        let tile = |(item, rect, opacity): (usize, Rect, f32)| {
+            let (pictures, at) = self.tiles.get(item)?.painted.as_ref()?;
+            Some(PictureTile {
+                pictures: pictures.clone(),
+                item: *at,
+                rect,
+                opacity,
+            })
+        };
+        let tiles: Vec<PictureTile> = tiles.filter_map(tile).collect();
+        if tiles.is_empty() {
+            return;
+        }
+        let tiles = PictureTiles {
+            view: ViewId::named(layer),
+            shape: self.shape(),
+            tiles,
+            smooth,
+        };
+        painter.add(tiles.paint_callback(area));
     }
 
     /// The texture of the picture that is painted on, made again when it changes.

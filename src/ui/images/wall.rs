@@ -12,7 +12,7 @@ use crate::ui::tokens::{self, Palette, size};
 use crate::ui::widgets::notice;
 
 use super::grid::{self, Arranged};
-use super::{hover, kept, shares};
+use super::{hover, kept, shares, zoom};
 
 /// Tiles that are not of this state yet are paler.
 const PALE: f32 = 0.45;
@@ -44,6 +44,7 @@ fn header(ui: &mut Ui, state: &mut State) {
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
             orders(ui, state);
+            zoom::link(ui, state);
             ui.add_space(6.0);
             ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                 shares::sentence(ui, state);
@@ -124,13 +125,16 @@ fn likeness(ui: &mut Ui, state: &mut State) {
 fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
     let palette = tokens::palette(ui);
     let area = area.shrink2(vec2(0.0, 4.0));
-    let response = ui.interact(area, id(), Sense::click());
+    let response = ui.interact(area, id(), Sense::click_and_drag());
+    zoom::navigate(ui, &mut state.images.view.zoom, &response, area);
     let tiles = &state.images.view.tiles;
     let groups = match (state.session.images.order, &state.images.groups.answer) {
         (WallOrder::Groups, Some(answer)) => grid::clustered(tiles.len(), &answer.clusters),
         (order, _) => grid::groups(tiles, order),
     };
-    let arranged = grid::arrange(area, &groups, 1.0 / ui.pixels_per_point());
+    let mut arranged = grid::arrange(area, &groups, 1.0 / ui.pixels_per_point());
+    let whole = arranged.clone();
+    state.images.view.zoom.apply(area, &mut arranged);
     let count = state.images.view.tiles.len();
     response.widget_info(|| {
         let mut info =
@@ -139,8 +143,13 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
         info.current_text_value = selected.map(|item| describe(state, item));
         info
     });
-    keyboard(ui, state, &response, &arranged);
+    if keyboard(ui, state, &response, &arranged)
+        && let Some(rect) = selected_rect(state, &whole)
+    {
+        state.images.view.zoom.show(area, rect);
+    }
     let pointed = response.hover_pos().and_then(|point| arranged.at(point));
+    let pointed = pointed.filter(|_| !response.dragged());
     if let (Some(item), true) = (pointed, response.clicked()) {
         response.request_focus();
         if hover::star_is_at(&arranged, item, response.interact_pointer_pos()) {
@@ -159,10 +168,14 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
     {
         state.branch_from(item as u32);
     }
-    paint(ui, state, &arranged, pointed);
+    // What is enlarged beyond the area is cut off; outlines lie around the outermost tiles.
+    let clip = ui.clip_rect();
+    ui.set_clip_rect(clip.intersect(area.expand(4.0)));
+    paint(ui, state, (&arranged, area), pointed);
     for (group, rect) in groups.iter().zip(&arranged.labels) {
         shares::group_label(ui, state, group, *rect);
     }
+    ui.set_clip_rect(clip);
     if response.has_focus() {
         ui.painter().rect_stroke(
             area.expand2(vec2(6.0, 2.0)),
@@ -209,20 +222,19 @@ pub fn describe(state: &State, item: u32) -> String {
     }
 }
 
-fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>) {
+fn paint(ui: &Ui, state: &State, (arranged, area): (&Arranged, Rect), pointed: Option<usize>) {
     let palette = tokens::palette(ui);
     let smooth = state.session.images.smooth;
     let painter = ui.painter();
-    let view = &mut state.images.view;
-    view.prepare(ui.ctx(), smooth, arranged.side * ui.pixels_per_point());
+    let view = &state.images.view;
     let drawn = |item: usize| !view.tiles[item].pixels.is_empty();
     for (_, rect) in arranged.cells.iter().filter(|cell| !drawn(cell.0)) {
         painter.rect_filled(*rect, 0.0, palette.canvas);
     }
-    let tint = |item: usize| tokens::coverage(if view.tiles[item].fresh { 1.0 } else { PALE });
+    let opacity = |item: usize| if view.tiles[item].fresh { 1.0 } else { PALE };
     let shown = arranged.cells.iter().filter(|cell| drawn(cell.0));
-    let tinted = shown.map(|(item, rect)| (*item, *rect, tint(*item)));
-    painter.extend(view.shapes(tinted));
+    let shown = shown.map(|(item, rect)| (*item, *rect, opacity(*item)));
+    view.paint(painter, "wall", shown, (area, smooth));
     if let Some(rect) = pointed.and_then(|item| arranged.rect(item)) {
         outline(ui, rect, 1.0, palette.text_quiet);
     }
@@ -231,8 +243,7 @@ fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>
     if let Some(rect) = compared.and_then(|item| arranged.rect(item)) {
         outline(ui, rect, 2.0, palette.overlay);
     }
-    let selected = state.session.images.selected;
-    if let Some(rect) = selected.and_then(|item| arranged.rect(item as usize)) {
+    if let Some(rect) = selected_rect(state, arranged) {
         outline(ui, rect, 2.5, palette.learned);
     }
     if state.session.images.kept.is_empty() && pointed.is_none() {
@@ -246,6 +257,12 @@ fn paint(ui: &Ui, state: &mut State, arranged: &Arranged, pointed: Option<usize>
     }
 }
 
+/// Where the selected tile is.
+fn selected_rect(state: &State, arranged: &Arranged) -> Option<Rect> {
+    let selected = state.session.images.selected?;
+    arranged.rect(selected as usize)
+}
+
 fn outline(ui: &Ui, rect: Rect, width: f32, color: eframe::egui::Color32) {
     let stroke = Stroke::new(width, color);
     ui.painter()
@@ -253,9 +270,11 @@ fn outline(ui: &Ui, rect: Rect, width: f32, color: eframe::egui::Color32) {
 }
 
 /// Arrow keys move the selection while the wall has the focus, Enter goes on from it.
-fn keyboard(ui: &Ui, state: &mut State, response: &Response, arranged: &Arranged) {
+///
+/// Says whether the selection moved.
+fn keyboard(ui: &Ui, state: &mut State, response: &Response, arranged: &Arranged) -> bool {
     if !response.has_focus() {
-        return;
+        return false;
     }
     state.arrows_taken = true;
     state.space_free = true;
@@ -285,4 +304,5 @@ fn keyboard(ui: &Ui, state: &mut State, response: &Response, arranged: &Arranged
     if let (Some(item), true) = (images.selected, enter) {
         state.branch_from(item);
     }
+    across != 0 || down != 0
 }

@@ -146,6 +146,7 @@ impl State {
                     }
                     Slot::Studio => self.studio_ended(Some(message)),
                     Slot::Export => self.notices.error(Place::Program, message),
+                    Slot::Batch => self.batch_failed(id, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
                     Slot::Steer => {
                         self.steering.stopped = true;
@@ -177,6 +178,7 @@ impl State {
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),
                     Slot::Steer => self.runs_stopped(id),
+                    Slot::Batch => self.batch_stopped(id),
                     Slot::Again
                     | Slot::Groups
                     | Slot::Lens
@@ -221,6 +223,7 @@ impl State {
                 }
                 self.steering.budget = Some(answer);
             }
+            Event::Batch(id, answer) => self.take_batch(id, &answer),
             Event::Compute(report) => self.answers.compute = Some(report),
             Event::Training(report) => self.take_training(report),
             Event::TrainingPictures(report) => self.take_picture_training(report),

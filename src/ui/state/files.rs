@@ -106,6 +106,7 @@ impl State {
         match pick {
             Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => self.open_file(path),
             Pick::Folder | Pick::Archive => self.choose_folder(path),
+            Pick::Scorer(file) => self.point_at_scorer(file, path),
             Pick::SaveWorld => {
                 let text = self.world.to_ron();
                 self.errands
@@ -137,6 +138,7 @@ impl State {
         self.steering.typed_reward = None;
         self.steering.played = false;
         self.close_studio();
+        self.close_batch();
         self.forget_edits();
         self.fit_if_untouched();
         self.session_path = path;

@@ -1,5 +1,7 @@
 //! What was made and kept: stars, branches, and making a picture again.
 
+use std::sync::Arc;
+
 use crate::session::{DrawRecipe, KeptPicture, Made, Middle, StoredPicture};
 
 use super::{Place, State};
@@ -44,13 +46,16 @@ impl State {
             starred,
             made: recipe.map(|recipe| Made::Draw(Box::new(recipe))),
             reward: tile.reward,
+            by_batch: false,
         })
     }
 
     /// Adds a picture that a person did something with, unless it is there or there is no room.
     pub fn add_to_gallery(&mut self, kept: KeptPicture) {
         let images = &mut self.session.images;
-        let same = |other: &KeptPicture| other.item == kept.item && other.picture == kept.picture;
+        let same = |other: &Arc<KeptPicture>| {
+            other.item == kept.item && other.seed == kept.seed && other.picture == kept.picture
+        };
         if images.kept.iter().any(same) {
             return;
         }
@@ -61,7 +66,7 @@ impl State {
             }
         }
         if images.has_room_for(&kept) {
-            images.kept.push(kept);
+            images.kept.push(Arc::new(kept));
         }
     }
 
@@ -122,16 +127,20 @@ impl State {
             }
             return;
         }
-        let Some(kept) = self.draw_of(item, true) else {
-            return;
-        };
+        if let Some(kept) = self.draw_of(item, true) {
+            self.keep_new(kept);
+        }
+    }
+
+    /// Keeps a picture that is not there yet.
+    pub(super) fn keep_new(&mut self, kept: KeptPicture) {
         if !self.session.images.has_room_for(&kept) {
             let text = "No more pictures can be kept: put some away first";
             self.notices.error(Place::Images, text);
             return;
         }
         self.remember_world();
-        self.session.images.kept.push(kept);
+        self.session.images.kept.push(Arc::new(kept));
     }
 
     /// Gives an entry of the gallery its star, or takes it.
@@ -140,7 +149,7 @@ impl State {
             return;
         }
         self.remember_world();
-        self.session.images.kept[index].starred ^= true;
+        Arc::make_mut(&mut self.session.images.kept[index]).starred ^= true;
     }
 
     /// Removes an entry of the gallery.
@@ -163,7 +172,13 @@ impl State {
         let Some(kept) = self.session.images.kept.get(index) else {
             return;
         };
-        let from = format!("kept draw {} of t = {:.3}", kept.item, kept.t);
+        let from = match &kept.made {
+            Some(Made::Steered(recipe)) => {
+                let seed = recipe.settings.plan.seed;
+                format!("a steered picture, seed {seed}")
+            }
+            _ => format!("kept draw {} of t = {:.3}", kept.item, kept.t),
+        };
         let picture = kept.picture.clone();
         self.take_picture(picture, from);
         self.session.images.middle = Middle::Wall;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
 use crate::lookahead::Source;
 use crate::session::{CheckpointRef, Images, Middle, Picture, StoredPicture, Workspace};
-use crate::ui::images::{Brush, View};
+use crate::ui::images::{Brush, MaskBrush, View, Zoom};
 use crate::ui::shortcuts::Action;
 
 use super::images_export::Exports;
@@ -33,6 +33,8 @@ pub struct ImagesState {
     pub view: View,
     /// The brush, while the clean picture is painted on.
     pub brush: Option<Brush>,
+    /// The brush, while the mask of a reward is painted.
+    pub mask: Option<MaskBrush>,
     /// Groups of similar pictures.
     pub groups: Groups,
     /// Diversity against `t`.
@@ -49,6 +51,8 @@ pub struct ImagesState {
     pub(super) expected: Option<String>,
     /// Steered pictures.
     pub studio: super::studio::StudioState,
+    /// The queue of steered pictures.
+    pub batch: super::batch::BatchState,
     /// The map on its way.
     loading: Option<(CheckpointRef, RequestId)>,
     /// What could not be opened: not to be asked for again and again.
@@ -106,11 +110,11 @@ impl State {
             Action::Keep => self.keep_selected(),
             Action::Branch => self.branch_from_selected(),
             Action::DeleteMode if images.middle == Middle::Gallery => self.drop_selected(),
+            Action::Fit => self.images.view.zoom = Zoom::default(),
             // These are of the other workspaces.
             Action::Contours
             | Action::Velocity
             | Action::Overlay
-            | Action::Fit
             | Action::Edit
             | Action::DeleteMode
             | Action::RewardStyle

@@ -21,7 +21,9 @@ impl State {
         } else {
             images.draws
         };
-        Some(WallRequest::of(model, images, draws))
+        let mut wanted = WallRequest::of(model, images, draws);
+        wanted.files = self.scorer_files();
+        Some(wanted)
     }
 
     fn preview_pictures(&self) -> u32 {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::engine::{Command, PicturesExport, PicturesRequest, WallRequest};
-use crate::session::{KeptPicture, SheetCell};
+use crate::session::{KeptPicture, Made, SheetCell};
 use crate::ui::errands::Pick;
 use crate::ui::format;
 
@@ -78,11 +78,11 @@ impl State {
     /// Asks where to write one picture.
     pub fn export_picture(&mut self, kept: KeptPicture) {
         let ExportOptions { scale, settings } = self.images.exports.options;
-        let name = format!(
-            "{}-{}.png",
-            kept.label.as_deref().unwrap_or("draw"),
-            kept.item
-        );
+        let label = kept.label.as_deref().unwrap_or("picture");
+        let name = match &kept.made {
+            Some(Made::Steered(_)) => format!("{label}-{}-{}.png", kept.seed, kept.item),
+            _ => format!("{label}-{}.png", kept.item),
+        };
         let kept = Box::new(kept);
         let what = PicturesExport::Picture {
             kept,
@@ -120,7 +120,7 @@ impl State {
     pub fn export_gallery_sheet(&mut self, entries: &[usize]) {
         let kept = &self.session.images.kept;
         let cells = entries.iter().filter_map(|index| kept.get(*index));
-        let cells: Vec<SheetCell> = cells.map(cell).collect();
+        let cells: Vec<SheetCell> = cells.map(|kept| cell(kept)).collect();
         let name = "gallery.png".into();
         self.ask_where(PicturesExport::Sheet(cells), ExportKind::Sheet, name);
     }
@@ -147,7 +147,7 @@ impl State {
         }
     }
 
-    fn ask_where(&mut self, what: PicturesExport, kind: ExportKind, name: String) {
+    pub(super) fn ask_where(&mut self, what: PicturesExport, kind: ExportKind, name: String) {
         self.images.exports.waiting = Some(what);
         self.errands.pick(Pick::ExportPictures(kind), name);
     }
@@ -162,7 +162,7 @@ impl State {
 }
 
 /// A picture of a contact sheet and what stands below it.
-fn cell(kept: &KeptPicture) -> SheetCell {
+pub(super) fn cell(kept: &KeptPicture) -> SheetCell {
     SheetCell {
         picture: kept.picture.clone(),
         caption: kept.caption(format::fixed(kept.t, 3)),

@@ -207,22 +207,26 @@ impl State {
         let Some(kept) = self.session.images.kept.get(index).cloned() else {
             return;
         };
-        let Some(made) = kept.made else {
+        let Some(made) = kept.made.clone() else {
             let text = "An older version kept this picture without what makes it again";
             self.notices.error(Place::Images, text);
             return;
         };
         let model = self.images.model.clone();
         let model = model.filter(|model| model.hash == made.hash());
-        let (Some(model), Some(recipe)) = (model, made.draw().cloned()) else {
+        let Some(model) = model else {
             self.notices.error(Place::Images, other_map(&made));
             return;
         };
-        let request = AgainRequest { model, recipe };
+        let request = AgainRequest {
+            model,
+            made,
+            files: self.scorer_files(),
+        };
         let id = self.engine.submit(Command::Again(request));
         self.asks.note(Slot::Again, id);
         self.images.again = Some(Again {
-            kept: kept.picture,
+            kept: kept.picture.clone(),
             now: None,
             id,
         });
@@ -235,12 +239,12 @@ impl State {
         }
     }
 
-    /// Lets the wall show an entry of the gallery with its own settings.
+    /// Lets the wall or the Studio show an entry of the gallery with its own settings.
     pub fn restore_kept(&mut self, index: usize) {
         let Some(kept) = self.session.images.kept.get(index).cloned() else {
             return;
         };
-        if let Some(made) = kept.made {
+        if let Some(made) = kept.made.clone() {
             self.restore(made, None);
         } else {
             let text = "An older version kept this picture without its settings";
@@ -248,7 +252,7 @@ impl State {
         }
     }
 
-    /// Lets the wall show what makes a picture. The map is the one in use if it is the same, else a file of its name
+    /// Lets the wall or the Studio show what makes a picture. The map is the one in use if it is the same, else a file of its name
     /// that is known, or that lies in `folder`.
     pub fn restore(&mut self, mut made: Made, folder: Option<&Path>) {
         let in_use = self.images.model.as_ref();
@@ -273,6 +277,9 @@ impl State {
         }
         self.remember_all();
         made.restore(&mut self.session.images);
+        if let Some(recipe) = made.steered() {
+            self.run_restored(recipe);
+        }
         self.images.expected = Some(made.hash().to_owned());
         self.check_expected();
     }
@@ -289,7 +296,7 @@ impl State {
             && expected != model.hash
         {
             let text = format!(
-                "{} is another map than the one that made this picture (sha256 {}…): the draw will differ",
+                "{} is another map than the one that made this picture (sha256 {}…): it will differ",
                 model.name,
                 expected.get(..6).unwrap_or(&expected)
             );
@@ -320,7 +327,7 @@ impl State {
         }
     }
 
-    /// Lets the wall show what made the picture that was dropped.
+    /// Lets the wall or the Studio show what made the picture that was dropped.
     pub fn restore_dropped(&mut self) {
         if let Some(dropped) = self.images.dropped.take() {
             self.restore(dropped.settings.made, dropped.path.parent());
@@ -348,7 +355,10 @@ impl State {
     /// The entry of the gallery that is selected, if it is there.
     pub fn gallery_entry(&self) -> Option<(usize, &KeptPicture)> {
         let index = self.images.gallery_selected?;
-        Some((index, self.session.images.kept.get(index)?))
+        Some((
+            index,
+            self.session.images.kept.get(index).map(AsRef::as_ref)?,
+        ))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answers;
 mod asks;
+mod batch;
 mod budget;
 mod clock;
 mod edits;
@@ -16,12 +17,13 @@ mod images_export;
 mod images_more;
 mod model;
 mod notices;
+mod scorers;
 mod steer_asks;
 mod steer_clock;
 mod steering;
 mod studio;
 mod studio_branch;
-mod studio_rows;
+mod studio_kept;
 mod training;
 mod training_pictures;
 mod undo;
@@ -49,9 +51,9 @@ pub use images_export::ExportKind;
 pub use images_more::Again;
 pub use model::{ModelSlot, file_name};
 pub use notices::{Notices, Place, Tone};
+pub use scorers::Scorers;
 pub use steer_clock::AT_ONCE;
 pub use steering::SteeringState;
-pub use studio_rows::StudioRow;
 pub use training::TrainingState;
 pub use undo::Edit;
 pub use world::Cloud;
@@ -105,6 +107,8 @@ pub struct State {
     pub last_overlay: Source,
     /// Whether the hint was put away.
     pub hint_dismissed: bool,
+    /// Where files are that rewards may ask.
+    pub scorers: Scorers,
     /// Whether the shortcuts are shown.
     pub help_open: bool,
     /// Set by the widget that has the focus and uses the arrow keys itself.
@@ -172,6 +176,7 @@ impl State {
             selected_mode: None,
             last_overlay: Source::Exact,
             hint_dismissed: false,
+            scorers: Scorers::default(),
             help_open: false,
             arrows_taken: false,
             space_free: false,
@@ -217,6 +222,7 @@ impl State {
         }
         self.watch_edits(ctx);
         self.submit_asks(ctx);
+        self.tend_batch();
         self.tell_share();
         self.notices.expire(ctx, self.time);
     }
@@ -288,8 +294,13 @@ impl State {
             self.playing = false;
         } else if self.is_studio() && self.asks.is_waiting(Slot::Studio) {
             self.cancel_studio();
-        } else if self.is_images() && !self.is_busy() && self.session.images.selected.is_some() {
+        } else if self.is_images() && !self.is_pressed() && self.session.images.selected.is_some() {
             self.session.images.selected = None;
+        } else if self.is_pressed() {
+            // The batch is called off when nothing else is under way.
+            let busy = self.engine.busy().into_iter();
+            busy.filter(|slot| *slot != Slot::Batch)
+                .for_each(|slot| self.engine.cancel(slot));
         } else {
             self.engine.cancel_all();
         }
@@ -332,6 +343,12 @@ impl State {
         self.model.is_loading() || !self.engine.busy().is_empty()
     }
 
+    /// Whether a person waits for work; nobody waits for the batch.
+    fn is_pressed(&self) -> bool {
+        let busy = self.engine.busy();
+        self.model.is_loading() || busy.iter().any(|slot| *slot != Slot::Batch)
+    }
+
     /// Shows a file dialog.
     pub fn pick(&self, pick: Pick) {
         let suggestion = match pick {
@@ -346,6 +363,7 @@ impl State {
             | Pick::Picture
             | Pick::Folder
             | Pick::Archive
+            | Pick::Scorer(_)
             | Pick::ExportPictures(_) => String::new(),
         };
         self.errands.pick(pick, suggestion);

@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Command, RequestId, Slot, StudioAnswer, StudioRequest, StudioRun};
+use crate::engine::{
+    Command, RequestId, STUDIO_STRENGTHS, Slot, StudioAnswer, StudioRequest, StudioRow, StudioRun,
+    studio_rows,
+};
 use crate::session::{
     Middle, Rewarding, StoredPicture, StudioNode, StudioSettings, StudioShow, StudioStart,
 };
 use crate::steer::images::ImageFrame;
 use crate::ui::images::StudioView;
 
-use super::studio_rows::{STRENGTHS, StudioRow, studio_rows};
 use super::{Place, State};
 
 /// What the Studio knows beside the session.
@@ -40,7 +42,7 @@ impl State {
     }
 
     /// Those that were started; before, those that are set.
-    fn started_or_set(&self) -> (&Rewarding, &StudioSettings) {
+    pub(super) fn started_or_set(&self) -> (&Rewarding, &StudioSettings) {
         let images = &self.session.images;
         match &self.images.studio.started {
             Some((rewarding, settings)) => (rewarding, settings),
@@ -52,21 +54,16 @@ impl State {
         let studio = &self.session.images.studio;
         let model = self.images.model.clone()?;
         let (rewarding, settings) = self.started_or_set();
-        let rows = studio_rows(studio, (rewarding, settings));
-        Some(StudioRequest {
-            model,
-            panels: rows.into_iter().map(|row| row.panel).collect(),
-            start: settings.start.image_start()?,
-            particles: settings.first..settings.first + studio.pictures,
-            measure: rewarding.reward.clone(),
-            references: rewarding.references(),
-        })
+        let set = (rewarding, settings);
+        StudioRequest::of(model, studio, set, self.scorer_files())
     }
 
     /// Asks for the pictures that were started, where they are not there or on their way.
     pub(super) fn submit_studio(&mut self) {
         self.load_wanted_images();
-        if !self.session.images.studio.shown || self.images.studio.is_stopped || self.dragging {
+        // Runs of a map that is about to be replaced would be for nothing.
+        let is_quiet = self.images.studio.is_stopped || self.dragging || self.images.is_loading();
+        if !self.session.images.studio.shown || is_quiet {
             return;
         }
         let Some(wanted) = self.wanted_studio() else {
@@ -118,6 +115,13 @@ impl State {
 
     pub(super) fn studio_ended(&mut self, message: Option<String>) {
         self.images.studio.is_stopped = true;
+        // A run that was called off is known by what it reached.
+        let asked = self.images.studio.asked.clone();
+        if let (Some(answer), Some(asked)) = (self.images.studio.answer.clone(), asked)
+            && (0..asked.panels.len()).all(|i| asked.same_panel(i, &answer.request, i))
+        {
+            self.show_on_node(&answer);
+        }
         if let Some(message) = message {
             self.notices.error(Place::Images, message);
         } else {
@@ -169,7 +173,10 @@ impl State {
     fn show_on_node(&mut self, answer: &StudioAnswer) {
         let studio = &self.session.images.studio;
         let row = match studio.show {
-            StudioShow::Strength => 1 + STRENGTHS[1..].iter().position(|s| *s == 1.0).unwrap_or(0),
+            StudioShow::Strength => {
+                let usual = STUDIO_STRENGTHS[1..].iter().position(|s| *s == 1.0);
+                1 + usual.unwrap_or(0)
+            }
             _ => 1,
         };
         let started = self.images.studio.started.as_ref();
@@ -187,8 +194,8 @@ impl State {
         let [c, h, _] = answer.request.model.shape();
         let thumbnail = picture.and_then(|p| StoredPicture::new(c as u32, h as u32, p));
         if let Some(node) = self.session.images.studio.lineage.get_mut(node as usize)
-            && node.thumbnail.is_none()
             && thumbnail.is_some()
+            && node.thumbnail != thumbnail
         {
             Arc::make_mut(node).thumbnail = thumbnail;
         }

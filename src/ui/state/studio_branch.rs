@@ -138,12 +138,16 @@ impl State {
             Action::Redraw => self.reseed_studio(),
             Action::DrawStyle => self.session.images.smooth ^= true,
             Action::Branch => self.branch_here(),
+            Action::Keep => {
+                if let Some((row, particle)) = self.studio_selected() {
+                    self.keep_steered(row, particle);
+                }
+            }
             Action::Step(thousandths) if thousandths.abs() <= 10 => {
                 self.step_studio(thousandths.signum());
             }
             // These are of the wall, and of the other workspaces.
             Action::Source(_)
-            | Action::Keep
             | Action::Contours
             | Action::Velocity
             | Action::Overlay

@@ -95,6 +95,7 @@ impl State {
         Ok(PictureGoal::Reward(Box::new(PictureTuning {
             model,
             reward,
+            files: self.scorer_files(),
             recipe: ImageTuneRecipe {
                 objective: if training.picture_maximise {
                     Objective::Maximise

@@ -6,7 +6,8 @@ use eframe::egui;
 
 use crate::reward::Reward;
 use crate::session::{
-    Images, KeptPicture, Picture, Rewarding, Session, Studio, StudioNode, StudioSettings, WorldRef,
+    Batch, Images, KeptPicture, Picture, Rewarding, Session, Studio, StudioNode, StudioSettings,
+    WorldRef,
 };
 use crate::steer::SteerPlan;
 
@@ -34,7 +35,9 @@ pub struct PictureEdit {
     class: Option<u32>,
     picture: Picture,
     noise: u64,
-    kept: Vec<KeptPicture>,
+    pub(super) kept: Vec<Arc<KeptPicture>>,
+    /// The queue of what is still to be made.
+    pub(super) batch: Batch,
     /// Everything else that decides the wall, where a step changed it: a scrub is no step of its own.
     all: Option<Box<Images>>,
     rewarding: Rewarding,
@@ -95,6 +98,7 @@ impl State {
                 picture: self.session.images.picture.clone(),
                 noise: self.session.images.noise,
                 kept: self.session.images.kept.clone(),
+                batch: self.session.images.batch.clone(),
                 all: None,
                 rewarding: self.session.images.rewarding.clone(),
                 studio: StudioEdit {
@@ -130,6 +134,7 @@ impl State {
         let images = Images {
             kept: Vec::new(),
             studio: Studio::default(),
+            batch: Batch::default(),
             ..self.session.images.clone()
         };
         edit.picture.all = Some(Box::new(images));
@@ -159,7 +164,8 @@ impl State {
         }
     }
 
-    fn keep_edits(&mut self) {
+    /// Edits of rewards and methods that are not at rest yet are a step of undo from here on.
+    pub fn keep_edits(&mut self) {
         if !self.differs(&self.edits.known) {
             return;
         }
@@ -206,13 +212,21 @@ impl State {
         self.session.steering.panels = edit.panels;
         if let Some(all) = edit.picture.all {
             let studio = std::mem::take(&mut self.session.images.studio);
-            self.session.images = Images { studio, ..*all };
+            let batch = std::mem::take(&mut self.session.images.batch);
+            self.session.images = Images {
+                studio,
+                batch,
+                ..*all
+            };
         }
         let images = &mut self.session.images;
         images.class = edit.picture.class;
         images.picture = edit.picture.picture;
         images.noise = edit.picture.noise;
         images.kept = edit.picture.kept;
+        images.trim_kept();
+        // Whether it waits, and which numbers it gave, is nothing that was edited.
+        images.batch.entries = edit.picture.batch.entries;
         images.rewarding = edit.picture.rewarding;
         let studio = edit.picture.studio;
         let is_changed = images.studio.settings != studio.settings;

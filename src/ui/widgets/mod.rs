@@ -12,7 +12,7 @@ mod time_plot;
 pub use badge::{Badge, badge};
 pub use choice::{check_row, radio_row};
 pub use count::count_slider;
-pub use notice::{close_button, notice};
+pub use notice::{arrow_button, close_button, notice};
 pub use rows::{
     copy_link, key_hint, link, panel_header, section, section_with, slider_row, value_row,
 };

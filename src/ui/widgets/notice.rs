@@ -44,6 +44,35 @@ pub fn notice(ui: &mut Ui, notices: &mut Notices, place: Place) -> bool {
     true
 }
 
+/// A small arrow that points in a direction.
+pub fn arrow_button(ui: &mut Ui, toward: egui::Vec2, possible: bool, name: &str) -> bool {
+    let sense = if possible {
+        egui::Sense::click()
+    } else {
+        egui::Sense::hover()
+    };
+    let (rect, response) = ui.allocate_exact_size(egui::Vec2::splat(18.0), sense);
+    response.widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, possible, name));
+    let palette = tokens::palette(ui);
+    let color = if possible {
+        ui.style().interact(&response).fg_stroke.color
+    } else {
+        tokens::faded(palette.text_faint, 0.5)
+    };
+    let painter = ui.painter();
+    if response.has_focus() {
+        let stroke = Stroke::new(1.5, palette.focus);
+        let radius = CornerRadius::same(size::RADIUS);
+        painter.rect_stroke(rect, radius, stroke, egui::StrokeKind::Inside);
+    }
+    let tip = rect.center() + toward * 3.0;
+    for side in [-4.0, 4.0] {
+        let end = tip - toward * 5.0 + toward.rot90() * side;
+        painter.line_segment([tip, end], Stroke::new(1.4, color));
+    }
+    possible && response.on_hover_text(name).clicked()
+}
+
 /// A small cross.
 pub fn close_button(ui: &mut Ui, name: &str) -> bool {
     let (rect, response) = ui.allocate_exact_size(egui::Vec2::splat(18.0), egui::Sense::click());

@@ -101,6 +101,11 @@ impl FlatLayout {
 
     /// The network of a flat buffer, on the processor through burn: what is written to files.
     pub(crate) fn network(&self, config: &DitConfig, flat: &[f32]) -> Dit {
+        self.network_on(config, flat, &Device::flex())
+    }
+
+    /// The same on `device`.
+    pub(crate) fn network_on(&self, config: &DitConfig, flat: &[f32], device: &Device) -> Dit {
         let scattered = self.scatter(flat).into_iter();
         let mut named: HashMap<String, Vec<f32>> = scattered.map(|w| (w.name, w.values)).collect();
         // What the layout does not have are the positions, which are constants.
@@ -108,7 +113,7 @@ impl FlatLayout {
             let own = named.remove(name);
             Ok::<_, std::convert::Infallible>(own.unwrap_or_else(|| config.positions()))
         };
-        let Ok(dit) = Dit::read(config, &Device::flex(), DType::F32, &mut read);
+        let Ok(dit) = Dit::read(config, device, DType::F32, &mut read);
         dit
     }
 

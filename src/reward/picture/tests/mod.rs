@@ -4,13 +4,19 @@ mod orders;
 
 use std::sync::{Arc, OnceLock};
 
+use burn::tensor::Device;
+
 use super::*;
 use crate::checkpoint::open_classifier;
-use crate::model::ImageJudge;
+use crate::model::streams::numbers;
+use crate::model::{
+    AestheticHead, BrisqueModel, ClipConfig, ClipJudge, EfficientNetConfig, ImageJudge,
+    ImageNetJudge, Stage, made_efficientnet,
+};
 use crate::process::{Address, Purpose, normal_pairs};
 
 const DIGIT: [usize; 3] = [1, 28, 28];
-const PHOTO: [usize; 3] = [3, 14, 16];
+const PHOTO: [usize; 3] = [3, 18, 16];
 
 /// The shipped classifier of digits.
 fn judge() -> Arc<ImageJudge> {
@@ -41,6 +47,71 @@ fn smooth(shape: [usize; 3], count: usize, seed: u64) -> Vec<f32> {
     pictures
 }
 
+/// Small networks with weights that are random once for all tests.
+fn networks() -> &'static PictureScorers {
+    static NETWORKS: OnceLock<PictureScorers> = OnceLock::new();
+    NETWORKS.get_or_init(|| {
+        let device = Device::flex();
+        let lite = EfficientNetConfig {
+            image_size: 20,
+            stem: 6,
+            stages: vec![Stage {
+                repeats: 2,
+                kernel: 3,
+                stride: 2,
+                expansion: 2,
+                width: 8,
+            }],
+            head: 24,
+            classes: 1000,
+        };
+        let tower = ClipConfig {
+            image_size: 16,
+            patch_size: 8,
+            hidden_size: 16,
+            intermediate_size: 24,
+            num_hidden_layers: 2,
+            num_attention_heads: 2,
+            projection_dim: 12,
+            ..ClipConfig::default()
+        };
+        let head = AestheticHead {
+            direction: numbers(31, 12).iter().map(|v| *v as f32).collect(),
+            offset: 5.0,
+        };
+        let tower = tower.init(&device).unwrap();
+        let lite = lite.init(&device);
+        let weights = made_efficientnet(lite.wanted());
+        let lite = lite.with_weights(weights).unwrap();
+        PictureScorers {
+            brisque: None,
+            imagenet: Some(Arc::new(ImageNetJudge::new(lite, &device))),
+            clip: Some(Arc::new(ClipJudge::new(tower, &device))),
+            aesthetic_head: Some(Arc::new(head)),
+        }
+    })
+}
+
+/// Of every file something small.
+fn scorers() -> PictureScorers {
+    let vector = |key: u32| {
+        let values = numbers(key, BrisqueModel::FEATURES);
+        let mut vector = [0.0; BrisqueModel::FEATURES];
+        vector.copy_from_slice(&values);
+        (values[0] * 100.0, vector)
+    };
+    let brisque = BrisqueModel {
+        gamma: 0.05,
+        rho: -50.0,
+        vectors: (1..9).map(vector).collect(),
+        ranges: [(-0.5, 1.5); BrisqueModel::FEATURES],
+    };
+    PictureScorers {
+        brisque: Some(Arc::new(brisque)),
+        ..networks().clone()
+    }
+}
+
 fn parts(shape: [usize; 3]) -> PictureParts {
     let [_, rows, columns] = shape;
     let mask = (0..rows * columns).map(|at| {
@@ -56,6 +127,7 @@ fn parts(shape: [usize; 3]) -> PictureParts {
             picture: smooth(shape, 1, 91).into(),
             mask: Some(mask.collect()),
         }],
+        scorers: scorers(),
     }
 }
 
@@ -183,6 +255,11 @@ fn what_is_missing_is_named() {
         }],
         ..parts(DIGIT)
     };
+    let mut other_head = parts(PHOTO);
+    other_head.scorers.aesthetic_head = Some(Arc::new(AestheticHead {
+        direction: vec![1.0; 3],
+        offset: 0.0,
+    }));
     for (text, shape, parts, hint) in [
         ("class:3", DIGIT, &nothing, "'class:3' needs a classifier"),
         ("class:3", PHOTO, &parts(DIGIT), "needs a classifier"),
@@ -205,6 +282,42 @@ fn what_is_missing_is_named() {
             DIGIT,
             &nothing,
             "'warmth' looks at colours",
+        ),
+        (
+            "brisque",
+            DIGIT,
+            &nothing,
+            "'brisque' needs svm.txt, with normalize.pickle beside it: it comes from the PyPI package brisque",
+        ),
+        (
+            "brisque",
+            [1, 15, 40],
+            &parts(DIGIT),
+            "at least 16 x 16 pixels",
+        ),
+        (
+            "imagenet:3",
+            PHOTO,
+            &nothing,
+            "'imagenet:3' needs EfficientNet-lite0's weights",
+        ),
+        (
+            "imagenet-similar",
+            PHOTO,
+            &nothing,
+            "needs reference picture 1",
+        ),
+        (
+            "aesthetic",
+            PHOTO,
+            &nothing,
+            "'aesthetic' needs CLIP ViT-L/14",
+        ),
+        (
+            "aesthetic",
+            PHOTO,
+            &other_head,
+            "embeddings have 12 numbers and the head wants 3",
         ),
         ("brightness", [4, 8, 8], &nothing, "4 channels of 8 x 8"),
         ("brightness", [1, 8, 4096], &nothing, "8 x 4096"),
@@ -233,6 +346,7 @@ fn a_measured_reference_is_best_and_what_the_mask_leaves_free_does_not_matter() 
             .collect();
         let parts = PictureParts {
             judge: None,
+            scorers: PictureScorers::default(),
             references: vec![ReferencePicture {
                 picture: reference.clone().into(),
                 mask: Some(free.clone().into()),

@@ -141,6 +141,7 @@ fn the_classifier_sees_a_bar_as_a_one_and_a_ring_as_a_zero() {
             picture: one.clone().into(),
             mask: None,
         }],
+        ..PictureParts::default()
     };
     let reward: PictureReward = "similar".parse().unwrap();
     let score = reward.bind(DIGIT, &parts).unwrap();

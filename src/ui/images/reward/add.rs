@@ -2,10 +2,11 @@
 
 use eframe::egui::{Button, ComboBox, RichText, Role, Ui, WidgetInfo, vec2};
 
-use crate::reward::picture::{PictureKind, PictureReward, PictureTerm};
+use crate::reward::picture::{PictureKind, PictureReward, PictureTerm, ScorerFile};
 use crate::session::{FreePart, StoredPicture, StoredReference};
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
+use crate::ui::widgets::link;
 
 /// Width of the list, and of the names in it.
 const LIST: f32 = 500.0;
@@ -18,7 +19,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     let text = if empty { "Add a reward" } else { "Add another" };
     let quiet = tokens::palette(ui).text_quiet;
     let width = ui.available_width();
-    let mut chosen = None;
+    let (mut chosen, mut pointed) = (None, None);
     ui.add_enabled_ui(!full, |ui| {
         let combo = ComboBox::from_id_salt("add reward")
             .width(width)
@@ -27,7 +28,14 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                 ui.set_min_width(LIST);
                 ui.spacing_mut().item_spacing.y = 1.0;
                 for kind in PictureKind::ALL {
-                    if entry(ui, kind, missing(state, kind)) {
+                    let reason = missing(state, kind);
+                    let file = state.missing_file(kind).filter(|_| reason.is_none());
+                    if let Some(file) = file {
+                        entry(ui, kind, Some(file.what()));
+                        if absent(ui, file) {
+                            pointed = Some(file);
+                        }
+                    } else if entry(ui, kind, reason.as_deref()) {
                         chosen = Some(kind);
                     }
                 }
@@ -36,6 +44,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             .response
             .widget_info(|| WidgetInfo::labeled(Role::ComboBox, !full, "Add a reward"));
     });
+    if let Some(file) = pointed {
+        state.pick_scorer(file);
+    }
     if let Some(kind) = chosen {
         let term = match kind.usual() {
             // Of the picture's own class, where it has one.
@@ -59,17 +70,36 @@ pub fn behind(state: &State) -> Option<StoredReference> {
 }
 
 /// Why a kind cannot be rewarded here, if it cannot.
-fn missing(state: &State, kind: &PictureKind) -> Option<&'static str> {
+fn missing(state: &State, kind: &PictureKind) -> Option<String> {
     let drawn = state.images.view.drawn.as_ref();
     let judged = drawn.is_none_or(|drawn| drawn.figures.judged.is_some());
-    let grey = state.images.view.shape()[0] == 1;
+    let [channels, side, _] = state.images.view.shape();
+    let grey = channels == 1;
     if kind.needs.colour && grey {
-        Some("These pictures are grey.")
+        Some("These pictures are grey.".to_owned())
     } else if kind.needs.judge && !judged {
-        Some("There is no classifier for these pictures.")
+        Some("There is no classifier for these pictures.".to_owned())
+    } else if side < kind.needs.side {
+        let least = kind.needs.side;
+        Some(format!(
+            "These pictures are smaller than {least} x {least}."
+        ))
     } else {
         None
     }
+}
+
+/// Where a file comes from that is not here. Whether the person wants to point at it.
+fn absent(ui: &mut Ui, file: ScorerFile) -> bool {
+    ui.horizontal(|ui| {
+        ui.add_space(NAMES + ui.spacing().item_spacing.x);
+        let from = format!("Not found. It comes {}.", file.from());
+        let faint = tokens::palette(ui).text_faint;
+        ui.label(RichText::new(from).size(size::TICK).color(faint));
+        let hover = format!("Choose {}", file.what());
+        link(ui, "point at it").on_hover_text(hover).clicked()
+    })
+    .inner
 }
 
 /// One kind: its name, what it rewards. Whether it was chosen.

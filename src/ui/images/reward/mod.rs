@@ -3,10 +3,14 @@
 mod add;
 mod figures;
 mod histogram;
+mod imagenet;
+mod mask;
 mod reference;
 mod terms;
 
 use eframe::egui::{Label, RichText, Ui};
+
+pub use mask::MaskBrush;
 
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};

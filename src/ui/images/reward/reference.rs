@@ -10,6 +10,7 @@ use crate::ui::tokens::{self, size};
 use crate::ui::widgets::link;
 
 use super::add::behind;
+use super::mask;
 
 /// Shows the picture of term `index` and where another may come from.
 pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
@@ -38,7 +39,11 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
             ui.add(Label::new(RichText::new(text).size(size::SMALL).color(quiet)).truncate());
             ui.horizontal(|ui| chosen = sources(ui, state));
             if masked && let Some(reference) = &current {
-                let free = free_part(ui, reference.free);
+                let mut free = None;
+                ui.horizontal(|ui| {
+                    free = free_part(ui, &reference.free);
+                    mask::link(ui, state, index);
+                });
                 if let Some(free) = free {
                     chosen = Some(StoredReference {
                         free,
@@ -50,6 +55,9 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
     });
     if let Some(reference) = chosen {
         state.session.images.rewarding.refer(index, reference);
+    }
+    if masked {
+        mask::show(ui, state, index);
     }
 }
 
@@ -89,14 +97,15 @@ fn sources(ui: &mut Ui, state: &State) -> Option<StoredReference> {
 }
 
 /// Which part is left free; another one, if it was chosen.
-fn free_part(ui: &mut Ui, free: FreePart) -> Option<FreePart> {
-    let mut now = free;
+fn free_part(ui: &mut Ui, free: &FreePart) -> Option<FreePart> {
+    let mut now = free.clone();
     let combo = ComboBox::from_id_salt("free part")
         .width(120.0)
         .selected_text(RichText::new(format!("free: {}", free.name())).size(size::SMALL))
         .show_ui(ui, |ui| {
             for part in FreePart::ALL {
-                ui.selectable_value(&mut now, part, part.name());
+                let name = part.name();
+                ui.selectable_value(&mut now, part, name);
             }
         });
     combo.response.widget_info(|| {
@@ -107,26 +116,16 @@ fn free_part(ui: &mut Ui, free: FreePart) -> Option<FreePart> {
     combo
         .response
         .on_hover_text("Anything may come there; the rest is kept");
-    (now != free).then_some(now)
+    (now != *free).then_some(now)
 }
 
 /// The picture, what is free of it veiled.
 fn thumbnail(ui: &Ui, state: &mut State, reference: &StoredReference, rect: Rect, masked: bool) {
-    /// Cells of the veil in each direction: its parts are halves and quarters.
-    const CELLS: usize = 4;
     let smooth = state.session.images.smooth;
     let texture = state.images.view.kept(ui.ctx(), &reference.picture, smooth);
     let painter = ui.painter();
     painter.image(texture, rect, whole(), tokens::coverage(1.0));
-    if !masked {
-        return;
-    }
-    let veil = tokens::faded(tokens::palette(ui).learned, 0.6);
-    let cell = rect.size() / CELLS as f32;
-    for (at, free) in reference.free.mask(CELLS).into_iter().enumerate() {
-        if free > 0.5 {
-            let corner = vec2((at % CELLS) as f32 * cell.x, (at / CELLS) as f32 * cell.y);
-            painter.rect_filled(Rect::from_min_size(rect.min + corner, cell), 0.0, veil);
-        }
+    if masked {
+        mask::veil(ui, &reference.free, rect);
     }
 }

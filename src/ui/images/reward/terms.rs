@@ -8,7 +8,7 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::{close_button, link, strength_row};
 
-use super::reference;
+use super::{imagenet, reference};
 
 /// Strengths on the slider, beside 0.
 const STRENGTHS: (f64, f64) = (0.05, 50.0);
@@ -54,6 +54,8 @@ fn one(ui: &mut Ui, state: &mut State, index: usize, before: &WeightedTerm) {
     }
     let rewarding = &mut state.session.images.rewarding;
     if removed {
+        // The terms below move up.
+        state.images.mask = None;
         rewarding.edit(|terms| drop(terms.remove(index)));
         return;
     }
@@ -86,8 +88,10 @@ fn sign(ui: &mut Ui, negated: &mut bool, title: &str) {
 
 /// What stands after the name, where it is small: the class.
 fn argument(ui: &mut Ui, state: &State, term: &mut PictureTerm) {
-    let PictureTerm::Class(class) = term else {
-        return;
+    let class = match term {
+        PictureTerm::ImageNet(class) => return imagenet::class(ui, class),
+        PictureTerm::Class(class) => class,
+        _ => return,
     };
     let Some(model) = &state.images.model else {
         return;

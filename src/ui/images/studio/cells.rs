@@ -6,6 +6,7 @@ use eframe::egui::{
 };
 
 use crate::engine::StudioAnswer;
+use crate::ui::images::hover;
 use crate::ui::images::plates::snapped;
 use crate::ui::state::State;
 use crate::ui::tokens;
@@ -114,16 +115,25 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, grid: &Grid) 
     });
     keyboard(ui, state, &response, grid);
     let pointed = response.hover_pos().and_then(|point| grid.at(point));
+    let on_star = pointed.is_some_and(|(row, particle)| {
+        let star = hover::star_rect(grid.cell(row, particle)).expand(2.0);
+        let pointer = response.hover_pos();
+        grid.side >= hover::STAR_FROM && pointer.is_some_and(|p| star.contains(p))
+    });
     if response.clicked()
         && let Some((row, particle)) = pointed
     {
         response.request_focus();
         state.session.images.studio.selected = (row as u32, particle as u32);
+        if on_star {
+            state.keep_steered(row, particle);
+        }
     }
-    if response.double_clicked() && pointed.is_some() {
+    if response.double_clicked() && pointed.is_some() && !on_star {
         state.branch_from_picture();
     }
     let selected = state.studio_selected();
+    let starred = state.starred_cells();
     for row in 0..grid.rows {
         labels::show(ui, state, rows.get(row), row, grid.label(row));
         let run = &answer.panels[row];
@@ -142,6 +152,12 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, grid: &Grid) 
                     painter.rect_filled(rect, 0.0, palette.canvas);
                 }
             }
+            let at = (row, particle);
+            let is_starred = starred.contains(&at);
+            if grid.side >= hover::STAR_FROM && (is_starred || pointed == Some(at)) {
+                hover::star(ui, hover::star_rect(rect), is_starred);
+            }
+            let painter = ui.painter();
             let (width, color) = if selected == Some((row, particle)) {
                 (2.5, palette.learned)
             } else if pointed == Some((row, particle)) {

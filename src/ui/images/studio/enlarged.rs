@@ -5,6 +5,7 @@ use eframe::egui::{Id, Rect, RichText, Sense, Tooltip, Ui, vec2};
 use crate::ui::format;
 use crate::ui::images::hover::bar;
 use crate::ui::images::shares::word;
+use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 
@@ -42,7 +43,8 @@ pub fn show(ui: &Ui, state: &State, (row, particle): (usize, usize), rect: Rect)
                     });
                 }
             });
-            let hint = "double click noises it again and goes on from there";
+            let keep = keys_of(ui.ctx(), Action::Keep);
+            let hint = format!("double click goes on from it noised again · {keep} keeps it");
             ui.label(
                 RichText::new(hint)
                     .size(size::TICK)

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use eframe::egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Ui, pos2, vec2};
 
-use crate::engine::StudioRun;
+use crate::engine::{StudioRow, StudioRun};
 use crate::metrics::Counters;
 use crate::ui::format;
-use crate::ui::state::{State, StudioRow};
+use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
 
 /// Width of the labels.

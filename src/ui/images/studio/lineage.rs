@@ -1,12 +1,13 @@
 //! Where the runs came from: every run that was started, its branches below it.
 
 use eframe::egui::{
-    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Stroke, Ui, WidgetInfo, pos2,
-    vec2,
+    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui,
+    UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use crate::session::{Studio, StudioNode, StudioStart};
 use crate::ui::images::atlas::whole;
+use crate::ui::images::batch;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size, space};
 use crate::ui::widgets::{close_button, link};
@@ -26,8 +27,26 @@ enum Done {
     Remove(u32),
 }
 
-/// Shows the tree.
+/// Shows the tree, and below it the queue.
 pub fn show(ui: &mut Ui, state: &mut State) {
+    let area = ui.available_rect_before_wrap();
+    let below = batch::height(state, area.height());
+    let (tree_area, queue) = area.split_top_bottom_at_y(area.bottom() - below);
+    let builder = UiBuilder::new().max_rect(tree_area).id_salt("tree");
+    ui.scope_builder(builder, |ui| tree(ui, state));
+    if below > 0.0 {
+        let stroke = Stroke::new(1.0, tokens::palette(ui).outline);
+        let line = area.with_max_x(area.right() - 12.0).x_range();
+        ui.painter().hline(line, queue.top() + 2.0, stroke);
+        let builder = UiBuilder::new()
+            .max_rect(queue.with_min_y(queue.top() + 10.0))
+            .id_salt("queue");
+        ui.scope_builder(builder, |ui| batch::show(ui, state));
+    }
+    ui.advance_cursor_after_rect(area);
+}
+
+fn tree(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     ui.label(
         RichText::new("Lineage")
@@ -117,7 +136,7 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
             rect,
             CornerRadius::same(size::RADIUS),
             Stroke::new(1.0, palette.focus),
-            eframe::egui::StrokeKind::Inside,
+            StrokeKind::Inside,
         );
     }
     let left = rect.left() + 6.0 + INDENT * depth.min(DEEPEST) as f32;
@@ -139,7 +158,14 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
                 .image(texture, picture, whole(), tokens::coverage(1.0));
         }
         None => {
-            ui.painter().rect_filled(picture, 2.0, palette.canvas);
+            // Nothing of it was ever seen: a place, not a black picture.
+            let stroke = Stroke::new(1.0, palette.outline);
+            let radius = CornerRadius::same(2);
+            let painter = ui.painter();
+            painter.rect_stroke(picture, radius, stroke, StrokeKind::Inside);
+            let font = tokens::tick_font();
+            let middle = Align2::CENTER_CENTER;
+            painter.text(picture.center(), middle, "none", font, palette.text_faint);
         }
     }
     let words = Rect::from_min_max(

@@ -18,6 +18,7 @@ use eframe::egui::{
 
 use crate::engine::Slot;
 use crate::session::StudioShow;
+use crate::ui::images::export;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::{Badge, badge, notice};
@@ -174,6 +175,7 @@ fn kinds(ui: &mut Ui, state: &mut State) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
+            export::menu(ui, state);
             let smooth = &mut state.session.images.smooth;
             ui.toggle_value(smooth, RichText::new("smooth").size(size::SMALL))
                 .on_hover_text("Smooth the pixels as they are enlarged");

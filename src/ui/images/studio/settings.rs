@@ -9,7 +9,7 @@ use crate::engine::Slot;
 use crate::session::{Studio, StudioShow};
 use crate::steer::images::ImagePlan;
 use crate::steer::{Flow, Renormalise};
-use crate::ui::images::{reward, side};
+use crate::ui::images::{batch, reward, side};
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::steering::stage::fields::{choice, named};
@@ -26,6 +26,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
             start(ui, state);
+            batch::add(ui, state);
+            ui.add_space(10.0);
             section(ui, "Reward", |ui| reward::choose(ui, state));
             section(ui, "Steering", |ui| method(ui, state));
             section(ui, "Pictures", |ui| pictures(ui, state));
@@ -122,7 +124,7 @@ fn start(ui: &mut Ui, state: &mut State) {
             ui.add(Label::new(text).wrap());
         }
     }
-    ui.add_space(10.0);
+    ui.add_space(4.0);
 }
 
 fn method(ui: &mut Ui, state: &mut State) {

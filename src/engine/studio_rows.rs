@@ -1,13 +1,17 @@
 //! The rows of the Studio: ways to make the pictures, the base first.
 
-use crate::engine::StudioPanel;
-use crate::reward::picture::PictureReward;
+use std::sync::Arc;
+
+use crate::reward::picture::{PictureReward, ScorerFiles};
 use crate::session::{Rewarding, Studio, StudioSettings, StudioShow};
 use crate::steer::images::ImagePlan;
 use crate::steer::{Method, Renormalise};
 
+use super::images::LoadedImages;
+use super::studio_message::{StudioPanel, StudioRequest};
+
 /// Strengths of the rows that vary them.
-pub(super) const STRENGTHS: [f64; 6] = [0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
+pub const STUDIO_STRENGTHS: [f64; 6] = [0.0, 0.25, 0.5, 1.0, 2.0, 4.0];
 /// Draws of the rows that vary them.
 const DRAWS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 
@@ -64,7 +68,7 @@ pub fn studio_rows(
     match studio.show {
         StudioShow::Compare => rows.push(row(name.to_owned(), plan, reward)),
         StudioShow::Strength => {
-            for factor in &STRENGTHS[1..] {
+            for factor in &STUDIO_STRENGTHS[1..] {
                 if let Ok(reward) = reward.times(*factor) {
                     let mut row = row(format!("\u{3bb} \u{d7} {factor}"), plan.clone(), &reward);
                     row.hover = format!("{name} toward {reward}");
@@ -95,6 +99,27 @@ pub fn studio_rows(
     rows
 }
 
+impl StudioRequest {
+    /// What the Studio asks of a map; `None` where the beginning of the runs holds no numbers.
+    pub fn of(
+        model: Arc<LoadedImages>,
+        studio: &Studio,
+        (rewarding, settings): (&Rewarding, &StudioSettings),
+        files: ScorerFiles,
+    ) -> Option<Self> {
+        let rows = studio_rows(studio, (rewarding, settings));
+        Some(Self {
+            model,
+            panels: rows.into_iter().map(|row| row.panel).collect(),
+            start: settings.start.image_start()?,
+            particles: settings.first..settings.first + studio.pictures,
+            measure: rewarding.reward.clone(),
+            references: rewarding.references(),
+            files,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,7 +136,7 @@ mod tests {
         assert_eq!(rows(&studio).len(), 2);
         studio.show = StudioShow::Strength;
         let strengths = rows(&studio);
-        assert_eq!(strengths.len(), STRENGTHS.len());
+        assert_eq!(strengths.len(), STUDIO_STRENGTHS.len());
         let texts: Vec<_> = strengths
             .iter()
             .map(|r| r.panel.reward.to_string())

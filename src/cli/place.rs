@@ -1,0 +1,117 @@
+//! Where the commands for maps of images compute, and in what type.
+
+use burn::tensor::Device;
+use clap::ValueEnum;
+
+use super::DeviceArg;
+use crate::gpu::SharedDevice;
+use crate::model::Precision;
+
+/// Bytes from which on a file of weights is large.
+const LARGE: u64 = 256 << 20;
+
+/// A device that burn computes on.
+pub(super) struct Place {
+    /// burn's handle; no autodiff one.
+    pub device: Device,
+    /// What it is, in words.
+    pub hardware: String,
+    /// `cpu` or `shared`.
+    pub name: &'static str,
+    /// Whether a graphics chip stands behind it.
+    pub is_gpu: bool,
+}
+
+impl Place {
+    /// The device of the command line; the processor where none is given.
+    pub fn of(choice: Option<DeviceArg>) -> Result<Self, String> {
+        match choice {
+            Some(DeviceArg::Shared) => Self::shared(),
+            Some(DeviceArg::Cpu) | None => Ok(Self::processor()),
+        }
+    }
+
+    /// The processor.
+    pub fn processor() -> Self {
+        let threads = rayon::current_num_threads();
+        Self {
+            device: Device::flex(),
+            hardware: format!("processor, {threads} threads"),
+            name: "cpu",
+            is_gpu: false,
+        }
+    }
+
+    /// The graphics device.
+    pub fn shared() -> Result<Self, String> {
+        let shared = SharedDevice::headless().map_err(|e| e.to_string())?;
+        Ok(Self {
+            device: shared.burn_device().map_err(|e| e.to_string())?,
+            hardware: shared.info.name.clone(),
+            name: "shared",
+            is_gpu: !shared.info.is_software,
+        })
+    }
+}
+
+impl Place {
+    /// The type that the weights of a file of so many bytes are kept in: halves for large networks on graphics chips
+    /// that have them, f32 elsewhere.
+    pub fn keeps(&self, bytes: u64) -> Precision {
+        if self.is_gpu && bytes >= LARGE && Precision::F16.is_on(&self.device) {
+            Precision::F16
+        } else {
+            Precision::F32
+        }
+    }
+}
+
+/// The type that matrix products are made in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PrecisionArg {
+    /// Single precision.
+    F32,
+    /// Half precision, with loss scaling.
+    F16,
+    /// Brain floats.
+    Bf16,
+    /// The narrow type that a graphics chip has, and f32 elsewhere.
+    Auto,
+}
+
+impl PrecisionArg {
+    /// The type for `place`.
+    pub(super) fn at(self, place: &Place) -> Result<Precision, String> {
+        let precision = match self {
+            Self::F32 => Precision::F32,
+            Self::F16 => Precision::F16,
+            Self::Bf16 => Precision::Bf16,
+            Self::Auto if place.is_gpu => Precision::narrowest(&place.device),
+            // Processors compute in halves by way of f32, which is slower.
+            Self::Auto => Precision::F32,
+        };
+        precision
+            .checked(&place.device)
+            .map_err(|e| format!("--precision: {} ({e})", place.hardware))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_is_not_given_halves_unless_they_are_asked_for() {
+        let place = Place::processor();
+        assert_eq!(PrecisionArg::Auto.at(&place), Ok(Precision::F32));
+        assert_eq!(PrecisionArg::F16.at(&place), Ok(Precision::F16));
+        assert_eq!(place.keeps(LARGE), Precision::F32);
+        // As if it were a graphics chip.
+        let place = Place {
+            is_gpu: true,
+            ..place
+        };
+        assert_eq!(place.keeps(LARGE), Precision::F16);
+        assert_eq!(place.keeps(LARGE - 1), Precision::F32);
+    }
+}

@@ -259,7 +259,7 @@ fn kept_by_batch(window: &Window) -> usize {
 #[test]
 fn a_queue_is_made_while_one_works_elsewhere_and_undo_takes_no_picture_back() {
     let (_folder, path) = map();
-    let mut window = queued(session(&path), 3);
+    let mut window = queued(long(&path), 3);
     assert_eq!(window.state().session().images.batch.entries.len(), 1);
     assert!(has_text(&window, "seeds 1 to 3"));
     // Somewhere else.

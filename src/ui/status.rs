@@ -145,7 +145,13 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
             return (palette.error, trouble.clone(), hover);
         }
     }
-    let active = state.answers.active_compute();
+    // Pictures leave the processor only where a person says so, and only for the wall.
+    let wall = state.images.view.drawn.as_ref();
+    let active = match (state.is_images(), wall) {
+        (false, _) => state.answers.active_compute(),
+        (true, Some(wall)) if !state.is_studio() => wall.compute,
+        (true, _) => Compute::Cpu,
+    };
     match (adapter.is_software, active) {
         (false, Compute::Shared) => (
             palette.good,

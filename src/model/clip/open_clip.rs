@@ -56,7 +56,7 @@ impl ClipLayout {
 /// One tensor of three, cut along its rows. One that cannot be cut stays whole in the first, whose shape is then told.
 fn thirds(weight: WeightValues) -> Vec<WeightValues> {
     let rows = weight.shape.first().copied().unwrap_or(0);
-    if rows == 0 || !rows.is_multiple_of(3) {
+    if weight.values.is_empty() || !rows.is_multiple_of(3) {
         return vec![weight];
     }
     let mut shape = weight.shape;

@@ -3,6 +3,8 @@
 //! go through and the same pixels count as in Pillow's `resize`, of which this is the arithmetic without its rounding to
 //! bytes.
 
+use std::ops::Range;
+
 use burn::tensor::{Tensor, TensorData};
 
 /// Of red, green and blue, white being 1.
@@ -63,7 +65,7 @@ fn fitted(from: usize, height: usize, width: usize, size: usize, fit: Fit) -> Ve
                 size * from / short
             };
             let first = (to - size) / 2;
-            resizing(from, to)[first * from..(first + size) * from].to_vec()
+            resizing(from, to, first..first + size)
         }
         Fit::Pad => {
             // As Python rounds; a side of less than half a pixel keeps one.
@@ -71,18 +73,19 @@ fn fitted(from: usize, height: usize, width: usize, size: usize, fit: Fit) -> Ve
             let to = (to as usize).clamp(1, size);
             let first = (size - to) / 2;
             let mut rows = vec![0.0; size * from];
-            rows[first * from..(first + to) * from].copy_from_slice(&resizing(from, to));
+            rows[first * from..(first + to) * from].copy_from_slice(&resizing(from, to, 0..to));
             rows
         }
     }
 }
 
-/// How `to` places are mixed of `from` ones, `[to][from]`: Keys' cubic with a = -1/2, as wide as the shrinking asks.
-pub fn resizing(from: usize, to: usize) -> Vec<f32> {
+/// How the places `wanted` of `to` ones are mixed of `from` ones, `[wanted][from]`: Keys' cubic with a = -1/2, as wide as
+/// the shrinking asks.
+fn resizing(from: usize, to: usize, wanted: Range<usize>) -> Vec<f32> {
     let scale = from as f64 / to as f64;
     let wide = scale.max(1.0);
-    let mut matrix = vec![0.0; to * from];
-    for (place, row) in matrix.chunks_exact_mut(from).enumerate() {
+    let mut matrix = vec![0.0; wanted.len() * from];
+    for (place, row) in wanted.zip(matrix.chunks_exact_mut(from)) {
         let centre = (place as f64 + 0.5) * scale;
         let first = (centre - 2.0 * wide + 0.5).max(0.0) as usize;
         let end = ((centre + 2.0 * wide + 0.5) as usize).min(from);

@@ -78,7 +78,7 @@ impl Scaling {
     /// Takes in the norm of a step's gradients; whether the step must not be taken, `[1]`.
     pub fn follow(&mut self, norm: Tensor<1>) -> Tensor<1, Bool> {
         // No comparison with what is no number holds.
-        let broken = norm.lower_equal_elem(f32::MAX).bool_not();
+        let broken = norm.abs().lower_equal_elem(f32::MAX).bool_not();
         let steady = (self.steady.clone() + 1.0).mask_fill(broken.clone(), 0.0);
         let patient = steady.clone().greater_equal_elem(PATIENCE);
         let factor = self.factor.clone();

@@ -81,7 +81,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 
 fn head(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
-    let paused = state.session.images.batch.paused;
+    let batch = &state.session.images.batch;
+    // Where nothing is left that can be made, what could not be is tried again.
+    let paused = batch.paused || batch.next().is_none();
     ui.horizontal(|ui| {
         let name = RichText::new("Batch").font(tokens::heading_font());
         ui.label(name.color(palette.text_strong));

@@ -29,7 +29,11 @@ pub fn show(ui: &mut Ui, scores: &WallScores) {
     row(
         ui,
         "draws in effect",
-        format!("{} of {}", format::fixed(figures.ess, 1), figures.count),
+        format!(
+            "{} of {}",
+            format::fixed(figures.ess, 1),
+            format::count(figures.count as u64)
+        ),
         "Effective sample size of the weights exp r: how many of the draws the value rests on.",
     );
     if let Some(second) = &scores.second {
@@ -50,7 +54,9 @@ fn second_score(ui: &mut Ui, second: &SecondScore) {
         "A second score that the reward does not know: mean over all draws, then over the quarter with the most reward. {}",
         second.kind.what()
     );
-    row(ui, second.kind.name(), format!("{all} → {best}"), &hover);
+    // Thin spaces: with wide ones it does not fit the row.
+    let both = format!("{all}\u{2009}→\u{2009}{best}");
+    row(ui, second.kind.name(), both, &hover);
     if second.falls() {
         let note = tokens::palette(ui).note;
         let text = format!(

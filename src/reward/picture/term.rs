@@ -258,7 +258,7 @@ const KINDS: &[PictureKind] = &[
         PLAIN,
     ),
     smooth(
-        ["imagenet", ":CLASS", "ImageNet class"],
+        ["imagenet", ":CLASS", "ImageNet"],
         "How likely EfficientNet-lite0 finds one of ImageNet's 1,000 classes.",
         "1 is a probability e times as large",
         IMAGENET,

@@ -10,7 +10,7 @@ use crate::ui::widgets::link;
 
 /// Width of the list, and of the names in it.
 const LIST: f32 = 500.0;
-const NAMES: f32 = 136.0;
+const NAMES: f32 = 156.0;
 
 /// Shows the list while it is open.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -95,9 +95,10 @@ fn absent(ui: &mut Ui, file: ScorerFile) -> bool {
         ui.add_space(NAMES + ui.spacing().item_spacing.x);
         let from = format!("Not found. It comes {}.", file.from());
         let faint = tokens::palette(ui).text_faint;
-        ui.label(RichText::new(from).size(size::TICK).color(faint));
         let hover = format!("Choose {}", file.what());
-        link(ui, "point at it").on_hover_text(hover).clicked()
+        let response = link(ui, "point at it").on_hover_text(hover);
+        ui.label(RichText::new(from).size(size::TICK).color(faint));
+        response.clicked()
     })
     .inner
 }

@@ -14,7 +14,7 @@ pub fn class(ui: &mut Ui, class: &mut u32) {
     let name = imagenet_class_name(*class).unwrap_or("none");
     let mut picked = None;
     let combo = ComboBox::from_id_salt("ImageNet class of the reward")
-        .width(120.0)
+        .width(84.0)
         .selected_text(name)
         .truncate()
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)

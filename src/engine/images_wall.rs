@@ -172,6 +172,13 @@ impl Worker {
                 .learn((request.source, compute), next - have, begun);
             have = next;
             if have == total || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
+                // A reward that asks networks of others may take long: the pictures are shown before.
+                let terms = request.rewarding.reward.terms();
+                if terms.iter().any(|t| !t.term.kind().needs.files.is_empty()) {
+                    let mut early = answer(&drawn, None, counters);
+                    early.complete = false;
+                    self.post(Event::Wall(id, Arc::new(early)));
+                }
                 match self.rewarded(&job, &request, &mut drawn) {
                     Ok(rewarded) => {
                         let answer = answer(&drawn, rewarded, counters);

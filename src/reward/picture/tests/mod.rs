@@ -161,6 +161,9 @@ fn every_gradient_is_the_slope_of_its_score() {
         let numbers: usize = shape.iter().product();
         let pictures = smooth(shape, 2, 7);
         let mut all = rewards(shape, true);
+        // It counts the numbers on each side of 0 and jumps where one crosses: its slope is that between two jumps, and is
+        // tried in steps of 1e-6 in f64, in its own tests.
+        all.retain(|(name, _)| name != "brisque");
         let sum = "brightness@0.5 - contrast@2 + masked:1@3 - edges";
         all.push((sum.to_owned(), bound(sum, shape)));
         for (name, score) in all {

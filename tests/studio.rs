@@ -323,7 +323,10 @@ fn escape_lets_the_queue_wait_and_it_is_reordered_cancelled_and_brought_back() {
 #[test]
 fn a_half_done_queue_goes_on_after_a_restart_and_without_a_window() {
     let (folder, path) = map();
-    let mut window = queued(long(&path), 4);
+    // All of it is made twice.
+    let mut session = long(&path);
+    session.images.studio.settings.plan.draws = 64;
+    let mut window = queued(session, 4);
     wait_until(&mut window, "no picture", |window| {
         kept_by_batch(window) > 0
     });

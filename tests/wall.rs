@@ -15,7 +15,9 @@ use egui_kittest::kittest::Queryable as _;
 use foresight::engine::{Command, Compute, Engine, Event, WallAnswer, WallRequest};
 use foresight::gpu::{SharedDevice, uploads};
 use foresight::lookahead::Source;
-use foresight::session::{CheckpointRef, ComputeChoice, Images, Session, WallOrder, Workspace};
+use foresight::session::{
+    CheckpointRef, ComputeChoice, Images, Rewarding, Session, WallOrder, Workspace,
+};
 use foresight::ui::{App, AppOptions};
 
 use pictures::{Window, map, wait_until};
@@ -36,6 +38,10 @@ fn window(map: &Path) -> Option<Window> {
         images: Images {
             checkpoint: CheckpointRef::File(map.to_owned()),
             draws: 16,
+            rewarding: Rewarding {
+                reward: "brightness".parse().expect("a sound reward"),
+                ..Rewarding::default()
+            },
             ..Images::default()
         },
         ..Session::default()
@@ -88,9 +94,9 @@ fn a_wall_at_rest_writes_nothing_and_another_order_no_picture() {
     }
     assert_eq!(uploads(), before, "nothing was written");
 
-    window.get_by_label("by confidence").click_accesskit();
+    window.get_by_label("by reward").click_accesskit();
     rest(&mut window);
-    assert_eq!(window.state().session().images.order, WallOrder::Confidence);
+    assert_eq!(window.state().session().images.order, WallOrder::Reward);
     let sorted = paint(&mut window);
     assert!(sorted != picture, "the tiles stand elsewhere");
     let now = uploads();

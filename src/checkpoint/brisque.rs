@@ -34,7 +34,7 @@ pub fn read_brisque(path: &Path) -> Result<BrisqueModel, CheckpointError> {
     let pickle = bytes_of(&ranges, MAX_RANGE_BYTES)?;
     let ranges = ranges_of(&pickle).map_err(|reason| unfit(&ranges, &reason))?;
     let text = String::from_utf8(text).map_err(|_| unfit(&vectors, "it is no text"))?;
-    model_of(&text, ranges).map_err(|reason| unfit(&vectors, &reason))
+    model_of(&text, &ranges).map_err(|reason| unfit(&vectors, &reason))
 }
 
 fn unfit(path: &Path, reason: &str) -> CheckpointError {
@@ -79,7 +79,7 @@ fn ranges_of(pickle: &[u8]) -> Result<Ranges, String> {
 }
 
 /// libsvm's text: names and values, `SV`, then a line for each vector.
-fn model_of(text: &str, ranges: Ranges) -> Result<BrisqueModel, String> {
+fn model_of(text: &str, ranges: &Ranges) -> Result<BrisqueModel, String> {
     let (mut gamma, mut rho) = (None, None);
     let mut lines = text.lines().enumerate();
     for (index, line) in lines.by_ref() {
@@ -134,7 +134,7 @@ fn model_of(text: &str, ranges: Ranges) -> Result<BrisqueModel, String> {
         gamma,
         rho,
         vectors,
-        ranges,
+        ranges: *ranges,
     })
 }
 

@@ -83,12 +83,11 @@ impl PrecisionArg {
     /// The type for `place`.
     pub(super) fn at(self, place: &Place) -> Result<Precision, String> {
         let precision = match self {
-            Self::F32 => Precision::F32,
             Self::F16 => Precision::F16,
             Self::Bf16 => Precision::Bf16,
             Self::Auto if place.is_gpu => Precision::narrowest(&place.device),
             // Processors compute in halves by way of f32, which is slower.
-            Self::Auto => Precision::F32,
+            Self::F32 | Self::Auto => Precision::F32,
         };
         precision
             .checked(&place.device)

@@ -1,5 +1,10 @@
 //! Number streams that tests share with the scripts under `tests/reference`, so that weights need not be stored.
 
+/// Where tests compute, for rooms that do not know tensors.
+pub fn processor() -> burn::tensor::Device {
+    burn::tensor::Device::flex()
+}
+
 /// The numbers in [-1, 1) of stream `key` of the scripts there.
 pub fn numbers(key: u32, count: usize) -> Vec<f64> {
     (0..count as u32)

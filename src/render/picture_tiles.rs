@@ -234,16 +234,15 @@ impl CallbackTrait for Callback {
         let mut before = std::mem::take(&mut view.groups);
         for (buffer, range) in ranges {
             let same = before.iter().position(|(id, ..)| *id == buffer.id());
-            let group = match same {
-                Some(at) => before.swap_remove(at).1,
-                None => {
-                    let resources = [
-                        view.style.as_entire_binding(),
-                        view.instances.as_entire_binding(),
-                        buffer.bind(),
-                    ];
-                    bind(device, "picture tiles", &pipelines.layout, resources)
-                }
+            let group = if let Some(at) = same {
+                before.swap_remove(at).1
+            } else {
+                let resources = [
+                    view.style.as_entire_binding(),
+                    view.instances.as_entire_binding(),
+                    buffer.bind(),
+                ];
+                bind(device, "picture tiles", &pipelines.layout, resources)
             };
             view.groups.push((buffer.id(), group, range));
         }

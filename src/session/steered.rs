@@ -78,6 +78,7 @@ impl SteeredRecipe {
     }
 
     /// The same with a seed that is larger by `by`.
+    #[must_use]
     pub fn reseeded(&self, by: u32) -> Self {
         let mut other = self.clone();
         let seed = &mut other.settings.plan.seed;

@@ -53,7 +53,7 @@ pub fn draw_images_on_device(
         Source::Exact => return Err(LookaheadError::NoClosedForm),
     };
     let flat = images.reshape([call.rows, numbers(map)]);
-    Ok(flat.slice([0..wanted]))
+    Ok(flat.narrow(0, 0, wanted))
 }
 
 /// Rows under one question.

@@ -81,7 +81,7 @@ fn fitted(from: usize, height: usize, width: usize, size: usize, fit: Fit) -> Ve
 
 /// How the places `wanted` of `to` ones are mixed of `from` ones, `[wanted][from]`: Keys' cubic with a = -1/2, as wide as
 /// the shrinking asks.
-fn resizing(from: usize, to: usize, wanted: Range<usize>) -> Vec<f32> {
+pub fn resizing(from: usize, to: usize, wanted: Range<usize>) -> Vec<f32> {
     let scale = from as f64 / to as f64;
     let wide = scale.max(1.0);
     let mut matrix = vec![0.0; wanted.len() * from];

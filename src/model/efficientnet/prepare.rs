@@ -14,7 +14,7 @@ pub fn prepared(pictures: Tensor<4>, size: usize) -> Tensor<4> {
     let matrix = |from: usize| {
         let to = size * from / short;
         let first = (to - size) / 2;
-        let rows = resizing(from, to)[first * from..(first + size) * from].to_vec();
+        let rows = resizing(from, to, first..first + size);
         Tensor::<2>::from_data(TensorData::new(rows, [size, from]), &device)
     };
     let down = matrix(height).reshape([1, 1, size, height]);

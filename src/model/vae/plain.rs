@@ -10,7 +10,7 @@ use crate::model::Taesd;
 /// What decodes.
 enum Network {
     Full(Box<Vae>),
-    Preview(Taesd),
+    Preview(Box<Taesd>),
 }
 
 impl Network {
@@ -50,8 +50,14 @@ impl LatentDecoder {
             taesd.out_channels(),
             taesd.factor(),
         );
-        let tracked = Network::Preview(taesd.clone().no_grad().train());
-        Self::of(Network::Preview(taesd), tracked, shape, latent, device)
+        let tracked = Network::Preview(Box::new(taesd.clone().no_grad().train()));
+        Self::of(
+            Network::Preview(Box::new(taesd)),
+            tracked,
+            shape,
+            latent,
+            device,
+        )
     }
 
     fn of(

@@ -462,5 +462,4 @@ fn log_gamma(x: f64) -> (f64, f64) {
 }
 
 #[cfg(test)]
-#[path = "brisque_tests.rs"]
 mod tests;

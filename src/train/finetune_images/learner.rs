@@ -79,6 +79,24 @@ impl Learner {
         }
     }
 
+    /// `net` itself, in the same place: it keeps the positions of its file, which may be rounded.
+    pub fn frozen(&self, net: &Dit) -> Arc<dyn ImageMap> {
+        let own = match &self.engine {
+            Engine::Native { .. } => NativeDit::new(net),
+            Engine::Burn { .. } => None,
+        };
+        match (own, &self.engine) {
+            (Some(own), _) => Arc::new(own),
+            (None, Engine::Burn { device, .. }) => {
+                Arc::new(BurnImageMap::new(net.clone().to_device(device), device))
+            }
+            // The kernels know its shape, or this learner would not be on them.
+            (None, Engine::Native { .. }) => {
+                self.map_of(self.layout.gather(&net.weights()).as_slice())
+            }
+        }
+    }
+
     /// The velocity as it is.
     pub fn map(&self) -> &dyn ImageMap {
         match &self.engine {

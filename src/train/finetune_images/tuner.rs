@@ -147,7 +147,7 @@ impl ImageTuner {
         check(parent, &*reward, &recipe)?;
         let layout = FlatLayout::new(&parent.card.model);
         let mut net = Learner::new(&parent.net, parent.native, &parent.device);
-        let base = net.map_of(layout.gather(&parent.net.weights()).as_slice());
+        let base = net.frozen(&parent.net);
         net.load(state.weights.as_slice());
         let pool = match data {
             Some(data) => Pool::from_data(data, parent.card.model.label_dim, &*reward, &recipe)?,

@@ -191,8 +191,8 @@ impl ModuleMapper for Stepper<'_> {
         let weights: Tensor<1> = value.inner().reshape([shape.num_elements()]);
         let gradient = gradient * factor;
         let old = self.optimizer.moments.remove(&name);
-        let (mean, square, average) = match old {
-            Some(old) => (
+        let (mean, square, average) = if let Some(old) = old {
+            (
                 self.after(
                     &old.mean,
                     old.mean.clone() * BETA_1 + gradient.clone() * (1.0 - BETA_1),
@@ -202,15 +202,14 @@ impl ModuleMapper for Stepper<'_> {
                     old.square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2),
                 ),
                 Some(old.average),
-            ),
-            None => {
-                let nothing = gradient.zeros_like();
-                (
-                    self.after(&nothing, gradient.clone() * (1.0 - BETA_1)),
-                    self.after(&nothing, gradient.square() * (1.0 - BETA_2)),
-                    None,
-                )
-            }
+            )
+        } else {
+            let nothing = gradient.zeros_like();
+            (
+                self.after(&nothing, gradient.clone() * (1.0 - BETA_1)),
+                self.after(&nothing, gradient.square() * (1.0 - BETA_2)),
+                None,
+            )
         };
         let o = self.options;
         let taken = (o.step + 1).min(1_000_000) as i32;

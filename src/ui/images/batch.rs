@@ -154,23 +154,22 @@ fn entry(ui: &mut Ui, state: &mut State, entry: &BatchEntry, (up, down): (bool, 
         ui.add(ProgressBar::new(share).desired_height(4.0));
         let seed = entry.recipe.settings.plan.seed;
         let last = seed.wrapping_add(u64::from(entry.seeds) - 1);
-        let (text, color) = match &entry.trouble {
-            Some(trouble) => (trouble.clone(), palette.error),
-            None => {
-                let seeds = if entry.seeds == 1 {
-                    format!("seed {seed}")
-                } else {
-                    format!("seeds {seed} to {last}")
-                };
-                let text = format!("{} of {}, {seeds}", entry.done, entry.seeds);
-                let is_in_work = state.is_in_work(entry.id);
-                let color = if is_in_work {
-                    palette.text
-                } else {
-                    palette.text_quiet
-                };
-                (text, color)
-            }
+        let (text, color) = if let Some(trouble) = &entry.trouble {
+            (trouble.clone(), palette.error)
+        } else {
+            let seeds = if entry.seeds == 1 {
+                format!("seed {seed}")
+            } else {
+                format!("seeds {seed} to {last}")
+            };
+            let text = format!("{} of {}, {seeds}", entry.done, entry.seeds);
+            let is_in_work = state.is_in_work(entry.id);
+            let color = if is_in_work {
+                palette.text
+            } else {
+                palette.text_quiet
+            };
+            (text, color)
         };
         let line = RichText::new(&text).size(size::TICK).color(color);
         ui.add(Label::new(line).truncate()).on_hover_text(&text);

@@ -292,9 +292,7 @@ fn keyboard(
 /// What stands at the right below a picture: of a finished one its reward, of others their time.
 fn figure(kept: &KeptPicture) -> String {
     match (&kept.made, kept.reward) {
-        (Some(Made::Steered(_)), Some(reward)) => {
-            format!("reward {}", format::fixed(reward.into(), 1))
-        }
+        (Some(Made::Steered(_)), Some(reward)) => format::fixed(reward.into(), 1),
         (Some(Made::Steered(_)), None) if kept.t >= 1.0 => String::new(),
         _ => format!("t {}", format::fixed(kept.t, 2)),
     }

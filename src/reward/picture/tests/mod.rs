@@ -4,11 +4,9 @@ mod orders;
 
 use std::sync::{Arc, OnceLock};
 
-use burn::tensor::Device;
-
 use super::*;
 use crate::checkpoint::open_classifier;
-use crate::model::streams::numbers;
+use crate::model::streams::{numbers, processor};
 use crate::model::{
     AestheticHead, BrisqueModel, ClipConfig, ClipJudge, EfficientNetConfig, ImageJudge,
     ImageNetJudge, Stage, made_efficientnet,
@@ -51,7 +49,7 @@ fn smooth(shape: [usize; 3], count: usize, seed: u64) -> Vec<f32> {
 fn networks() -> &'static PictureScorers {
     static NETWORKS: OnceLock<PictureScorers> = OnceLock::new();
     NETWORKS.get_or_init(|| {
-        let device = Device::flex();
+        let device = processor();
         let lite = EfficientNetConfig {
             image_size: 20,
             stem: 6,

@@ -39,11 +39,8 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
             ui.add(Label::new(RichText::new(text).size(size::SMALL).color(quiet)).truncate());
             ui.horizontal(|ui| chosen = sources(ui, state));
             if masked && let Some(reference) = &current {
-                let mut free = None;
-                ui.horizontal(|ui| {
-                    free = free_part(ui, &reference.free);
-                    mask::link(ui, state, index);
-                });
+                let free = free_part(ui, &reference.free);
+                mask::link(ui, state, index);
                 if let Some(free) = free {
                     chosen = Some(StoredReference {
                         free,

@@ -151,22 +151,19 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
         vec2(PICTURE, PICTURE),
     );
     let smooth = state.session.images.smooth;
-    match &node.thumbnail {
-        Some(thumbnail) => {
-            let texture = state.images.view.kept(ui.ctx(), thumbnail, smooth);
-            ui.painter()
-                .image(texture, picture, whole(), tokens::coverage(1.0));
-        }
-        None => {
-            // Nothing of it was ever seen: a place, not a black picture.
-            let stroke = Stroke::new(1.0, palette.outline);
-            let radius = CornerRadius::same(2);
-            let painter = ui.painter();
-            painter.rect_stroke(picture, radius, stroke, StrokeKind::Inside);
-            let font = tokens::tick_font();
-            let middle = Align2::CENTER_CENTER;
-            painter.text(picture.center(), middle, "none", font, palette.text_faint);
-        }
+    if let Some(thumbnail) = &node.thumbnail {
+        let texture = state.images.view.kept(ui.ctx(), thumbnail, smooth);
+        ui.painter()
+            .image(texture, picture, whole(), tokens::coverage(1.0));
+    } else {
+        // Nothing of it was ever seen: a place, not a black picture.
+        let stroke = Stroke::new(1.0, palette.outline);
+        let radius = CornerRadius::same(2);
+        let painter = ui.painter();
+        painter.rect_stroke(picture, radius, stroke, StrokeKind::Inside);
+        let font = tokens::tick_font();
+        let middle = Align2::CENTER_CENTER;
+        painter.text(picture.center(), middle, "none", font, palette.text_faint);
     }
     let words = Rect::from_min_max(
         pos2(picture.right() + 8.0, rect.top()),

@@ -28,7 +28,7 @@ struct Case {
 }
 
 fn reference() -> Reference {
-    serde_json::from_str(include_str!("../../../tests/reference/brisque.json")).unwrap()
+    serde_json::from_str(include_str!("../../../../tests/reference/brisque.json")).unwrap()
 }
 
 /// The package's ranges and its first support vectors.

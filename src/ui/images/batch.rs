@@ -56,7 +56,7 @@ pub fn height(state: &State, height: f32) -> f32 {
 }
 
 /// Of the heading and the links below it.
-const HEAD: f32 = 52.0;
+const HEAD: f32 = 64.0;
 /// Of an entry.
 const ROW: f32 = 66.0;
 
@@ -71,6 +71,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ScrollArea::vertical()
         .id_salt("batch")
         .auto_shrink([false, false])
+        // Otherwise it reaches over the end of a low panel.
+        .min_scrolled_height(0.0)
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
             for (place, of) in entries.iter().enumerate() {

@@ -59,7 +59,7 @@ pub fn run(args: &AestheticArgs) -> Result<(), String> {
         scores.push((name, head.score(&embedding)));
         clip = Some(tower);
     }
-    print_scores(&scores, args.json)
+    print_scores(&scores, 5, args.json)
 }
 
 fn open_clip(

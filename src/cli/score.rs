@@ -123,7 +123,7 @@ pub fn run(args: &ScoreArgs) -> Result<(), String> {
             (name, judge.score(&values, shape))
         })
         .collect();
-    print_scores(&scores, args.json)
+    print_scores(&scores, 5, args.json)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use burn::tensor::Device;
 
 use super::pictures::OpenMap;
 use crate::checkpoint::read_latent_decoder;
-use crate::model::LatentDecoder;
+use crate::model::{LatentDecoder, Memory, Pass};
 use crate::reward::picture::{DecodedScore, PictureScore};
 
 /// How the states of a map become pictures.
@@ -64,6 +64,12 @@ impl Shown {
         self.decoder
             .as_ref()
             .is_some_and(|decoder| decoder.is_preview())
+    }
+
+    /// What showing a state takes, or going back through it.
+    pub fn memory(&self, pass: Pass) -> Memory {
+        let decoder = self.decoder.as_ref();
+        decoder.map_or_else(Memory::default, |decoder| decoder.memory(pass))
     }
 
     /// Says what is not seen as it should be.

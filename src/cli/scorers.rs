@@ -16,7 +16,8 @@ pub struct ScorerOptions {
     #[arg(long, value_name = "FILE")]
     pub imagenet: Option<PathBuf>,
     /// For 'aesthetic': CLIP ViT-L/14, the model.safetensors of openai/clip-vit-large-patch14.
-    #[arg(long, value_name = "FILE")]
+    // 'foresight steer' has a --clip of its own.
+    #[arg(long = "clip-file", id = "clip_file", value_name = "FILE")]
     pub clip: Option<PathBuf>,
     /// For 'aesthetic': LAION's head, sac+logos+ava1-l14-linearMSE.pth.
     #[arg(long, value_name = "FILE")]

@@ -16,6 +16,9 @@ use crate::checkpoint::{
 use crate::model::{BurnImageMap, ImageJudge, ImageMap, Memory, Pass, Precision};
 use crate::session::write_atomically;
 
+/// Names of classes that a message lists.
+const MOST_NAMES: usize = 20;
+
 /// A map of images, ready to be asked.
 pub(super) struct OpenMap {
     pub card: ImageCard,
@@ -92,10 +95,12 @@ impl OpenMap {
         let by_name = classes.iter().position(|name| name == text);
         let by_number = text.parse().ok().filter(|k| *k < classes.len());
         by_name.or(by_number).map(|k| k as u32).ok_or_else(|| {
-            format!(
-                "'{text}' is no class of this model: it knows {}, and none",
-                classes.join(", ")
-            )
+            let shown = classes[..classes.len().min(MOST_NAMES)].join(", ");
+            let more = match classes.len().saturating_sub(MOST_NAMES) {
+                0 => String::new(),
+                more => format!(", {more} more (by number from 0 on)"),
+            };
+            format!("'{text}' is no class of this model: it knows {shown}{more}, and none")
         })
     }
 

@@ -1,6 +1,7 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
 mod batch;
+mod decoders;
 mod document;
 mod export;
 mod free;
@@ -19,6 +20,7 @@ mod table;
 mod training;
 
 pub use batch::{Batch, BatchEntry};
+pub use decoders::DecoderFiles;
 pub use document::{CheckpointRef, Session, SessionError, WorldRef};
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
 pub use free::{FreePart, PaintedMask, ParseMaskError};

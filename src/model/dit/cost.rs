@@ -129,7 +129,7 @@ mod tests {
         let of = |gib: f64| xl.backward((gib * f64::from(1 << 30)) as u64);
         let whole = of(4.0);
         assert!(!whole.by_block && (1..4).contains(&whole.rows), "{whole:?}");
-        let by_block = of(2.0);
+        let by_block = of(1.5);
         assert!(by_block.by_block && by_block.rows > 8, "{by_block:?}");
         // At least one state, whatever it takes.
         let least = Backward {

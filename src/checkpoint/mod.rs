@@ -33,7 +33,9 @@ pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
-pub use clip::{ClipPair, read_aesthetic_head, read_clip, read_clip_pair};
+#[cfg(test)]
+pub(crate) use clip::tests::folder as clip_folder;
+pub use clip::{read_aesthetic_head, read_clip, read_clip_texts};
 pub use dit::read_dit;
 pub use efficientnet::read_efficientnet;
 pub use error::{CheckpointError, LayoutDifferences};

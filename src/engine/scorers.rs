@@ -7,10 +7,14 @@ use std::time::SystemTime;
 use burn::tensor::Device;
 
 use crate::checkpoint::{
-    CheckpointError, read_aesthetic_head, read_brisque, read_clip, read_efficientnet,
+    CheckpointError, read_aesthetic_head, read_brisque, read_clip, read_clip_texts,
+    read_efficientnet,
 };
-use crate::model::{AestheticHead, BrisqueModel, ClipJudge, ImageNetJudge};
-use crate::reward::picture::{PictureReward, PictureScorers, ScorerFile, ScorerFiles};
+use crate::mixture::shortened;
+use crate::model::{BrisqueModel, ClipHead, ClipJudge, ImageNetJudge, PromptScoreKind};
+use crate::reward::picture::{
+    PictureReward, PictureScorers, PictureTerm, Prompt, PromptHead, ScorerFile, ScorerFiles,
+};
 
 /// Names the folder that `scripts/fetch-rewards` fills, where it is another than usual.
 const FOLDER_VARIABLE: &str = "FORESIGHT_REWARDS";
@@ -45,9 +49,23 @@ type Slot<T> = Mutex<Option<Kept<T>>>;
 static BRISQUE: Slot<BrisqueModel> = Mutex::new(None);
 static EFFICIENT_NET: Slot<ImageNetJudge> = Mutex::new(None);
 static CLIP_LARGE: Slot<ClipJudge> = Mutex::new(None);
-static AESTHETIC_HEAD: Slot<AestheticHead> = Mutex::new(None);
+static PICK_SCORE: Slot<ClipJudge> = Mutex::new(None);
+static HPS: Slot<ClipJudge> = Mutex::new(None);
+static AESTHETIC_HEAD: Slot<ClipHead> = Mutex::new(None);
 
-fn lock<T>(slot: &Slot<T>) -> MutexGuard<'_, Option<Kept<T>>> {
+/// A prompt, and the file whose text tower read it.
+struct KeptPrompt {
+    path: PathBuf,
+    stamp: Option<(u64, SystemTime)>,
+    read: PromptHead,
+}
+
+/// Prompts that were read last: a text tower takes seconds to open and is not kept.
+static PROMPTS: Mutex<Vec<KeptPrompt>> = Mutex::new(Vec::new());
+/// How many are kept.
+const MOST_PROMPTS: usize = 64;
+
+fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is kept is whole or not there.
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -82,18 +100,136 @@ fn opened<T>(
     Ok(value)
 }
 
+/// CLIP's image tower of a file. Several judges may be told the same file: each has its own way with pictures.
+fn tower(judge: PromptScoreKind, path: &Path) -> Result<Arc<ClipJudge>, String> {
+    let slot = match judge {
+        PromptScoreKind::Clip => &CLIP_LARGE,
+        PromptScoreKind::Pick => &PICK_SCORE,
+        PromptScoreKind::Hps => &HPS,
+    };
+    let read = |path: &Path| {
+        let device = Device::flex();
+        read_clip(path, &device).map(|net| ClipJudge::new(net, judge.fit(), &device))
+    };
+    opened(slot, path, read)
+}
+
+/// A prompt as the text tower of a file reads it.
+fn prompt_head(
+    judge: PromptScoreKind,
+    prompt: &Prompt,
+    path: &Path,
+) -> Result<Arc<ClipHead>, String> {
+    let stamp = stamp(path);
+    let mut kept = lock(&PROMPTS);
+    let found = kept.iter().find(|kept| {
+        let read = &kept.read;
+        kept.path == path && kept.stamp == stamp && (read.judge, &read.prompt) == (judge, prompt)
+    });
+    if let Some(found) = found {
+        return Ok(found.read.head.clone());
+    }
+    let (texts, scale) = read_clip_texts(path, &Device::flex()).map_err(|e| e.to_string())?;
+    let head = judge.head(&texts, scale, prompt.text()).map_err(|reason| {
+        let term = PictureTerm::Prompt(judge, prompt.clone()).to_string();
+        format!("'{}': {reason}", shortened(&term, 60))
+    })?;
+    let head = Arc::new(head);
+    if kept.len() >= MOST_PROMPTS {
+        kept.remove(0);
+    }
+    kept.push(KeptPrompt {
+        path: path.to_owned(),
+        stamp,
+        read: PromptHead {
+            judge,
+            prompt: prompt.clone(),
+            head: head.clone(),
+        },
+    });
+    Ok(head)
+}
+
+/// A judge of pictures for a prompt: its tower, and its score as a function of what that sees.
+///
+/// # Errors
+/// When the file is not there, with where it comes from, or cannot be read; or when the prompt is too long.
+pub fn open_prompt_judge(
+    judge: PromptScoreKind,
+    prompt: &Prompt,
+    files: &ScorerFiles,
+) -> Result<(Arc<ClipJudge>, Arc<ClipHead>), String> {
+    let path = wanted_scorer(ScorerFile::of_judge(judge), files)?;
+    // The text tower is gone before that of pictures is read.
+    let head = prompt_head(judge, prompt, &path)?;
+    Ok((tower(judge, &path)?, head))
+}
+
+/// CLIP's image tower.
+///
+/// # Errors
+/// When the file is not there, with where it comes from, or cannot be read.
+pub fn open_clip(files: &ScorerFiles) -> Result<Arc<ClipJudge>, String> {
+    let path = wanted_scorer(ScorerFile::ClipLarge, files)?;
+    tower(PromptScoreKind::Clip, &path)
+}
+
+/// LAION's aesthetic head.
+///
+/// # Errors
+/// As [`open_clip`].
+pub fn open_aesthetic_head(files: &ScorerFiles) -> Result<Arc<ClipHead>, String> {
+    let path = wanted_scorer(ScorerFile::AestheticHead, files)?;
+    opened(&AESTHETIC_HEAD, &path, read_aesthetic_head)
+}
+
+/// Where a file is that somebody wants now.
+///
+/// # Errors
+/// Where it is not, saying which it is and where it comes from.
+fn wanted_scorer(file: ScorerFile, files: &ScorerFiles) -> Result<PathBuf, String> {
+    let (what, from) = (file.what(), file.from());
+    match scorer_path(file, files) {
+        Some(path) if path.exists() => Ok(path),
+        Some(path) => Err(format!(
+            "{} is not there. Wanted is {what}; it comes {from}",
+            path.display()
+        )),
+        None => Err(format!(
+            "{what} is not there: it comes {from}. Point at it with --{}",
+            file.option()
+        )),
+    }
+}
+
 /// What a reward asks of files, read. What is nowhere is left out, and named where the reward is bound.
 ///
 /// # Errors
 /// When a file that is there cannot be read; the message names it.
 pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<PictureScorers, String> {
-    let terms = reward.terms().iter();
-    let needed = terms.flat_map(|weighted| weighted.term.kind().needs.files);
+    let terms = || reward.terms().iter().map(|weighted| &weighted.term);
+    let needed = terms().flat_map(|term| term.kind().needs.files);
     let mut scorers = PictureScorers::default();
-    for file in needed {
-        let Some(path) = scorer_path(*file, files) else {
+    // Texts first: their towers are gone before those of pictures are read.
+    for term in terms() {
+        let PictureTerm::Prompt(judge, prompt) = term else {
             continue;
         };
+        let file = ScorerFile::of_judge(*judge);
+        if scorer_path(file, files).is_some() {
+            let path = wanted_scorer(file, files)?;
+            scorers.prompts.push(PromptHead {
+                judge: *judge,
+                prompt: prompt.clone(),
+                head: prompt_head(*judge, prompt, &path)?,
+            });
+        }
+    }
+    for file in needed {
+        if scorer_path(*file, files).is_none() {
+            continue;
+        }
+        let path = wanted_scorer(*file, files)?;
         match file {
             ScorerFile::Brisque => {
                 scorers.brisque = Some(opened(&BRISQUE, &path, read_brisque)?);
@@ -106,12 +242,12 @@ pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<Pictu
                 scorers.imagenet = Some(opened(&EFFICIENT_NET, &path, read)?);
             }
             ScorerFile::ClipLarge => {
-                let read = |path: &Path| {
-                    let device = Device::flex();
-                    read_clip(path, &device).map(|net| ClipJudge::new(net, &device))
-                };
-                scorers.clip = Some(opened(&CLIP_LARGE, &path, read)?);
+                scorers.clip = Some(tower(PromptScoreKind::Clip, &path)?);
             }
+            ScorerFile::PickScore => {
+                scorers.pick = Some(tower(PromptScoreKind::Pick, &path)?);
+            }
+            ScorerFile::Hps => scorers.hps = Some(tower(PromptScoreKind::Hps, &path)?),
             ScorerFile::AestheticHead => {
                 let head = opened(&AESTHETIC_HEAD, &path, read_aesthetic_head)?;
                 scorers.aesthetic_head = Some(head);
@@ -124,7 +260,7 @@ pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<Pictu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::brisque_folder;
+    use crate::checkpoint::{brisque_folder, clip_folder};
 
     #[test]
     fn a_file_is_read_once_and_again_when_it_has_changed() {
@@ -144,6 +280,59 @@ mod tests {
         assert!(message.contains("svm.txt: line 1"), "{message}");
         let other: PictureReward = "brightness".parse().unwrap();
         assert!(open_scorers(&other, &files).unwrap().brisque.is_none());
+    }
+
+    #[test]
+    fn prompts_are_read_by_the_tower_of_their_file_and_named_where_they_cannot_be() {
+        let folder = clip_folder();
+        let mut files = ScorerFiles::default();
+        let path = folder.path().join("model.safetensors");
+        for file in [
+            ScorerFile::ClipLarge,
+            ScorerFile::PickScore,
+            ScorerFile::Hps,
+        ] {
+            files.point(file, path.clone());
+        }
+        let text =
+            "clip(\"a red fox\")@5 - hps(\"a cat\") + clip(\"a cat\") + pickscore(\"a cat\")";
+        let reward: PictureReward = text.parse().unwrap();
+        let scorers = open_scorers(&reward, &files).unwrap();
+        assert_eq!(scorers.prompts.len(), 4);
+        let again = open_scorers(&reward, &files).unwrap();
+        for (a, b) in scorers.prompts.iter().zip(&again.prompts) {
+            assert!(Arc::ptr_eq(&a.head, &b.head), "read twice");
+        }
+        // 100 times the direction of length 1; the file's own scale, exp 4; and 1.
+        for (read, scale) in scorers
+            .prompts
+            .iter()
+            .zip([100.0, 1.0, 100.0, 4.0_f32.exp()])
+        {
+            let squares: f32 = read.head.direction.iter().map(|v| v * v).sum();
+            assert!(
+                (squares.sqrt() / scale - 1.0).abs() < 1e-4,
+                "{squares} {scale}"
+            );
+        }
+        let long: PictureReward = format!("clip(\"{}\")", "fox ".repeat(76)).parse().unwrap();
+        let message = open_scorers(&long, &files).err().unwrap();
+        for part in [
+            "'clip(\"fox fox",
+            "76 pieces of words",
+            "reads 75: shorten it",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
+        files.point(ScorerFile::Hps, folder.path().join("gone.pt"));
+        let message = open_scorers(&reward, &files).err().unwrap();
+        for part in [
+            "gone.pt is not there",
+            "HPS_v2.1_compressed.pt",
+            "xswu/HPSv2",
+        ] {
+            assert!(message.contains(part), "{message}");
+        }
     }
 
     #[test]

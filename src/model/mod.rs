@@ -30,9 +30,8 @@ mod weights;
 pub use brisque::BrisqueModel;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use clip::{
-    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipJudge, ClipLayout, ClipTextConfig,
-    ClipTexts, ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes,
-    clip_shapes,
+    Cleaning, ClipConfig, ClipHead, ClipImages, ClipJudge, ClipLayout, ClipTextConfig, ClipTexts,
+    ClipTokens, Fit, OpenClipHints, PromptScoreKind, TensorShapes, clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};

@@ -16,6 +16,7 @@ mod efficientnet;
 mod error;
 mod header;
 mod image;
+mod image_reward;
 mod inspect;
 mod limits;
 mod open;
@@ -45,6 +46,7 @@ pub use image::{
     read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, shipped_image_map,
     write_image_map,
 };
+pub use image_reward::read_image_reward;
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;
 pub use shape_file::{read_dit_config, shape_file_beside};

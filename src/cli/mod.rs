@@ -149,7 +149,7 @@ pub enum Command {
     Parity(ParityArgs),
     /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
     Aesthetic(AestheticArgs),
-    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1).
+    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1, ImageReward).
     Score(ScoreArgs),
     /// Measure speed.
     Bench(BenchArgs),

@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 
 use super::picture_file::{picture, print_scores};
 use crate::engine::open_prompt_judge;
-use crate::model::{ClipHead, ClipJudge, PictureJudge as _, PromptScoreKind};
-use crate::reward::picture::{Prompt, ScorerFile, ScorerFiles};
+use crate::model::{ClipHead, PictureJudge, PromptScoreKind};
+use crate::reward::picture::{PictureTerm, Prompt, ScorerFiles};
 
 /// `foresight score`
 #[derive(Debug, Clone, Args)]
@@ -38,31 +38,35 @@ pub enum JudgeArg {
     Pickscore,
     /// HPSv2.1, tuned on preferences between pictures of one prompt.
     Hps,
-}
-
-impl JudgeArg {
-    /// Its score.
-    pub const fn kind(self) -> PromptScoreKind {
-        match self {
-            Self::Clip => PromptScoreKind::Clip,
-            Self::Pickscore => PromptScoreKind::Pick,
-            Self::Hps => PromptScoreKind::Hps,
-        }
-    }
+    /// ImageReward, tuned on comparisons of pictures of one prompt.
+    Imagereward,
 }
 
 impl ScoreArgs {
+    /// The reward whose score it is.
+    fn term(&self) -> PictureTerm {
+        let prompt = self.prompt.clone();
+        match self.judge {
+            JudgeArg::Clip => PictureTerm::Prompt(PromptScoreKind::Clip, prompt),
+            JudgeArg::Pickscore => PictureTerm::Prompt(PromptScoreKind::Pick, prompt),
+            JudgeArg::Hps => PictureTerm::Prompt(PromptScoreKind::Hps, prompt),
+            JudgeArg::Imagereward => PictureTerm::ImageReward(prompt),
+        }
+    }
+
     fn files(&self) -> ScorerFiles {
         let mut files = ScorerFiles::default();
-        if let Some(path) = &self.model {
-            files.point(ScorerFile::of_judge(self.judge.kind()), path.clone());
+        for file in self.term().kind().needs.files {
+            if let Some(path) = &self.model {
+                files.point(*file, path.clone());
+            }
         }
         files
     }
 }
 
 /// The score of a picture `[C][H][W]`, -1 black and 1 white; grey or colour, of any size.
-fn score(judge: &ClipJudge, head: &ClipHead, picture: &[f32], shape: [usize; 3]) -> f32 {
+fn score(judge: &dyn PictureJudge, head: &ClipHead, picture: &[f32], shape: [usize; 3]) -> f32 {
     head.score(&judge.see(picture, shape).features)
 }
 
@@ -74,14 +78,14 @@ pub fn run(args: &ScoreArgs) -> Result<(), String> {
     // What is wrong with a picture is said before gigabytes are read.
     let pictures = args.pictures.iter().map(|path| picture(path));
     let pictures: Vec<_> = pictures.collect::<Result<_, _>>()?;
-    let (judge, head) = open_prompt_judge(args.judge.kind(), &args.prompt, &args.files())?;
+    let (judge, head) = open_prompt_judge(&args.term(), &args.files())?;
     let scores: Vec<(String, f32)> = args
         .pictures
         .iter()
         .zip(pictures)
         .map(|(path, (values, shape))| {
             let name = path.display().to_string();
-            (name, score(&judge, &head, &values, shape))
+            (name, score(&*judge, &head, &values, shape))
         })
         .collect();
     print_scores(&scores, args.json)
@@ -112,11 +116,12 @@ mod tests {
             (JudgeArg::Pickscore, "yuvalkirstain/PickScore_v1"),
             (
                 JudgeArg::Hps,
-                "HPS_v2.1_compressed.pt; it comes from xswu/HPSv2",
+                "HPS_v2.1_compressed.pt (2 GB); it comes from xswu/HPSv2",
             ),
+            (JudgeArg::Imagereward, "vocab.txt of bert-base-uncased"),
         ] {
             let args = args(judge, folder.path().join("gone.pt"));
-            let message = open_prompt_judge(judge.kind(), &args.prompt, &args.files());
+            let message = open_prompt_judge(&args.term(), &args.files());
             let message = message.err().unwrap();
             assert!(
                 message.contains("gone.pt") && message.contains(part),
@@ -137,9 +142,8 @@ mod tests {
             (JudgeArg::Hps, "hps", 0.01),
         ] {
             let args = args(judge, folder.path().join("model.safetensors"));
-            let (tower, head) =
-                open_prompt_judge(judge.kind(), &args.prompt, &args.files()).unwrap();
-            let alone = score(&tower, &head, &picture, shape);
+            let (tower, head) = open_prompt_judge(&args.term(), &args.files()).unwrap();
+            let alone = score(&*tower, &head, &picture, shape);
             let reward: PictureReward = format!("{name}(\"a red fox\")@2").parse().unwrap();
             let parts = PictureParts {
                 scorers: open_scorers(&reward, &args.files()).unwrap(),

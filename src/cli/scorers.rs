@@ -28,6 +28,9 @@ pub struct ScorerOptions {
     /// For 'hps': HPS_v2.1_compressed.pt of xswu/HPSv2.
     #[arg(long, value_name = "FILE")]
     pub hps: Option<PathBuf>,
+    /// For 'imagereward': ImageReward.pt of THUDM/ImageReward, with vocab.txt of bert-base-uncased beside it.
+    #[arg(long, value_name = "FILE")]
+    pub imagereward: Option<PathBuf>,
 }
 
 impl ScorerOptions {
@@ -51,6 +54,7 @@ impl ScorerOptions {
             ScorerFile::AestheticHead => &self.aesthetic_head,
             ScorerFile::PickScore => &self.pickscore,
             ScorerFile::Hps => &self.hps,
+            ScorerFile::ImageReward => &self.imagereward,
         };
         path.as_ref()
     }

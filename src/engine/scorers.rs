@@ -8,10 +8,13 @@ use burn::tensor::Device;
 
 use crate::checkpoint::{
     CheckpointError, read_aesthetic_head, read_brisque, read_clip, read_clip_texts,
-    read_efficientnet,
+    read_efficientnet, read_image_reward,
 };
 use crate::mixture::shortened;
-use crate::model::{BrisqueModel, ClipHead, ClipJudge, ImageNetJudge, PromptScoreKind};
+use crate::model::{
+    BrisqueModel, ClipHead, ClipJudge, ImageNetJudge, ImageReward, ImageRewardJudge, PictureJudge,
+    PromptScoreKind,
+};
 use crate::reward::picture::{
     PictureReward, PictureScorers, PictureTerm, Prompt, PromptHead, ScorerFile, ScorerFiles,
 };
@@ -51,6 +54,7 @@ static EFFICIENT_NET: Slot<ImageNetJudge> = Mutex::new(None);
 static CLIP_LARGE: Slot<ClipJudge> = Mutex::new(None);
 static PICK_SCORE: Slot<ClipJudge> = Mutex::new(None);
 static HPS: Slot<ClipJudge> = Mutex::new(None);
+static IMAGE_REWARD: Slot<ImageReward> = Mutex::new(None);
 static AESTHETIC_HEAD: Slot<ClipHead> = Mutex::new(None);
 
 /// A prompt, and the file whose text tower read it.
@@ -130,10 +134,9 @@ fn prompt_head(
         return Ok(found.read.head.clone());
     }
     let (texts, scale) = read_clip_texts(path, &Device::flex()).map_err(|e| e.to_string())?;
-    let head = judge.head(&texts, scale, prompt.text()).map_err(|reason| {
-        let term = PictureTerm::Prompt(judge, prompt.clone()).to_string();
-        format!("'{}': {reason}", shortened(&term, 60))
-    })?;
+    let head = judge.head(&texts, scale, prompt.text());
+    let term = || PictureTerm::Prompt(judge, prompt.clone());
+    let head = head.map_err(|reason| refused(&term(), &reason))?;
     let head = Arc::new(head);
     if kept.len() >= MOST_PROMPTS {
         kept.remove(0);
@@ -150,19 +153,45 @@ fn prompt_head(
     Ok(head)
 }
 
-/// A judge of pictures for a prompt: its tower, and its score as a function of what that sees.
+/// What is wrong with a prompt, with its term.
+fn refused(term: &PictureTerm, reason: &str) -> String {
+    format!("'{}': {reason}", shortened(&term.to_string(), 60))
+}
+
+/// ImageReward for a prompt.
+fn image_reward(prompt: &Prompt, path: &Path) -> Result<Arc<ImageRewardJudge>, String> {
+    let read = |path: &Path| read_image_reward(path, &Device::flex());
+    let network = opened(&IMAGE_REWARD, path, read)?;
+    let judge = ImageRewardJudge::new(network, prompt.text());
+    let judge =
+        judge.map_err(|reason| refused(&PictureTerm::ImageReward(prompt.clone()), &reason))?;
+    Ok(Arc::new(judge))
+}
+
+/// Who judges pictures for the prompt of a term: who looks, and the score as a function of what it sees.
 ///
 /// # Errors
-/// When the file is not there, with where it comes from, or cannot be read; or when the prompt is too long.
+/// When the file is not there, with where it comes from, or cannot be read; or when the prompt is too long, or the term has
+/// none.
 pub fn open_prompt_judge(
-    judge: PromptScoreKind,
-    prompt: &Prompt,
+    term: &PictureTerm,
     files: &ScorerFiles,
-) -> Result<(Arc<ClipJudge>, Arc<ClipHead>), String> {
-    let path = wanted_scorer(ScorerFile::of_judge(judge), files)?;
-    // The text tower is gone before that of pictures is read.
-    let head = prompt_head(judge, prompt, &path)?;
-    Ok((tower(judge, &path)?, head))
+) -> Result<(Arc<dyn PictureJudge>, ClipHead), String> {
+    match term {
+        PictureTerm::Prompt(judge, prompt) => {
+            let path = wanted_scorer(ScorerFile::of_judge(*judge), files)?;
+            // The text tower is gone before that of pictures is read.
+            let head = prompt_head(*judge, prompt, &path)?;
+            Ok((tower(*judge, &path)?, (*head).clone()))
+        }
+        PictureTerm::ImageReward(prompt) => {
+            let path = wanted_scorer(ScorerFile::ImageReward, files)?;
+            let judge = image_reward(prompt, &path)?;
+            let head = judge.network().head().clone();
+            Ok((judge, head))
+        }
+        other => Err(refused(other, "it has no prompt")),
+    }
 }
 
 /// CLIP's image tower.
@@ -212,6 +241,13 @@ pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<Pictu
     let mut scorers = PictureScorers::default();
     // Texts first: their towers are gone before those of pictures are read.
     for term in terms() {
+        if let PictureTerm::ImageReward(prompt) = term
+            && scorer_path(ScorerFile::ImageReward, files).is_some()
+        {
+            let path = wanted_scorer(ScorerFile::ImageReward, files)?;
+            let judge = image_reward(prompt, &path)?;
+            scorers.image_rewards.push((prompt.clone(), judge));
+        }
         let PictureTerm::Prompt(judge, prompt) = term else {
             continue;
         };
@@ -248,6 +284,8 @@ pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<Pictu
                 scorers.pick = Some(tower(PromptScoreKind::Pick, &path)?);
             }
             ScorerFile::Hps => scorers.hps = Some(tower(PromptScoreKind::Hps, &path)?),
+            // For each prompt, above.
+            ScorerFile::ImageReward => {}
             ScorerFile::AestheticHead => {
                 let head = opened(&AESTHETIC_HEAD, &path, read_aesthetic_head)?;
                 scorers.aesthetic_head = Some(head);

@@ -3,6 +3,7 @@
 //! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
 //! `K` steps.
 
+mod blip;
 mod brisque;
 mod classifier;
 mod clip;
@@ -27,6 +28,9 @@ mod vae;
 mod velocity_only;
 mod weights;
 
+#[cfg(test)]
+pub(crate) use blip::tests::made as made_image_reward;
+pub use blip::{Blip, BlipConfig, BlipTower, ImageReward, ImageRewardJudge, WordPieces};
 pub use brisque::BrisqueModel;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use clip::{

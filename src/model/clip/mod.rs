@@ -30,7 +30,7 @@ use burn::tensor::{Device, Tensor};
 pub use config::ClipConfig;
 pub use head::ClipHead;
 pub use judge::ClipJudge;
-use layers::Layer;
+pub(super) use layers::{Layer, LayerShape};
 pub use open_clip::{ClipLayout, OpenClipHints};
 pub use prepare::Fit;
 pub(super) use prepare::resizing;

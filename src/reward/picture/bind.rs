@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{BrisqueModel, ClipHead, ClipJudge, ImageJudge, ImageNetJudge, PromptScoreKind};
+use crate::model::{
+    BrisqueModel, ClipHead, ClipJudge, ImageJudge, ImageNetJudge, ImageRewardJudge, PromptScoreKind,
+};
 
 use super::brisque::Brisque;
 use super::judged::JudgedTerms;
@@ -41,6 +43,8 @@ pub struct PictureScorers {
     pub hps: Option<Arc<ClipJudge>>,
     /// Prompts as these towers' texts read them.
     pub prompts: Vec<PromptHead>,
+    /// [`ScorerFile::ImageReward`], for each prompt.
+    pub image_rewards: Vec<(Prompt, Arc<ImageRewardJudge>)>,
 }
 
 /// A prompt as the text tower of a judge reads it: read once, as it does not depend on the picture.
@@ -60,6 +64,8 @@ impl PictureScorers {
     pub fn or(self, other: Self) -> Self {
         let mut prompts = self.prompts;
         prompts.extend(other.prompts);
+        let mut image_rewards = self.image_rewards;
+        image_rewards.extend(other.image_rewards);
         Self {
             brisque: self.brisque.or(other.brisque),
             imagenet: self.imagenet.or(other.imagenet),
@@ -68,6 +74,7 @@ impl PictureScorers {
             pick: self.pick.or(other.pick),
             hps: self.hps.or(other.hps),
             prompts,
+            image_rewards,
         }
     }
 
@@ -134,7 +141,9 @@ impl PictureReward {
             binder.add(weighted.weight(), &mut asked, &mut bound)?;
         }
         let own = [asked.own, asked.imagenet].into_iter().flatten();
-        let asked = own.chain(asked.towers.into_iter().flatten());
+        let asked = own
+            .chain(asked.towers.into_iter().flatten())
+            .chain(asked.image_rewards);
         bound.judged = asked.filter(|judged| !judged.is_empty()).collect();
         Ok(Arc::new(bound))
     }
@@ -148,6 +157,8 @@ struct Networks {
     imagenet: Option<JudgedTerms>,
     /// In the order of [`PromptScoreKind::ALL`].
     towers: [Option<JudgedTerms>; 3],
+    /// One for each term: what it sees depends on the prompt.
+    image_rewards: Vec<JudgedTerms>,
 }
 
 /// One term and what it may refer to.
@@ -289,6 +300,14 @@ impl Binder<'_> {
                     PromptScoreKind::Hps => 0.01,
                 };
                 towers.add_affine((*read.head).clone(), weight / unit);
+            }
+            PictureTerm::ImageReward(prompt) => {
+                let mut judges = self.parts.scorers.image_rewards.iter();
+                let judge = judges.find(|(of, _)| of == prompt);
+                let (_, judge) = judge.ok_or_else(|| self.no_file(ScorerFile::ImageReward))?;
+                let mut terms = JudgedTerms::new(judge.clone(), self.shape);
+                terms.add_affine(judge.network().head().clone(), weight);
+                asked.image_rewards.push(terms);
             }
             PictureTerm::Brisque => {
                 let model = self.parts.scorers.brisque.as_ref();

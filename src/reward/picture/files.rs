@@ -23,17 +23,20 @@ pub enum ScorerFile {
     PickScore,
     /// HPSv2.1's CLIP.
     Hps,
+    /// ImageReward.
+    ImageReward,
 }
 
 impl ScorerFile {
     /// All there are.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Brisque,
         Self::EfficientNet,
         Self::ClipLarge,
         Self::AestheticHead,
         Self::PickScore,
         Self::Hps,
+        Self::ImageReward,
     ];
 
     /// The file of a judge of prompts.
@@ -54,6 +57,7 @@ impl ScorerFile {
             Self::AestheticHead => "aesthetic-head",
             Self::PickScore => "pickscore",
             Self::Hps => "hps",
+            Self::ImageReward => "imagereward",
         }
     }
 
@@ -66,6 +70,9 @@ impl ScorerFile {
             Self::AestheticHead => "LAION's head, sac+logos+ava1-l14-linearMSE.pth",
             Self::PickScore => "PickScore, model.safetensors with its config.json (4 GB)",
             Self::Hps => "HPSv2.1, HPS_v2.1_compressed.pt (2 GB)",
+            Self::ImageReward => {
+                "ImageReward.pt (1.8 GB), with vocab.txt of bert-base-uncased beside it"
+            }
         }
     }
 
@@ -80,6 +87,9 @@ impl ScorerFile {
             Self::AestheticHead => "from christophschuhmann/improved-aesthetic-predictor on GitHub",
             Self::PickScore => "from yuvalkirstain/PickScore_v1 on Hugging Face",
             Self::Hps => "from xswu/HPSv2 on Hugging Face",
+            Self::ImageReward => {
+                "from THUDM/ImageReward and google-bert/bert-base-uncased on Hugging Face"
+            }
         }
     }
 
@@ -92,6 +102,7 @@ impl ScorerFile {
             Self::AestheticHead => "sac+logos+ava1-l14-linearMSE.pth",
             Self::PickScore => "PickScore_v1/model.safetensors",
             Self::Hps => "HPS_v2.1_compressed.pt",
+            Self::ImageReward => "imagereward/ImageReward.pt",
         }
     }
 
@@ -103,7 +114,8 @@ impl ScorerFile {
             | Self::ClipLarge
             | Self::AestheticHead
             | Self::PickScore
-            | Self::Hps => &["pth", "pt", "bin", "safetensors"],
+            | Self::Hps
+            | Self::ImageReward => &["pth", "pt", "bin", "safetensors"],
         }
     }
 }

@@ -258,6 +258,15 @@ const KINDS: &[PictureKind] = &[
         },
     ),
     smooth(
+        ["imagereward", PROMPT, "ImageReward"],
+        "How well people would like it for a prompt: a BLIP tuned on 137,000 comparisons (2023).",
+        "1 is one standard deviation of its authors' pictures",
+        Needs {
+            files: &[ScorerFile::ImageReward],
+            ..PLAIN
+        },
+    ),
+    smooth(
         ["brisque", "", "Undistorted (BRISQUE)"],
         "As photos without blur, noise or blocks: statistics of neighbouring pixels (BRISQUE, 2012).",
         "1 is 40 of its scale, on which 0 is best and 100 bad",

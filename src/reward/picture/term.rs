@@ -49,6 +49,8 @@ pub enum PictureTerm {
     Aesthetic,
     /// How well it goes with a prompt.
     Prompt(PromptScoreKind, Prompt),
+    /// The same by ImageReward.
+    ImageReward(Prompt),
     /// Minus BRISQUE, by which photos look distorted.
     Brisque,
     /// Number of light parts that do not touch.
@@ -90,7 +92,7 @@ impl PictureTerm {
             "imagenet" => imagenet(argument.unwrap_or("207")).map(Self::ImageNet),
             "imagenet-similar" => reference().map(Self::ImageNetSimilar),
             "aesthetic" => plain(Self::Aesthetic),
-            _ if judge_named(name).is_some() => Err(format!(
+            _ if prompted(name).is_some() => Err(format!(
                 "'{name}' needs a prompt: write {name}(\"a red fox\")"
             )),
             "brisque" => plain(Self::Brisque),
@@ -104,9 +106,8 @@ impl PictureTerm {
 
     /// The term of a name and of the prompt in its brackets.
     pub(super) fn prompted(name: &str, prompt: Prompt) -> Result<Self, String> {
-        let judge = judge_named(name);
-        judge
-            .map(|judge| Self::Prompt(judge, prompt))
+        prompted(name)
+            .map(|of| of(prompt))
             .ok_or_else(|| match PictureKind::named(name) {
                 Some(kind) => format!("'{}' takes no prompt", kind.name),
                 None => unknown(name),
@@ -134,7 +135,10 @@ impl PictureTerm {
             Self::ImageNet(_) => "imagenet",
             Self::ImageNetSimilar(_) => "imagenet-similar",
             Self::Aesthetic => "aesthetic",
-            Self::Prompt(judge, _) => judge_name(*judge),
+            Self::Prompt(PromptScoreKind::Clip, _) => "clip",
+            Self::Prompt(PromptScoreKind::Pick, _) => "pickscore",
+            Self::Prompt(PromptScoreKind::Hps, _) => "hps",
+            Self::ImageReward(_) => "imagereward",
             Self::Brisque => "brisque",
             Self::HardThickness => "hard-thickness",
             Self::Parts => "parts",
@@ -178,7 +182,7 @@ impl PictureTerm {
     /// What the picture should show, where the term is about that.
     pub fn prompt(&self) -> Option<&Prompt> {
         match self {
-            Self::Prompt(_, prompt) => Some(prompt),
+            Self::Prompt(_, prompt) | Self::ImageReward(prompt) => Some(prompt),
             _ => None,
         }
     }
@@ -188,6 +192,7 @@ impl PictureTerm {
     pub fn with_prompt(&self, prompt: Prompt) -> Self {
         match self {
             Self::Prompt(judge, _) => Self::Prompt(*judge, prompt),
+            Self::ImageReward(_) => Self::ImageReward(prompt),
             other => other.clone(),
         }
     }
@@ -206,17 +211,15 @@ impl PictureTerm {
     }
 }
 
-const fn judge_name(judge: PromptScoreKind) -> &'static str {
-    match judge {
-        PromptScoreKind::Clip => "clip",
-        PromptScoreKind::Pick => "pickscore",
-        PromptScoreKind::Hps => "hps",
+/// What makes a term of a prompt, where a name is that of such a kind.
+fn prompted(name: &str) -> Option<fn(Prompt) -> PictureTerm> {
+    match name {
+        "clip" => Some(|prompt| PictureTerm::Prompt(PromptScoreKind::Clip, prompt)),
+        "pickscore" => Some(|prompt| PictureTerm::Prompt(PromptScoreKind::Pick, prompt)),
+        "hps" => Some(|prompt| PictureTerm::Prompt(PromptScoreKind::Hps, prompt)),
+        "imagereward" => Some(PictureTerm::ImageReward),
+        _ => None,
     }
-}
-
-fn judge_named(name: &str) -> Option<PromptScoreKind> {
-    let mut judges = PromptScoreKind::ALL.into_iter();
-    judges.find(|judge| judge_name(*judge) == name)
 }
 
 fn unknown(name: &str) -> String {

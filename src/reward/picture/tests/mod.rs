@@ -9,7 +9,7 @@ use crate::checkpoint::open_classifier;
 use crate::model::streams::{numbers, processor};
 use crate::model::{
     BrisqueModel, ClipConfig, ClipHead, ClipJudge, EfficientNetConfig, Fit, ImageJudge,
-    ImageNetJudge, PromptScoreKind, Stage, made_efficientnet,
+    ImageNetJudge, ImageRewardJudge, PromptScoreKind, Stage, made_efficientnet, made_image_reward,
 };
 use crate::process::{Address, Purpose, normal_pairs};
 
@@ -92,6 +92,7 @@ fn networks() -> &'static PictureScorers {
         let lite = lite.init(&device);
         let weights = made_efficientnet(lite.wanted());
         let lite = lite.with_weights(weights).unwrap();
+        let read = ImageRewardJudge::new(Arc::new(made_image_reward()), Prompt::usual().text());
         PictureScorers {
             brisque: None,
             imagenet: Some(Arc::new(ImageNetJudge::new(lite, &device))),
@@ -100,6 +101,7 @@ fn networks() -> &'static PictureScorers {
             pick: tower(Fit::Crop),
             hps: tower(Fit::Pad),
             prompts: prompts.to_vec(),
+            image_rewards: vec![(Prompt::usual(), Arc::new(read.unwrap()))],
         }
     })
 }

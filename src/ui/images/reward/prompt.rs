@@ -1,7 +1,7 @@
 //! What pictures should show, in words. It is applied on Enter or when the field is left: each prompt has to be read by a
 //! text tower, which takes seconds.
 
-use eframe::egui::{Key, Label, RichText, TextEdit, Ui, WidgetInfo};
+use eframe::egui::{Event, Key, Label, RichText, TextEdit, Ui, WidgetInfo};
 
 use crate::reward::picture::{PictureTerm, Prompt};
 use crate::ui::tokens::{self, size};
@@ -53,7 +53,8 @@ pub fn show(ui: &mut Ui, term: &mut PictureTerm) {
     let mut keep = response.has_focus() || draft.trouble.is_some();
     if response.lost_focus() {
         keep = false;
-        let is_taken_back = ui.input(|input| input.key_pressed(Key::Escape));
+        // Among the raw events: shortcuts have taken the key out of the others.
+        let is_taken_back = ui.input(|input| input.raw.events.iter().any(is_escape));
         if !is_taken_back && draft.text != current.text() {
             match Prompt::new(&draft.text) {
                 Ok(prompt) => *term = term.with_prompt(prompt),
@@ -70,4 +71,15 @@ pub fn show(ui: &mut Ui, term: &mut PictureTerm) {
         ui.add(Label::new(text).wrap());
     }
     ui.data_mut(|data| data.insert_temp(id, keep.then_some(draft)));
+}
+
+fn is_escape(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Key {
+            key: Key::Escape,
+            pressed: true,
+            ..
+        }
+    )
 }

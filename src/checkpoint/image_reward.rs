@@ -58,20 +58,18 @@ fn read(path: &Path, config: &BlipConfig, device: &Device) -> Result<ImageReward
 }
 
 fn vocabulary(path: &Path) -> Result<WordPieces, CheckpointError> {
-    let what =
-        "ImageReward wants vocab.txt of google-bert/bert-base-uncased on Hugging Face beside it";
     let bytes = std::fs::metadata(path)
-        .map_err(|e| unfit(path, format!("{e}: {what}")))?
+        .map_err(|e| unfit(path, e.to_string()))?
         .len();
     if bytes > MAX_VOCABULARY {
-        return Err(unfit(path, format!("it has {bytes} bytes: {what}")));
+        return Err(unfit(path, format!("it has {bytes} bytes")));
     }
-    let text = std::fs::read_to_string(path).map_err(|e| unfit(path, format!("{e}: {what}")))?;
+    let text = std::fs::read_to_string(path).map_err(|e| unfit(path, e.to_string()))?;
     WordPieces::read(&text).map_err(|reason| unfit(path, reason))
 }
 
 fn unfit(path: &Path, reason: String) -> CheckpointError {
-    CheckpointError::Network {
+    CheckpointError::ImageReward {
         path: path.display().to_string(),
         reason,
     }
@@ -258,7 +256,7 @@ pub mod tests {
         write(&path, &all);
         let said = message();
         assert!(
-            said.contains("3 missing: pictures.layers.1.self_attn.k_proj.bias"),
+            said.contains("3 missing: pictures.layers.1.self_attn.q_proj.bias"),
             "{said}"
         );
         all.remove("mlp.layers.2.bias");

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::picture_file::{picture, print_scores};
-use crate::engine::open_prompt_judge;
+use crate::engine::{open_prompt_judge, scorer_path};
 use crate::model::{ClipHead, PictureJudge, PromptScoreKind};
 use crate::reward::picture::{PictureTerm, Prompt, ScorerFiles};
 
@@ -54,14 +54,21 @@ impl ScoreArgs {
         }
     }
 
-    fn files(&self) -> ScorerFiles {
+    /// Where its file is.
+    ///
+    /// # Errors
+    /// Where nobody says and it was not fetched, naming it and where it comes from.
+    fn files(&self) -> Result<ScorerFiles, String> {
         let mut files = ScorerFiles::default();
         for file in self.term().kind().needs.files {
             if let Some(path) = &self.model {
                 files.point(*file, path.clone());
+            } else if scorer_path(*file, &files).is_none() {
+                let (what, from) = (file.what(), file.from());
+                return Err(format!("give --model FILE: {what}; it comes {from}"));
             }
         }
-        files
+        Ok(files)
     }
 }
 
@@ -78,7 +85,7 @@ pub fn run(args: &ScoreArgs) -> Result<(), String> {
     // What is wrong with a picture is said before gigabytes are read.
     let pictures = args.pictures.iter().map(|path| picture(path));
     let pictures: Vec<_> = pictures.collect::<Result<_, _>>()?;
-    let (judge, head) = open_prompt_judge(&args.term(), &args.files())?;
+    let (judge, head) = open_prompt_judge(&args.term(), &args.files()?)?;
     let scores: Vec<(String, f32)> = args
         .pictures
         .iter()
@@ -121,7 +128,7 @@ mod tests {
             (JudgeArg::Imagereward, "vocab.txt of bert-base-uncased"),
         ] {
             let args = args(judge, folder.path().join("gone.pt"));
-            let message = open_prompt_judge(&args.term(), &args.files());
+            let message = open_prompt_judge(&args.term(), &args.files().unwrap());
             let message = message.err().unwrap();
             assert!(
                 message.contains("gone.pt") && message.contains(part),
@@ -142,11 +149,12 @@ mod tests {
             (JudgeArg::Hps, "hps", 0.01),
         ] {
             let args = args(judge, folder.path().join("model.safetensors"));
-            let (tower, head) = open_prompt_judge(&args.term(), &args.files()).unwrap();
+            let files = args.files().unwrap();
+            let (tower, head) = open_prompt_judge(&args.term(), &files).unwrap();
             let alone = score(&*tower, &head, &picture, shape);
             let reward: PictureReward = format!("{name}(\"a red fox\")@2").parse().unwrap();
             let parts = PictureParts {
-                scorers: open_scorers(&reward, &args.files()).unwrap(),
+                scorers: open_scorers(&reward, &files).unwrap(),
                 ..PictureParts::default()
             };
             let mut rewarded = [0.0];

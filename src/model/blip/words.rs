@@ -36,9 +36,7 @@ impl WordPieces {
         }
         let marker = |name: &str| {
             let number = numbers.get(name).copied();
-            number.ok_or_else(|| {
-                format!("it has no line {name}: choose vocab.txt of bert-base-uncased")
-            })
+            number.ok_or_else(|| format!("it has no line {name}"))
         };
         Ok(Self {
             markers: [marker("[CLS]")?, marker("[SEP]")?, marker("[UNK]")?],

@@ -71,7 +71,7 @@ impl ScorerFile {
             Self::PickScore => "PickScore, model.safetensors with its config.json (4 GB)",
             Self::Hps => "HPSv2.1, HPS_v2.1_compressed.pt (2 GB)",
             Self::ImageReward => {
-                "ImageReward.pt (1.8 GB), with vocab.txt of bert-base-uncased beside it"
+                "ImageReward.pt with vocab.txt of bert-base-uncased beside it (1.8 GB)"
             }
         }
     }

@@ -49,7 +49,7 @@ impl Prompt {
     /// Reads `("...")` or `('...')` at the beginning of a text; the prompt and what follows.
     pub(super) fn read(text: &str) -> Result<(Self, &str), String> {
         const HOW: &str = "write the prompt in quotes, as in (\"a red fox\")";
-        let inside = text.strip_prefix('(').map(str::trim_start).unwrap_or("");
+        let inside = text.strip_prefix('(').map_or("", str::trim_start);
         let quote = inside.chars().next().filter(|c| is_quote(*c)).ok_or(HOW)?;
         let mut prompt = String::new();
         // A quote is one byte.

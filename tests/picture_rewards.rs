@@ -248,16 +248,16 @@ fn a_prompt_is_applied_when_it_is_whole_and_refused_with_the_reason() {
     assert!(has_text(&window, "openai/clip-vit-large-patch14"));
     window.check_accessibility();
     let field = |window: &Window| {
-        let field = window.get_by_role_and_label(Role::TextInput, "Prompt of CLIP score");
+        let field = window.get_by_label("Prompt of CLIP score");
         field.accesskit_node().value().unwrap_or_default()
     };
     let typed = |window: &mut Window, text: &str| {
-        let field = window.get_by_role_and_label(Role::TextInput, "Prompt of CLIP score");
+        let field = window.get_by_label("Prompt of CLIP score");
         field.focus();
         window.run_steps(2);
         window.key_press_modifiers(Modifiers::COMMAND, Key::A);
         window.run_steps(2);
-        let field = window.get_by_role_and_label(Role::TextInput, "Prompt of CLIP score");
+        let field = window.get_by_label("Prompt of CLIP score");
         field.type_text(text);
         window.run_steps(2);
     };
@@ -276,7 +276,7 @@ fn a_prompt_is_applied_when_it_is_whole_and_refused_with_the_reason() {
     let quoted = "clip(\"a \\\"red\\\" fox \\\\ in snow\")@2 - hps(\"a cat\")";
     assert_eq!(reward(&window), quoted);
     window.run_steps(90);
-    typed(&mut window, "  ");
+    typed(&mut window, " \n ");
     window.get_by_label("Wall of 16 pictures").focus();
     window.run_steps(3);
     assert!(has_text(&window, "the prompt is empty"));

@@ -53,7 +53,8 @@ impl ScorerFile {
         match self {
             Self::Brisque => "brisque",
             Self::EfficientNet => "imagenet",
-            Self::ClipLarge => "clip",
+            // `steer` has another `--clip`.
+            Self::ClipLarge => "clip-model",
             Self::AestheticHead => "aesthetic-head",
             Self::PickScore => "pickscore",
             Self::Hps => "hps",

@@ -32,7 +32,10 @@ pub fn show(ui: &mut Ui, term: &mut PictureTerm) {
             of: current.clone(),
             trouble: None,
         });
-    let edit = TextEdit::singleline(&mut draft.text)
+    // Long ones are read whole; Enter makes no line.
+    let edit = TextEdit::multiline(&mut draft.text)
+        .return_key(None)
+        .desired_rows(1)
         .id(id.with("field"))
         .desired_width(f32::INFINITY)
         // More is refused; this keeps what is pasted within bounds.
@@ -51,7 +54,11 @@ pub fn show(ui: &mut Ui, term: &mut PictureTerm) {
         draft.trouble = None;
     }
     let mut keep = response.has_focus() || draft.trouble.is_some();
-    if response.lost_focus() {
+    let is_entered = response.has_focus() && ui.input(|input| input.key_pressed(Key::Enter));
+    if is_entered {
+        response.surrender_focus();
+    }
+    if response.lost_focus() || is_entered {
         keep = false;
         // Among the raw events: shortcuts have taken the key out of the others.
         let is_taken_back = ui.input(|input| input.raw.events.iter().any(is_escape));

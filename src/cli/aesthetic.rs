@@ -22,7 +22,7 @@ pub struct AestheticArgs {
     pub aesthetic_head: Option<PathBuf>,
     /// CLIP ViT-L/14, the model.safetensors of openai/clip-vit-large-patch14 with its config.json; for pictures.
     #[arg(long, visible_alias = "clip", value_name = "FILE")]
-    pub clip_model: Option<PathBuf>,
+    pub clip_file: Option<PathBuf>,
     /// Print JSON instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -39,7 +39,7 @@ pub fn run(args: &AestheticArgs) -> Result<(), String> {
     let mut at = ScorerFiles::default();
     for (file, path) in [
         (ScorerFile::AestheticHead, &args.aesthetic_head),
-        (ScorerFile::ClipLarge, &args.clip_model),
+        (ScorerFile::ClipLarge, &args.clip_file),
     ] {
         if let Some(path) = path {
             at.point(file, path.clone());
@@ -76,7 +76,7 @@ fn fitting_clip(at: &ScorerFiles, head: &ClipHead) -> Result<Arc<ClipJudge>, Str
         Ok(tower)
     } else {
         Err(format!(
-            "CLIP's embeddings have {found} numbers and the head wants {needed}: point at CLIP ViT-L/14 with --clip-model"
+            "CLIP's embeddings have {found} numbers and the head wants {needed}: point at CLIP ViT-L/14 with --clip-file"
         ))
     }
 }

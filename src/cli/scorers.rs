@@ -18,7 +18,7 @@ pub struct ScorerOptions {
     /// For 'clip' and 'aesthetic': CLIP ViT-L/14, the model.safetensors of openai/clip-vit-large-patch14 with its
     /// config.json.
     #[arg(long, value_name = "FILE")]
-    pub clip_model: Option<PathBuf>,
+    pub clip_file: Option<PathBuf>,
     /// For 'aesthetic': LAION's head, sac+logos+ava1-l14-linearMSE.pth.
     #[arg(long, value_name = "FILE")]
     pub aesthetic_head: Option<PathBuf>,
@@ -50,7 +50,7 @@ impl ScorerOptions {
         let path = match file {
             ScorerFile::Brisque => &self.brisque,
             ScorerFile::EfficientNet => &self.imagenet,
-            ScorerFile::ClipLarge => &self.clip_model,
+            ScorerFile::ClipLarge => &self.clip_file,
             ScorerFile::AestheticHead => &self.aesthetic_head,
             ScorerFile::PickScore => &self.pickscore,
             ScorerFile::Hps => &self.hps,

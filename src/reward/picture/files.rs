@@ -54,7 +54,7 @@ impl ScorerFile {
             Self::Brisque => "brisque",
             Self::EfficientNet => "imagenet",
             // `steer` has another `--clip`.
-            Self::ClipLarge => "clip-model",
+            Self::ClipLarge => "clip-file",
             Self::AestheticHead => "aesthetic-head",
             Self::PickScore => "pickscore",
             Self::Hps => "hps",

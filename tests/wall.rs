@@ -15,7 +15,7 @@ use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
 use foresight::checkpoint::{read_image_map, write_image_map};
-use foresight::engine::{Command, Compute, Engine, Event, WallAnswer, WallRequest};
+use foresight::engine::{Command, Compute, Engine, Event, OpenImages, WallAnswer, WallRequest};
 use foresight::gpu::{SharedDevice, uploads};
 use foresight::lookahead::Source;
 use foresight::model::Dit;
@@ -168,7 +168,7 @@ fn walls(shared: &Arc<SharedDevice>, map: &Path, choice: ComputeChoice) -> Vec<A
         waiting.extend(engine.events());
         std::thread::sleep(Duration::from_millis(2));
     };
-    engine.submit(Command::OpenImages(Some(map.to_owned())));
+    engine.submit(Command::OpenImages(OpenImages::of(Some(map))));
     let model = loop {
         if let Event::OpenedImages(_, _, model) = next() {
             break model;

@@ -27,10 +27,13 @@ mod images_state;
 #[cfg(test)]
 mod images_tests;
 mod images_wall;
+#[cfg(test)]
+mod latents_tests;
 mod mailbox;
 mod message;
 mod open;
 mod outbox;
+mod picture_view;
 mod plain;
 mod scene;
 mod scorers;
@@ -44,6 +47,7 @@ mod studio_film;
 mod studio_kept;
 mod studio_message;
 mod studio_rows;
+mod studio_seen;
 #[cfg(test)]
 mod studio_tests;
 mod trace;
@@ -71,15 +75,16 @@ use crate::session::ComputeChoice;
 pub use batch::{BatchAnswer, BatchPicture, BatchRequest};
 pub use diversity::DIVERSITY_TIMES;
 pub use draws::write_draws;
-pub use images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
+pub use images::{LoadedImages, WallAnswer, WallFigures, WallLatents, WallRequest};
 pub use images_curves::IMAGE_CURVE_TIMES;
 pub use images_device::PaintedDraws;
 pub use images_export::write_arrays;
 pub use images_more::*;
-pub use images_open::typical_digits;
+pub use images_open::{OpenImages, typical_digits};
 pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wall_scores};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
+pub use picture_view::{PictureView, ShownAs};
 pub use scorers::{
     fetched_rewards, open_aesthetic_head, open_clip, open_prompt_judge, open_scorers, scorer_path,
 };
@@ -89,6 +94,7 @@ pub use steering::guided_network;
 pub use studio_film::{FilmRow, SteeringFilm};
 pub use studio_message::*;
 pub use studio_rows::{STUDIO_STRENGTHS, StudioRow, studio_rows};
+pub use studio_seen::SeenRun;
 pub use training_curve::kept_curve;
 pub use training_message::*;
 pub use training_pictures::*;

@@ -10,7 +10,6 @@ mod counted;
 mod decoded;
 mod error;
 mod files;
-mod imagenet;
 mod judged;
 mod kind;
 mod light;
@@ -23,11 +22,11 @@ mod term;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};
 pub use bind::{PictureParts, PictureScorers, PromptHead, ReferencePicture};
 pub use decoded::DecodedScore;
 pub use error::PictureRewardError;
 pub use files::{ScorerFile, ScorerFiles};
-pub use imagenet::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};
 pub use kind::{Needs, PictureKind};
 pub use prompt::Prompt;
 pub use spec::{PictureReward, WeightedTerm};

@@ -1,8 +1,7 @@
 //! What there is to reward in a picture.
 
-use super::imagenet::{IMAGENET_CLASSES, class_of};
 use super::{PictureKind, PictureRewardError, Prompt};
-use crate::model::PromptScoreKind;
+use crate::model::{IMAGENET_CLASSES, PromptScoreKind, imagenet_class_of as class_of};
 
 /// What a term looks at. Numbers of reference pictures count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]

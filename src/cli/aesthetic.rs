@@ -65,7 +65,7 @@ pub fn run(args: &AestheticArgs) -> Result<(), String> {
         scores.push((name, head.score(&tower.see(&values, shape).features)));
         clip = Some(tower);
     }
-    print_scores(&scores, args.json)
+    print_scores(&scores, 5, args.json)
 }
 
 /// The tower that the head belongs to.

@@ -26,6 +26,7 @@ mod futures;
 mod futures_reward;
 mod images;
 mod latents;
+mod memory;
 mod parity;
 mod picture_file;
 mod pictures;
@@ -368,6 +369,26 @@ mod tests {
             names.dedup();
             assert_eq!(names.len(), count, "{}", part.get_name());
         }
+    }
+
+    #[test]
+    fn no_command_has_an_option_twice() {
+        // What clap checks of this it checks in debug builds alone.
+        fn check(command: &clap::Command) {
+            let mut names = std::collections::BTreeSet::new();
+            for arg in command.get_arguments() {
+                let (id, command) = (arg.get_id(), command.get_name());
+                assert!(names.insert(id.to_string()), "{command}: {id} twice");
+                if let Some(long) = arg.get_long() {
+                    assert!(
+                        names.insert(format!("--{long}")),
+                        "{command}: --{long} twice"
+                    );
+                }
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&<Cli as clap::CommandFactory>::command());
     }
 
     #[test]

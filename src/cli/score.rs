@@ -95,7 +95,7 @@ pub fn run(args: &ScoreArgs) -> Result<(), String> {
             (name, score(&*judge, &head, &values, shape))
         })
         .collect();
-    print_scores(&scores, args.json)
+    print_scores(&scores, 5, args.json)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod imagenet;
 mod images;
 mod judge;
 mod map;
+mod memory;
 mod mlp;
 mod on_device;
 pub(crate) mod outer;
@@ -39,7 +40,7 @@ pub use clip::{
     ClipTokens, Fit, OpenClipHints, PromptScoreKind, TensorShapes, clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
+pub use dit::{Backward, Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
 pub use dual::Dual;
 #[cfg(test)]
 pub(crate) use efficientnet::tests::made as made_efficientnet;
@@ -52,6 +53,7 @@ pub use imagenet::{
 pub use images::{BurnImageMap, ImageMap, ImageRows};
 pub use judge::{ImageJudge, Judged, PictureJudge, Seen};
 pub use map::{Condition, MetaFlowMap};
+pub use memory::Memory;
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
 pub use precision::Precision;

@@ -33,7 +33,7 @@ pub use judge::ClipJudge;
 pub(super) use layers::{Layer, LayerShape};
 pub use open_clip::{ClipLayout, OpenClipHints};
 pub use prepare::Fit;
-pub(super) use prepare::resizing;
+pub(super) use prepare::{resampled, resizing};
 pub use prompt::PromptScoreKind;
 pub use shapes::{TensorShapes, clip_shapes};
 pub use text::ClipTexts;

@@ -162,6 +162,17 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
+    /// Not ImageReward, or not the vocabulary beside it.
+    #[error(
+        "{path}: {reason}. Wanted are ImageReward.pt of THUDM/ImageReward and, in the same folder, vocab.txt of \
+         google-bert/bert-base-uncased, both on Hugging Face"
+    )]
+    ImageReward {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Tensors that are not those of the network of its shape, or a shape that cannot be.
     #[error(
         "{path}: {reason}. Is this the network that is asked for, with its own config.json beside it?"

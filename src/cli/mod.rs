@@ -150,7 +150,7 @@ pub enum Command {
     Parity(ParityArgs),
     /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
     Aesthetic(AestheticArgs),
-    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1).
+    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1, ImageReward).
     Score(ScoreArgs),
     /// Measure speed.
     Bench(BenchArgs),
@@ -355,7 +355,20 @@ mod tests {
 
     #[test]
     fn the_command_line_holds_together() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        let mut command = <Cli as clap::CommandFactory>::command();
+        // This says nothing where the program is optimised, and the same option twice is the fault that comes in easily.
+        command.clone().debug_assert();
+        command.build();
+        for part in command.get_subcommands() {
+            let mut names: Vec<&str> = part
+                .get_arguments()
+                .filter_map(clap::Arg::get_long)
+                .collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", part.get_name());
+        }
     }
 
     #[test]

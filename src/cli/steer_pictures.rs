@@ -18,7 +18,7 @@ use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
 use crate::engine::{FilmRow, SeenRun, SteeringFilm, typical_digits};
 use crate::model::ImageJudge;
 use crate::model::Pass;
-use crate::reward::picture::{PictureReward, PictureRewardError};
+use crate::reward::picture::{PictureReward, PictureRewardError, ScorerFile};
 use crate::session::FrameFormat;
 use crate::steer::images::{ImageFrame, ImagePlan, ImageRun, ImageScene, steer_images};
 use crate::steer::{Estimator, Method};
@@ -38,17 +38,18 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
         ("--class", args.class.is_some()),
         ("--class-guidance", args.class_guidance.is_some()),
         ("--reference", !args.reference.is_empty()),
-        ("--brisque", args.scorers.brisque.is_some()),
-        ("--imagenet", args.scorers.imagenet.is_some()),
-        ("--clip-file", args.scorers.clip.is_some()),
-        ("--aesthetic-head", args.scorers.aesthetic_head.is_some()),
         ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
         ("--frames", args.frames.is_some()),
         ("--vae", args.vae.is_some()),
     ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(format!(
+    let file = ScorerFile::ALL
+        .into_iter()
+        .find(|file| args.scorers.of(*file).is_some())
+        .map(|file| format!("--{}", file.option()));
+    let given = given.iter().find(|(_, given)| *given);
+    match given.map(|(name, _)| (*name).to_owned()).or(file) {
+        Some(name) => Err(format!(
             "{name} is for pictures: give a map of images with --checkpoint, or leave it out"
         )),
         None => Ok(()),

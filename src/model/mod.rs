@@ -3,6 +3,7 @@
 //! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
 //! `K` steps.
 
+mod blip;
 mod brisque;
 mod classifier;
 mod clip;
@@ -29,12 +30,14 @@ mod vae;
 mod velocity_only;
 mod weights;
 
+#[cfg(test)]
+pub(crate) use blip::tests::made as made_image_reward;
+pub use blip::{Blip, BlipConfig, BlipTower, ImageReward, ImageRewardJudge, WordPieces};
 pub use brisque::BrisqueModel;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use clip::{
-    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipJudge, ClipLayout, ClipTextConfig,
-    ClipTexts, ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes,
-    clip_shapes,
+    Cleaning, ClipConfig, ClipHead, ClipImages, ClipJudge, ClipLayout, ClipTextConfig, ClipTexts,
+    ClipTokens, Fit, OpenClipHints, PromptScoreKind, TensorShapes, clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
 pub use dit::{Backward, Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};

@@ -2,8 +2,9 @@
 
 use super::latents::Shown;
 use super::pictures::OpenMap;
-use crate::model::{ClipConfig, Pass};
-use crate::reward::picture::{PictureReward, ScorerFile};
+use crate::engine::judges;
+use crate::model::Pass;
+use crate::reward::picture::PictureReward;
 
 const GIB: f64 = (1_u64 << 30) as f64;
 /// From how many GiB on it is said.
@@ -17,13 +18,9 @@ pub(super) fn note(
     (pass, rows): (Pass, usize),
     reward: Option<&PictureReward>,
 ) {
-    let asks_clip = |reward: &PictureReward| {
-        let mut needed = reward.terms().iter().map(|one| one.term.kind().needs.files);
-        needed.any(|files| files.contains(&ScorerFile::ClipLarge))
-    };
     let mut memory = map.memory(pass, rows).and(shown.memory(pass));
-    if reward.is_some_and(asks_clip) {
-        memory = memory.and(ClipConfig::large().memory(pass));
+    if let Some(reward) = reward {
+        memory = memory.and(judges(reward, pass));
     }
     if let Some(line) = line(memory.bytes()) {
         eprintln!("{line}");

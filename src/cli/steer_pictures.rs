@@ -15,13 +15,12 @@ use super::steer_pictures_out::{
 };
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
-use crate::engine::{FilmRow, SeenRun, SteeringFilm, typical_digits};
+use crate::engine::{FilmRow, SeenRun, SteeringFilm, asked, typical_digits};
 use crate::model::ImageJudge;
-use crate::model::Pass;
 use crate::reward::picture::{PictureReward, PictureRewardError, ScorerFile};
 use crate::session::FrameFormat;
+use crate::steer::Method;
 use crate::steer::images::{ImageFrame, ImagePlan, ImageRun, ImageScene, steer_images};
-use crate::steer::{Estimator, Method};
 
 /// Pictures, where their number is not given.
 const PARTICLES: u32 = 16;
@@ -166,12 +165,7 @@ pub(super) fn steer_pictures(
         args.classifier.is_none() && network.is_some_and(knows)
     });
     let particles = args.particles.unwrap_or(PARTICLES);
-    let pass = match plan.method.card().estimator {
-        Estimator::Gradient | Estimator::Mix => Pass::Gradient,
-        _ => Pass::Forward,
-    };
-    let rows = particles.saturating_mul(plan.draws.max(1)) as usize;
-    memory::note(&open, &shown, (pass, rows), Some(&reward));
+    memory::note(&open, &shown, asked(&plan, particles), Some(&reward));
     let scene = ImageScene {
         map: &*open.map,
         reward: &*score,

@@ -60,6 +60,12 @@ impl LoadedImages {
         self.map.config().state().iter().product()
     }
 
+    /// The name of a class; its number where it has none.
+    pub fn class_name(&self, class: usize) -> String {
+        let name = self.card.classes.get(class);
+        name.map_or_else(|| class.to_string(), Clone::clone)
+    }
+
     /// The label that a network takes for a class, or for none.
     pub fn label(&self, class: Option<u32>) -> u32 {
         let none = self.map.config().label_dim as u32;

@@ -23,15 +23,32 @@ pub(super) struct StateMemo {
     generated: Option<(Generation, Arc<[f32]>)>,
     running: Option<(Generation, Arc<RunningImage>)>,
     /// A picture that came from elsewhere, and the state that it is.
-    encoded: Option<(Arc<PictureView>, Arc<[f32]>, Arc<[f32]>)>,
-    /// A state of a map that is shown so, and how it looks.
-    shown: Option<(Arc<PictureView>, Arc<[f32]>, Arc<[f32]>)>,
+    encoded: Option<Paired>,
+    /// A state, and how it looks.
+    shown: Option<Paired>,
+}
+
+/// What became of something by a way of showing states.
+struct Paired {
+    view: Arc<PictureView>,
+    from: Arc<[f32]>,
+    to: Arc<[f32]>,
+}
+
+impl Paired {
+    fn of(&self, view: &Arc<PictureView>, from: &[f32]) -> Option<Arc<[f32]>> {
+        (Arc::ptr_eq(&self.view, view) && *self.from == *from).then(|| self.to.clone())
+    }
 }
 
 impl StateMemo {
-    /// Notes how a clean state of a map that is shown by `of` looks, `[C][H][W]`.
-    pub fn show(&mut self, of: &Arc<PictureView>, state: &Arc<[f32]>, shown: Arc<[f32]>) {
-        self.shown = Some((of.clone(), state.clone(), shown));
+    /// Notes how a clean state of a map that is shown by `view` looks, `[C][H][W]`.
+    pub fn show(&mut self, view: &Arc<PictureView>, state: &Arc<[f32]>, shown: Arc<[f32]>) {
+        self.shown = Some(Paired {
+            view: view.clone(),
+            from: state.clone(),
+            to: shown,
+        });
     }
 
     /// How a clean state looks, `[C][H][W]`; `None` where it is to be decoded first.
@@ -39,8 +56,7 @@ impl StateMemo {
         if !view.is_latent() {
             return Some(state.clone());
         }
-        let (of, last, shown) = self.shown.as_ref()?;
-        (Arc::ptr_eq(of, view) && *last == *state).then(|| shown.clone())
+        self.shown.as_ref()?.of(view, state)
     }
 }
 
@@ -155,16 +171,18 @@ impl Worker {
             return Ok(picture);
         }
         let memo = &mut self.wall_memo.states;
-        if let Some((of, last, state)) = &memo.encoded
-            && Arc::ptr_eq(of, view)
-            && *last == picture
-        {
-            return Ok(state.clone());
+        let known = memo.encoded.as_ref();
+        if let Some(state) = known.and_then(|known| known.of(view, &picture)) {
+            return Ok(state);
         }
         let state: Arc<[f32]> = view.state_of(&picture).map_err(JobError::Failed)?.into();
         // It looks as it came, not as it looks decoded again.
-        memo.shown = Some((view.clone(), state.clone(), picture.clone()));
-        memo.encoded = Some((view.clone(), picture, state.clone()));
+        memo.show(view, &state, picture.clone());
+        memo.encoded = Some(Paired {
+            view: view.clone(),
+            from: picture,
+            to: state.clone(),
+        });
         Ok(state)
     }
 

@@ -30,6 +30,7 @@ mod images_wall;
 #[cfg(test)]
 mod latents_tests;
 mod mailbox;
+mod memory;
 mod message;
 mod open;
 mod outbox;
@@ -82,6 +83,7 @@ pub use images_export::write_arrays;
 pub use images_more::*;
 pub use images_open::{OpenImages, typical_digits};
 pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wall_scores};
+pub use memory::{asked, judges};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use picture_view::{PictureView, ShownAs};

@@ -1,11 +1,10 @@
 //! The class of a generated picture: buttons where there are few, a list with search where there are many.
 
-use eframe::egui::{
-    Button, ComboBox, Id, RichText, Role, ScrollArea, TextEdit, Ui, WidgetInfo, vec2,
-};
+use eframe::egui::{Button, RichText, Role, Ui, WidgetInfo, vec2};
 
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
+use crate::ui::widgets::Searched;
 
 /// Up to this many classes have a button each.
 const BUTTONS: usize = 12;
@@ -62,50 +61,14 @@ fn buttons(ui: &mut Ui, state: &mut State, count: usize) {
 }
 
 fn list(ui: &mut Ui, state: &mut State, count: usize) {
-    let chosen = state.session.images.class;
-    let text = chosen.map_or_else(
-        || "any class".to_owned(),
-        |class| state.images.class_name(class as usize),
-    );
-    let id = Id::unique("class search");
-    let mut picked = None;
-    let combo = ComboBox::from_id_salt("class")
-        .width(ui.available_width())
-        .selected_text(&text)
-        .close_behavior(eframe::egui::PopupCloseBehavior::CloseOnClickOutside)
-        .show_ui(ui, |ui| {
-            let mut search: String = ui.data(|data| data.get_temp(id)).unwrap_or_default();
-            let edit = TextEdit::singleline(&mut search).hint_text("search");
-            if ui.add(edit).changed() {
-                ui.data_mut(|data| data.insert_temp(id, search.clone()));
-            }
-            let search = search.to_lowercase();
-            ScrollArea::vertical().max_height(280.0).show(ui, |ui| {
-                if search.is_empty() && ui.selectable_label(chosen.is_none(), "any class").clicked()
-                {
-                    picked = Some(None);
-                }
-                for class in 0..count {
-                    let name = state.images.class_name(class);
-                    if !name.to_lowercase().contains(&search) {
-                        continue;
-                    }
-                    let class = class as u32;
-                    if ui.selectable_label(chosen == Some(class), name).clicked() {
-                        picked = Some(Some(class));
-                    }
-                }
-            });
-            if picked.is_some() {
-                ui.close();
-            }
-        });
-    combo.response.widget_info(|| {
-        let mut info = WidgetInfo::labeled(Role::ComboBox, true, "Class");
-        info.current_text_value = Some(text.clone());
-        info
-    });
-    if let Some(class) = picked {
+    let list = Searched {
+        name: "Class",
+        width: ui.available_width(),
+        none: Some("any class"),
+        chosen: state.session.images.class,
+    };
+    let name = |class: usize| state.images.class_name(class);
+    if let Some(class) = list.show(ui, count, &name) {
         state.choose_class(class);
     }
 }

@@ -91,10 +91,8 @@ impl ImagesState {
 
     /// The name of a class of the map in use; its number where it has none.
     pub fn class_name(&self, class: usize) -> String {
-        self.model
-            .as_ref()
-            .and_then(|model| model.card.classes.get(class).cloned())
-            .unwrap_or_else(|| class.to_string())
+        let model = self.model.as_ref();
+        model.map_or_else(|| class.to_string(), |model| model.class_name(class))
     }
 }
 

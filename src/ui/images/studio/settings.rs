@@ -5,7 +5,7 @@ use eframe::egui::{
     WidgetInfo, vec2,
 };
 
-use crate::engine::Slot;
+use crate::engine::{LoadedImages, Slot};
 use crate::session::{Studio, StudioShow};
 use crate::steer::images::ImagePlan;
 use crate::steer::{Flow, Renormalise};
@@ -14,7 +14,7 @@ use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::steering::stage::fields::{choice, named};
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::Slid;
+use crate::ui::widgets::{Searched, Slid};
 use crate::ui::widgets::{check_row, count_slider, link, section, slider_row};
 
 use super::wipe;
@@ -123,19 +123,37 @@ fn start(ui: &mut Ui, state: &mut State) {
                 .color(palette.text_faint);
             ui.add(Label::new(text).wrap());
         }
+        memory(ui, state);
     }
     ui.add_space(4.0);
+}
+
+/// What a run takes of the memory, where that is much.
+fn memory(ui: &mut Ui, state: &State) {
+    /// From how many bytes on it is said.
+    const WORTH_SAYING: u64 = 1 << 30;
+    let images = &state.session.images;
+    let plan = &images.studio.settings.plan;
+    let Some(model) = &state.images.model else {
+        return;
+    };
+    let takes = model.steering_memory(plan, images.studio.pictures, &images.rewarding.reward);
+    if takes.bytes() > WORTH_SAYING {
+        let gib = takes.bytes() as f64 / (1_u64 << 30) as f64;
+        let text = RichText::new(format!("Takes about {gib:.1} GiB of memory."))
+            .size(size::TICK)
+            .color(tokens::palette(ui).text_quiet);
+        ui.add(Label::new(text).wrap()).on_hover_text(
+            "The map, what decodes it, and the judges of the reward, with what is alive while they work. Fewer draws or pictures take less.",
+        );
+    }
 }
 
 fn method(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     ui.spacing_mut().item_spacing.y = 4.0;
     let scales = state.images.model.as_ref().map(|m| m.guidance_scales());
-    let classes: Vec<String> = state.images.model.as_ref().map_or_else(Vec::new, |model| {
-        (0..model.map.config().label_dim)
-            .map(|class| state.images.class_name(class))
-            .collect()
-    });
+    let model = state.images.model.clone();
     let plan = &mut state.session.images.studio.settings.plan;
     let card = plan.method.card();
     let combo = ComboBox::from_id_salt("studio method")
@@ -219,7 +237,9 @@ fn method(ui: &mut Ui, state: &mut State) {
             0.01,
         );
     }
-    class(ui, plan, &classes, scales.unwrap_or_default());
+    if let Some(model) = &model {
+        class(ui, plan, model, scales.unwrap_or_default());
+    }
     row(
         ui,
         "Seed",
@@ -261,37 +281,23 @@ fn size_of_steering(ui: &mut Ui, plan: &mut ImagePlan) {
     });
 }
 
-fn class(ui: &mut Ui, plan: &mut ImagePlan, classes: &[String], scales: Vec<f32>) {
-    if classes.is_empty() {
+fn class(ui: &mut Ui, plan: &mut ImagePlan, model: &LoadedImages, scales: Vec<f32>) {
+    let count = model.map.config().label_dim;
+    if count == 0 {
         return;
     }
-    let name = |class: Option<u32>| {
-        class.map_or_else(
-            || "any".to_owned(),
-            |class| {
-                let name = classes.get(class as usize);
-                name.map_or_else(|| class.to_string(), Clone::clone)
-            },
-        )
-    };
     let hover = "Class that the velocity and the draws are told: what is steered is the map's own law of it.";
     row(ui, "Class", hover, |ui| {
-        let combo = ComboBox::from_id_salt("studio class")
-            .width(86.0)
-            .selected_text(name(plan.class))
-            .show_ui(ui, |ui| {
-                ScrollArea::vertical().max_height(260.0).show(ui, |ui| {
-                    let all = (0..classes.len() as u32).map(Some);
-                    for class in [None].into_iter().chain(all) {
-                        ui.selectable_value(&mut plan.class, class, name(class));
-                    }
-                });
-            });
-        combo.response.widget_info(|| {
-            let mut info = WidgetInfo::labeled(eframe::egui::Role::ComboBox, true, "Class");
-            info.current_text_value = Some(name(plan.class));
-            info
-        });
+        let list = Searched {
+            name: "Class that is told",
+            width: 86.0,
+            none: Some("any"),
+            chosen: plan.class,
+        };
+        let name = |class: usize| model.class_name(class);
+        if let Some(picked) = list.show(ui, count, &name) {
+            plan.class = picked;
+        }
     });
     if plan.class.is_some() && scales.len() > 1 {
         let hover = "How much more than its share the class counts. The map knows these scales.";

@@ -27,13 +27,11 @@ pub struct StudioView {
 type Shown = (Arc<ImageFrame>, Option<Arc<[u8]>>);
 
 fn same(a: &[Option<Shown>], b: &[Option<Shown>]) -> bool {
-    let decoded = |(a, b): (&Option<Arc<[u8]>>, &Option<Arc<[u8]>>)| match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
-    };
     let pair = |(a, b): (&Option<Shown>, &Option<Shown>)| match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(&a.0, &b.0) && decoded((&a.1, &b.1)),
+        (Some((a, of_a)), Some((b, of_b))) => {
+            let decoded = |bytes: &Option<Arc<[u8]>>| bytes.as_ref().map(Arc::as_ptr);
+            Arc::ptr_eq(a, b) && decoded(of_a) == decoded(of_b)
+        }
         (None, None) => true,
         _ => false,
     };

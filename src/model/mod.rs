@@ -60,4 +60,4 @@ pub use precision::Precision;
 pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;
-pub use weights::{Misfit, WeightValues, Weights, weights_of, with_weights};
+pub use weights::{Misfit, WeightValues, Weights, taking_weights, weights_of, with_weights};

@@ -90,21 +90,27 @@ pub fn weights_of<M: Module>(module: &M) -> Weights {
 /// # Errors
 /// [`Misfit`] naming every parameter and weight that does not fit; the module is then as good as lost.
 pub fn with_weights<M: Module>(module: M, weights: &Weights) -> Result<M, Misfit> {
+    taking_weights(module, weights.clone())
+}
+
+/// The same, the numbers moved: a large network is then in memory once.
+///
+/// # Errors
+/// As [`with_weights`].
+pub fn taking_weights<M: Module>(module: M, weights: Weights) -> Result<M, Misfit> {
     let mut filler = Filler {
         path: Vec::new(),
         weights,
-        seen: Vec::new(),
         misfit: Misfit::default(),
     };
     let module = module.map(&mut filler);
     let Filler {
-        mut misfit, seen, ..
+        mut misfit,
+        weights,
+        ..
     } = filler;
-    misfit.unexpected = weights
-        .keys()
-        .filter(|name| !seen.contains(name))
-        .cloned()
-        .collect();
+    // What was not taken.
+    misfit.unexpected = weights.into_keys().collect();
     if misfit.is_none() {
         Ok(module)
     } else {
@@ -142,14 +148,13 @@ impl ModuleVisitor for Collector {
     }
 }
 
-struct Filler<'a> {
+struct Filler {
     path: Vec<String>,
-    weights: &'a Weights,
-    seen: Vec<String>,
+    weights: Weights,
     misfit: Misfit,
 }
 
-impl ModuleMapper for Filler<'_> {
+impl ModuleMapper for Filler {
     fn enter_module(&mut self, name: &str, _container: &str) {
         self.path.push(name.to_owned());
     }
@@ -160,8 +165,7 @@ impl ModuleMapper for Filler<'_> {
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let name = self.path.join(".");
-        self.seen.push(name.clone());
-        let Some(weight) = self.weights.get(&name) else {
+        let Some(weight) = self.weights.remove(&name) else {
             self.misfit.missing.push(name);
             return param;
         };
@@ -172,7 +176,7 @@ impl ModuleMapper for Filler<'_> {
                 .push(format!("{name}: {:?}, {:?}", old.dims(), weight.shape));
             return Param::from_mapped_value(id, old, mapper);
         }
-        let data = TensorData::new(weight.values.clone(), weight.shape.clone());
+        let data = TensorData::new(weight.values, weight.shape);
         let tensor = Tensor::<D>::from_data(data, &old.device());
         Param::from_mapped_value(id, tensor.set_require_grad(old.is_require_grad()), mapper)
     }

@@ -3,7 +3,7 @@
 use burn::module::Module as _;
 
 use super::Blip;
-use crate::model::{Misfit, WeightValues, Weights, with_weights};
+use crate::model::{Misfit, WeightValues, Weights, taking_weights};
 
 const PICTURES: &str = "blip.visual_encoder.";
 const TEXTS: &str = "blip.text_encoder.";
@@ -70,7 +70,7 @@ impl Blip {
             let weight = exchanged(&name, weight);
             ours.insert(name, weight);
         }
-        with_weights(self, &ours)
+        taking_weights(self, ours)
     }
 
     /// Numbers in all tensors of the weights.

@@ -8,7 +8,7 @@ use crate::model::{Memory, Pass};
 
 /// Numbers a token's width, and squares of scores, that a layer leaves in a graph; without one a layer is alive at a
 /// time, which is little.
-const KEPT: u64 = 40;
+const KEPT: u64 = 26;
 const SCORES_KEPT: u64 = 3;
 
 /// Shape of the tower. Fields that a file leaves out have Hugging Face's defaults, those of ViT-B/32.

@@ -3,7 +3,7 @@
 use burn::module::Module;
 
 use super::{ClipImages, ClipTexts};
-use crate::model::{Misfit, WeightValues, Weights, weights_of, with_weights};
+use crate::model::{Misfit, WeightValues, Weights, taking_weights, weights_of};
 
 impl ClipImages {
     /// The tower with the weights of a file, by Hugging Face's names. Those of the text tower are left aside.
@@ -73,7 +73,7 @@ fn filled<M: Module>(
             (ours(&name), weight)
         })
         .collect();
-    with_weights(tower, &ours).map_err(|misfit| Misfit {
+    taking_weights(tower, ours).map_err(|misfit| Misfit {
         missing: misfit.missing.iter().map(|name| theirs(name)).collect(),
         unexpected: misfit.unexpected.iter().map(|name| theirs(name)).collect(),
         shapes: misfit.shapes.iter().map(|text| theirs(text)).collect(),

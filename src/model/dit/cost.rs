@@ -7,7 +7,7 @@ use crate::model::{BurnImageMap, Memory, Precision};
 /// input, queries, keys and values and their copies by heads, the inner layer and the two factors of its activation.
 const ALIVE: u64 = 20;
 /// Numbers a token's width that a block leaves in the graph. Measured on the processor, with XL's width.
-const KEPT: u64 = 52;
+const KEPT: u64 = 26;
 /// Squares of scores: alive without a graph, and left in it.
 const SCORES_ALIVE: u64 = 2;
 const SCORES_KEPT: u64 = 3;
@@ -129,7 +129,7 @@ mod tests {
         let of = |gib: f64| xl.backward((gib * f64::from(1 << 30)) as u64);
         let whole = of(4.0);
         assert!(!whole.by_block && (1..4).contains(&whole.rows), "{whole:?}");
-        let by_block = of(1.5);
+        let by_block = of(1.0);
         assert!(by_block.by_block && by_block.rows > 8, "{by_block:?}");
         // At least one state, whatever it takes.
         let least = Backward {

@@ -1,7 +1,7 @@
 //! Weights under the names of `EfficientNet-PyTorch`, normalisation folded in.
 
 use super::{EfficientNet, EfficientNetConfig};
-use crate::model::{Misfit, WeightValues, Weights, weights_of, with_weights};
+use crate::model::{Misfit, WeightValues, Weights, taking_weights, weights_of};
 
 /// Added to running variances.
 const EPSILON: f64 = 1e-3;
@@ -134,7 +134,7 @@ impl EfficientNet {
         misfit.unexpected = weights.into_keys().collect();
         if misfit == Misfit::default() {
             // The same numbers under the network's own names: this fits.
-            with_weights(self, &ours)
+            taking_weights(self, ours)
         } else {
             Err(misfit)
         }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use burn::tensor::Device;
 
 use super::Taesd;
-use crate::model::{Misfit, Weights, with_weights};
+use crate::model::{Misfit, Weights, taking_weights};
 
 /// What stands before the numbers in diffusers' files.
 const DECODER: &str = "decoder.layers.";
@@ -61,7 +61,7 @@ impl Taesd {
         }
         let known: BTreeMap<&String, &String> = theirs.iter().map(|(a, b)| (b, a)).collect();
         let back = |name: &String| known.get(name).map_or(name, |name| *name).clone();
-        with_weights(fresh, &ours).map_err(|misfit| {
+        taking_weights(fresh, ours).map_err(|misfit| {
             Misfit {
                 missing: misfit.missing.iter().map(back).collect(),
                 unexpected: misfit.unexpected.iter().map(back).collect(),

@@ -3,7 +3,7 @@
 use burn::module::Module as _;
 
 use super::Vae;
-use crate::model::{Misfit, WeightValues, Weights, weights_of, with_weights};
+use crate::model::{Misfit, WeightValues, Weights, taking_weights, weights_of};
 
 impl Vae {
     /// The autoencoder with the weights of a file, by diffusers' names.
@@ -15,7 +15,7 @@ impl Vae {
             .into_iter()
             .map(|(name, weight)| arriving(&name, weight))
             .collect();
-        with_weights(self, &ours).map_err(|misfit| Misfit {
+        taking_weights(self, ours).map_err(|misfit| Misfit {
             missing: misfit.missing.iter().map(|name| theirs(name)).collect(),
             unexpected: misfit.unexpected.iter().map(|name| theirs(name)).collect(),
             shapes: misfit.shapes.iter().map(|text| theirs(text)).collect(),

@@ -17,7 +17,7 @@ use crate::model::{
     TensorShapes, WeightValues, Weights, clip_shapes,
 };
 
-/// The most numbers of a head's file; the published one has 928,385.
+/// The most numbers of a head's file; the published one has 927,969.
 const MAX_HEAD_NUMBERS: u64 = 16 << 20;
 /// The logarithm of what cosines are multiplied by.
 const SCALE: &str = "logit_scale";

@@ -12,7 +12,7 @@ use crate::model::{Blip, BlipConfig, ImageReward, WeightValues, Weights, WordPie
 const VOCABULARY: &str = "vocab.txt";
 /// Its most bytes; bert-base-uncased has 231,508.
 const MAX_VOCABULARY: u64 = 8 << 20;
-/// The most numbers of the head; the published one has 930,145.
+/// The most numbers of the head; the published one has 927,969.
 const MAX_HEAD: u64 = 16 << 20;
 
 /// Reads `ImageReward.pt`, with `vocab.txt` beside it, and keeps its weights in f32 on `device`.

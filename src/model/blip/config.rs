@@ -36,7 +36,7 @@ impl BlipConfig {
     /// The most pieces of a text, both markers included, as ImageReward cuts it.
     pub const MOST: usize = 35;
 
-    /// ImageReward 1.0: ViT-L/16, and BERT-base that also looks at the picture. Some 446 million parameters.
+    /// ImageReward 1.0: ViT-L/16, and BERT-base that also looks at the picture. 445 million parameters.
     pub fn published() -> Self {
         Self {
             image_size: 224,

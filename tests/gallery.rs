@@ -1,4 +1,4 @@
-//! The gallery, exported pictures, groups, curves and replay, with a small network that was never trained, without a
+//! The gallery, exported pictures, groups, curves and replay, with a small network that knows nothing, without a
 //! graphics device.
 
 mod pictures;

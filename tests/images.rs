@@ -1,4 +1,4 @@
-//! The Images workspace by role, label and key, with a small network that was never trained, without a graphics device.
+//! The Images workspace by role, label and key, with a small network that knows nothing, without a graphics device.
 
 mod pictures;
 

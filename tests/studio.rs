@@ -1,4 +1,4 @@
-//! The Studio by role, label and key, with a small network that was never trained, without a graphics device.
+//! The Studio by role, label and key, with a small network that knows nothing, without a graphics device.
 
 mod pictures;
 
@@ -303,12 +303,13 @@ fn escape_lets_the_queue_wait_and_it_is_reordered_cancelled_and_brought_back() {
         entries.iter().map(|entry| seed(entry)).collect()
     };
     assert_eq!(seeds(&window), [1, 2]);
-    let sooner = "Sooner: MFM-GF, class:3@2 + brightness";
+    let name = "MFM-GF, 250 steps, N = 256, toward class:3@2 + brightness";
+    let sooner = &format!("Sooner: {name}");
     let found = window.query_all_by_label(sooner).last();
     found.expect("the second entry").click_accesskit();
     window.run_steps(3);
     assert_eq!(seeds(&window), [2, 1]);
-    let out = "Take out of the queue: MFM-GF, class:3@2 + brightness";
+    let out = &format!("Take out of the queue: {name}");
     let found = window.query_all_by_label(out).next();
     found.expect("the first entry").click_accesskit();
     window.run_steps(3);

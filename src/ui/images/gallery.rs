@@ -21,6 +21,8 @@ use super::{batch, details, hover};
 const SIDE: f32 = 92.0;
 const LINE: f32 = 19.0;
 const GAP: f32 = 8.0;
+/// Around all pictures: the outlines of the outermost lie there.
+const EDGE: f32 = 3.0;
 /// The settings at the right.
 const DETAILS: f32 = 252.0;
 
@@ -160,15 +162,17 @@ fn grid(ui: &mut Ui, state: &mut State, entries: &[usize]) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            let width = ui.available_width() - space::SCROLL;
+            let width = ui.available_width() - space::SCROLL - 2.0 * EDGE;
             let columns = (((width + GAP) / (SIDE + GAP)) as usize).max(1);
             let side = ((width + GAP) / columns as f32 - GAP)
                 .min(1.6 * SIDE)
                 .floor();
             let rows = entries.len().div_ceil(columns);
             let high = side + LINE + GAP;
-            let (rect, _) = ui.allocate_exact_size(vec2(width, rows as f32 * high), Sense::hover());
-            let response = ui.interact(rect, id(), Sense::click());
+            let needed = vec2(width, rows as f32 * high) + vec2(2.0 * EDGE, 2.0 * EDGE);
+            let (whole, _) = ui.allocate_exact_size(needed, Sense::hover());
+            let response = ui.interact(whole, id(), Sense::click());
+            let rect = whole.shrink(EDGE);
             let cells: Vec<(usize, Rect)> = entries
                 .iter()
                 .enumerate()
@@ -356,7 +360,8 @@ fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)
         }
     }
     if response.has_focus() {
-        let around = response.rect.expand2(vec2(3.0, 1.0));
+        // Of what is in sight: the frame of all pictures is longer than the panel.
+        let around = response.rect.intersect(ui.clip_rect());
         let stroke = Stroke::new(1.0, tokens::faded(palette.focus, 0.6));
         let radius = CornerRadius::same(size::RADIUS);
         ui.painter()

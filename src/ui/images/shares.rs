@@ -1,6 +1,8 @@
 //! How many of the draws are of which class: in a sentence, beside groups, as bars.
 
-use eframe::egui::{Align2, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Align2, FontId, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2,
+};
 
 use crate::engine::{GroupsAnswer, WallAnswer};
 use crate::session::WallOrder;
@@ -51,6 +53,16 @@ fn ranked(drawn: &WallAnswer) -> Vec<(usize, f64)> {
     ranked
 }
 
+/// The first `most` of the classes by their names, the rest together.
+fn in_words(named: &[(String, f64)], most: usize) -> String {
+    let (named, rest) = named.split_at(most.min(named.len()));
+    let rest: f64 = rest.iter().map(|(_, share)| share).sum();
+    let other = (rest > 0.0).then(|| ("other".to_owned(), rest));
+    let all = named.iter().cloned().chain(other);
+    let all = all.map(|(name, share)| format!("{} {name}", whole_percent(share)));
+    all.collect::<Vec<_>>().join(", ")
+}
+
 /// `62 % nine, 30 % four, 8 % seven`.
 pub fn sentence(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
@@ -68,21 +80,24 @@ pub fn sentence(ui: &mut Ui, state: &State) {
             ui.add(Label::new(text).truncate());
             return;
         }
-        let mut text = ranked
+        let named: Vec<(String, f64)> = ranked
             .iter()
-            .take(NAMED)
-            .map(|(class, share)| {
-                let name = word(&state.images.class_name(*class));
-                format!("{} {name}", whole_percent(*share))
-            })
-            .collect::<Vec<_>>()
-            .join(", ");
-        if ranked.len() > NAMED {
-            let rest: f64 = ranked[NAMED..].iter().map(|r| r.1).sum();
-            text = format!("{text}, {} other", whole_percent(rest));
-        }
-        let text = RichText::new(text)
-            .size(size::BODY + 1.0)
+            .map(|(class, share)| (word(&state.images.class_name(*class)), *share))
+            .collect();
+        // As many by name as have room.
+        let font = FontId::proportional(size::BODY + 1.0);
+        let room = ui.available_width();
+        let fits = |text: &str| {
+            let text = text.to_owned();
+            let galley = ui
+                .painter()
+                .layout_no_wrap(text, font.clone(), palette.text);
+            galley.size().x <= room
+        };
+        let texts = (1..=NAMED).rev().map(|most| in_words(&named, most));
+        let text = texts.clone().find(|text| fits(text)).or(texts.last());
+        let text = RichText::new(text.unwrap_or_default())
+            .font(font.clone())
             .color(palette.text);
         ui.add(Label::new(text).truncate());
         let (fresh, all) = (view.fresh(), view.tiles.len());
@@ -272,6 +287,15 @@ pub fn section(ui: &mut Ui, state: &State) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_name_in_the_sentence_is_counted_as_other() {
+        let shares = [("nine", 0.62), ("four", 0.3), ("seven", 0.08)];
+        let shares = shares.map(|(name, share)| (name.to_owned(), share));
+        assert_eq!(in_words(&shares, 4), "62 % nine, 30 % four, 8 % seven");
+        assert_eq!(in_words(&shares, 1), "62 % nine, 38 % other");
+        assert_eq!(in_words(&[], 4), "");
+    }
 
     #[test]
     fn digits_are_words_and_other_names_stay() {

@@ -167,12 +167,15 @@ impl State {
         self.notices.clear(Place::Images);
         self.images.loading = None;
         self.images.refused = None;
+        // What the map cannot do is no edit of a person.
+        self.keep_edits();
         self.fit_images_to(&model);
         self.images.model = Some(model);
         self.images.view = View::default();
         self.images.groups = Groups::default();
         self.check_expected();
         self.reset_studio();
+        self.forget_edits();
     }
 
     /// Takes back what the map cannot do.

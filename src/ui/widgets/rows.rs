@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eframe::egui::{self, Align, Label, Layout, Response, RichText, Sense, Ui, WidgetText, vec2};
+use eframe::egui::{
+    self, Align, Label, Layout, Response, RichText, Sense, TextStyle, TextWrapMode, Ui, WidgetText,
+    vec2,
+};
 
 use crate::ui::tokens::{self, duration, size, space};
 
@@ -94,22 +97,43 @@ pub fn key_hint(ui: &mut Ui, keys: &str) {
     ui.label(RichText::new(keys).size(size::TICK).color(faint));
 }
 
-/// A name at the left, a value at the right.
+/// Width of the names beside values.
+const NAMES: f32 = 104.0;
+
+/// A name at the left, a value at the right. A value that does not fit beside the names of other rows begins further
+/// left; one for which a whole row is too narrow is wrapped.
 pub fn value_row(ui: &mut Ui, name: &str, value: impl Into<WidgetText>) {
     let palette = tokens::palette(ui);
+    let value: WidgetText = value.into();
     ui.horizontal_top(|ui| {
         let name = RichText::new(name)
             .size(size::SMALL)
             .color(palette.text_quiet);
+        let width = |ui: &Ui, text: WidgetText| {
+            let galley = text.into_galley(
+                ui,
+                Some(TextWrapMode::Extend),
+                f32::INFINITY,
+                TextStyle::Body,
+            );
+            galley.size().x.ceil()
+        };
+        let room = ui.available_width() - ui.spacing().item_spacing.x;
+        let left = room - width(ui, value.clone());
+        let least = width(ui, name.clone().into());
+        let names = if left >= least {
+            NAMES.min(left).max(least)
+        } else {
+            NAMES
+        };
         ui.allocate_ui_with_layout(
-            vec2(116.0, size::SMALL + 5.0),
+            vec2(names, size::SMALL + 5.0),
             Layout::left_to_right(Align::Min),
             |ui| {
-                ui.set_min_width(116.0);
+                ui.set_min_width(names);
                 ui.label(name);
             },
         );
-        let value: WidgetText = value.into();
         ui.add(
             Label::new(value)
                 .wrap()

@@ -4,7 +4,7 @@ mod pictures;
 
 use std::path::Path;
 
-use eframe::egui::{Key, Modifiers, vec2};
+use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
@@ -129,6 +129,40 @@ fn strips_come_by_themselves_once_pictures_were_asked_for() {
         window.get_by_label(&format!("{rows} rows of 3 pictures"));
         window.check_accessibility();
     }
+}
+
+#[test]
+fn every_setting_of_the_studio_is_a_step_of_undo() {
+    let (_folder, path) = map();
+    let mut window = opened(session(&path));
+    start(&mut window);
+    settle(&mut window, "no pictures");
+    let acts: [fn(&mut Window); 4] = [
+        |window| click(window, "methods"),
+        |window| {
+            let row = window.get_by_role_and_label(Role::CheckBox, "DPS");
+            row.click_accesskit();
+        },
+        |window| click(window, "SDE"),
+        |window| {
+            let pictures = window.get_by_label("Side by side, type a number");
+            pictures.set_value_accesskit(2.0);
+        },
+    ];
+    for (index, act) in acts.into_iter().enumerate() {
+        let before = studio(&window).clone();
+        act(&mut window);
+        // Long enough for it to be a step of its own.
+        window.run_steps(90);
+        let after = studio(&window).clone();
+        assert_ne!(before, after, "edit {index}");
+        press(&mut window, Modifiers::COMMAND, Key::Z);
+        assert_eq!(*studio(&window), before, "edit {index}");
+        press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+        assert_eq!(*studio(&window), after, "edit {index}");
+    }
+    settle(&mut window, "no pictures of the settings");
+    window.get_by_label("4 rows of 2 pictures");
 }
 
 #[test]
@@ -274,6 +308,8 @@ fn a_queue_is_made_while_one_works_elsewhere_and_undo_takes_no_picture_back() {
         kept.iter().map(|kept| kept.seed).collect()
     };
     assert_eq!(seeds(&window), [1, 2, 3]);
+    let kept = &window.state().session().images.kept;
+    assert_ne!(kept[0].picture, kept[1].picture, "each seed is another");
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert_eq!(seeds(&window), [1, 2, 3], "what was made is no edit");
     assert!(window.state().session().images.batch.entries.is_empty());

@@ -4,6 +4,7 @@ mod batch;
 mod document;
 mod export;
 mod free;
+mod gallery;
 mod history;
 mod images;
 mod made;

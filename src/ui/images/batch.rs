@@ -146,14 +146,17 @@ fn entry(ui: &mut Ui, state: &mut State, entry: &BatchEntry, (up, down): (bool, 
     let name = format!("{title}, toward {toward}");
     ui.push_id(entry.id, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
+        let line = |ui: &mut Ui, text: &str, color| {
+            let text = RichText::new(text).size(size::SMALL).color(color);
+            ui.add(Label::new(text).truncate()).on_hover_text(&name);
+        };
+        line(ui, &title, palette.text_strong);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             let room = vec2(ui.available_width() - 62.0, size::SMALL + 6.0);
             ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
                 ui.set_min_width(room.x);
-                let text = RichText::new(&title).size(size::SMALL);
-                ui.add(Label::new(text.color(palette.text_strong)).truncate())
-                    .on_hover_text(&name);
+                line(ui, &toward, palette.text_quiet);
             });
             if arrow_button(ui, Vec2::UP, up, &format!("Sooner: {name}")) {
                 state.shift_in_batch(entry.id, true);
@@ -165,9 +168,6 @@ fn entry(ui: &mut Ui, state: &mut State, entry: &BatchEntry, (up, down): (bool, 
                 state.cancel_in_batch(entry.id);
             }
         });
-        let text = RichText::new(&toward).size(size::TICK);
-        ui.add(Label::new(text.color(palette.text_quiet)).truncate())
-            .on_hover_text(&name);
         let share = state.batch_share(entry);
         ui.add(ProgressBar::new(share).desired_height(4.0));
         let seed = entry.recipe.settings.plan.seed;

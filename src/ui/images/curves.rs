@@ -1,8 +1,6 @@
 //! How different the draws are, against `t`: of the chosen lookahead and of others beside it, each with its cost.
 
-use eframe::egui::{
-    Checkbox, Color32, Label, RichText, ScrollArea, Sense, Stroke, Ui, Vec2, vec2,
-};
+use eframe::egui::{Checkbox, Color32, Label, RichText, ScrollArea, Sense, Stroke, Ui, Vec2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoint, PlotPoints, Text};
 
 use crate::engine::{ImageCurvePoint, Slot};

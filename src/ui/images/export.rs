@@ -10,8 +10,6 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::check_row;
 
-use super::gallery;
-
 /// Width of the menu.
 const WIDTH: f32 = 290.0;
 /// Enlargements that are offered.
@@ -36,7 +34,7 @@ fn items(ui: &mut Ui, state: &mut State) {
         {
             state.export_picture(kept);
         }
-        let shown = gallery::shown(state);
+        let shown = state.session.images.gallery();
         if item(ui, !shown.is_empty(), "Gallery as contact sheet…", "png") {
             state.export_gallery_sheet(&shown);
         }

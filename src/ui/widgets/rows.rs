@@ -67,7 +67,9 @@ pub fn link(ui: &mut Ui, text: &str) -> Response {
     let text = RichText::new(text).size(size::SMALL).color(color);
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = size::SMALL + 4.0;
-        ui.add(egui::Button::new(text).frame(false))
+        // Where several stand in a row one goes to the next line, never a part of it.
+        let button = egui::Button::new(text).frame(false);
+        ui.add(button.wrap_mode(TextWrapMode::Extend))
             .on_hover_cursor(egui::CursorIcon::PointingHand)
     })
     .inner
@@ -166,4 +168,41 @@ pub fn slider_row(
         answer
     })
     .inner
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+
+    #[test]
+    fn a_value_stays_on_one_line_while_the_row_is_wide_enough() {
+        let rows = [
+            ("mean", "\u{2212}20.16 ± 5.96"),
+            ("typical", "\u{2212}11.9\u{2009}→\u{2009}\u{2212}12.1"),
+            ("made as", "steered picture 10"),
+            ("seed of the draws", "18446744073709551615"),
+        ];
+        // As wide as the side panels are at first.
+        let show = move |ui: &mut Ui| {
+            ui.set_width(size::SIDE - 40.0);
+            for (name, value) in rows {
+                value_row(ui, name, value);
+            }
+            value_row(
+                ui,
+                "path",
+                "a name that is far too long for any row ".repeat(4),
+            );
+        };
+        let window = Harness::new_ui(show);
+        for (_, value) in rows {
+            let height = window.get_by_label(value).rect().height();
+            assert!(height < 1.5 * size::BODY, "{value}: {height}");
+        }
+        let long = window.get_by_label_contains("far too long").rect();
+        assert!(long.height() > 3.0 * size::BODY, "it is wrapped");
+    }
 }

@@ -80,7 +80,7 @@ fn sources(ui: &mut Ui, state: &State) -> Option<StoredReference> {
     }
     let kept = state.session.images.kept.iter().rev().find(|k| k.starred);
     if let Some(kept) = kept
-        && link(ui, "last kept")
+        && link(ui, "kept")
             .on_hover_text("Take the picture that was kept last")
             .clicked()
     {

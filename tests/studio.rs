@@ -293,7 +293,10 @@ fn kept_by_batch(window: &Window) -> usize {
 #[test]
 fn a_queue_is_made_while_one_works_elsewhere_and_undo_takes_no_picture_back() {
     let (_folder, path) = map();
-    let mut window = queued(long(&path), 3);
+    // All of it is waited for.
+    let mut session = long(&path);
+    session.images.studio.settings.plan.draws = 16;
+    let mut window = queued(session, 3);
     assert_eq!(window.state().session().images.batch.entries.len(), 1);
     assert!(has_text(&window, "seeds 1 to 3"));
     // Somewhere else.
@@ -362,7 +365,7 @@ fn a_half_done_queue_goes_on_after_a_restart_and_without_a_window() {
     let (folder, path) = map();
     // All of it is made twice.
     let mut session = long(&path);
-    session.images.studio.settings.plan.draws = 64;
+    session.images.studio.settings.plan.draws = 16;
     let mut window = queued(session, 4);
     wait_until(&mut window, "no picture", |window| {
         kept_by_batch(window) > 0

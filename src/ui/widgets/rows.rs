@@ -186,7 +186,14 @@ mod tests {
             ("seed of the draws", "18446744073709551615"),
         ];
         // As wide as the side panels are at first.
+        let mut is_installed = false;
         let show = move |ui: &mut Ui| {
+            if !std::mem::replace(&mut is_installed, true) {
+                // The fonts are there from the next frame on.
+                tokens::install(ui.ctx());
+                ui.ctx().request_repaint();
+                return;
+            }
             ui.set_width(size::SIDE - 40.0);
             for (name, value) in rows {
                 value_row(ui, name, value);
@@ -197,7 +204,8 @@ mod tests {
                 "a name that is far too long for any row ".repeat(4),
             );
         };
-        let window = Harness::new_ui(show);
+        let mut window = Harness::new_ui(show);
+        window.run();
         for (_, value) in rows {
             let height = window.get_by_label(value).rect().height();
             assert!(height < 1.5 * size::BODY, "{value}: {height}");

@@ -86,23 +86,28 @@ pub fn sentence(ui: &mut Ui, state: &State) {
             .collect();
         // As many by name as have room.
         let font = FontId::proportional(size::BODY + 1.0);
-        let room = ui.available_width();
-        let fits = |text: &str| {
-            let text = text.to_owned();
-            let galley = ui
-                .painter()
-                .layout_no_wrap(text, font.clone(), palette.text);
-            galley.size().x <= room
+        let (fresh, all) = (view.fresh(), view.tiles.len());
+        let part = (fresh < all).then(|| format!("first {fresh} of {all}"));
+        let width = |text: &str, font: &FontId| {
+            let (text, font) = (text.to_owned(), font.clone());
+            let galley = ui.painter().layout_no_wrap(text, font, palette.text);
+            galley.size().x
         };
+        let part_width = part.as_ref().map_or(0.0, |text| {
+            width(text, &tokens::small_font()) + ui.spacing().item_spacing.x
+        });
+        let room = (ui.available_width() - part_width).max(0.0);
+        let fits = |text: &str| width(text, &font) <= room;
         let texts = (1..=NAMED).rev().map(|most| in_words(&named, most));
         let text = texts.clone().find(|text| fits(text)).or(texts.last());
         let text = RichText::new(text.unwrap_or_default())
             .font(font.clone())
             .color(palette.text);
-        ui.add(Label::new(text).truncate());
-        let (fresh, all) = (view.fresh(), view.tiles.len());
-        if fresh < all {
-            let text = format!("first {fresh} of {all}");
+        ui.scope(|ui| {
+            ui.set_max_width(room);
+            ui.add(Label::new(text).truncate());
+        });
+        if let Some(text) = part {
             ui.label(
                 RichText::new(text)
                     .size(size::SMALL)

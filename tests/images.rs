@@ -1,5 +1,7 @@
 //! The Images workspace by role, label and key, with a small network that knows nothing, without a graphics device.
 
+#[path = "images/latents.rs"]
+mod latents;
 mod pictures;
 
 use std::path::{Path, PathBuf};

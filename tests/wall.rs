@@ -12,7 +12,7 @@ use eframe::egui::{self, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use foresight::engine::{Command, Compute, Engine, Event, WallAnswer, WallRequest};
+use foresight::engine::{Command, Compute, Engine, Event, OpenImages, WallAnswer, WallRequest};
 use foresight::gpu::{SharedDevice, uploads};
 use foresight::lookahead::Source;
 use foresight::session::{ComputeChoice, Images, Rewarding, Session, WallOrder, Workspace};
@@ -143,7 +143,7 @@ fn walls(shared: &Arc<SharedDevice>, map: &Path, choice: ComputeChoice) -> Vec<A
         waiting.extend(engine.events());
         std::thread::sleep(Duration::from_millis(2));
     };
-    engine.submit(Command::OpenImages(Some(map.to_owned())));
+    engine.submit(Command::OpenImages(OpenImages::of(Some(map))));
     let model = loop {
         if let Event::OpenedImages(_, _, model) = next() {
             break model;

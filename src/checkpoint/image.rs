@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use super::dit::read_dit_of;
 use super::{CheckpointError, FORMAT, TensorFile, read_dit_config, shape_file_beside, write_whole};
 use crate::mixture::shortened;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, NativeDit, Precision, VelocityOnly};
+use crate::model::{
+    BurnImageMap, Dit, DitConfig, IMAGENET_CLASSES, ImageMap, NativeDit, Precision, VelocityOnly,
+    imagenet_class_names,
+};
 
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-image";
@@ -178,7 +181,12 @@ fn foreign_card(model: &DitConfig) -> ImageCard {
     ImageCard {
         format: FORMAT,
         model: model.clone(),
-        classes: (0..model.label_dim).map(|k| k.to_string()).collect(),
+        classes: if model.label_dim == IMAGENET_CLASSES as usize {
+            // Nobody trains a thousand classes of anything else.
+            imagenet_class_names().map(str::to_owned).collect()
+        } else {
+            (0..model.label_dim).map(|k| k.to_string()).collect()
+        },
         data: "not stated: weights of another program".into(),
         recipe: serde_json::Value::Null,
         seed: 0,

@@ -47,7 +47,7 @@ pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;
 pub use shape_file::{read_dit_config, shape_file_beside};
 pub use tensor_file::TensorFile;
-pub use vae::{read_latent_decoder, read_taesd, read_vae};
+pub use vae::{DecoderKind, latent_decoder_kind, read_latent_decoder, read_taesd, read_vae};
 
 pub(crate) use open::sha256_hex;
 pub(crate) use ours::write_whole;

@@ -114,6 +114,28 @@ pub fn read_latent_decoder(
     })
 }
 
+/// What a file of a decoder holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecoderKind {
+    /// An autoencoder.
+    Full,
+    /// The small decoder for previews.
+    Preview,
+}
+
+/// Which decoder of latents a file holds, by the names of its tensors; `None` where it is something else, or nothing that
+/// can be read.
+pub fn latent_decoder_kind(path: &Path) -> Option<DecoderKind> {
+    let file = TensorFile::open(path).ok()?;
+    let names = || file.tensors().iter().map(|entry| entry.name.as_str());
+    if Taesd::is_in(names()) {
+        return Some(DecoderKind::Preview);
+    }
+    let has = |name: &str| names().any(|n| n == name);
+    (has("decoder.conv_in.weight") && has("decoder.conv_norm_out.weight"))
+        .then_some(DecoderKind::Full)
+}
+
 fn config_beside(path: &Path) -> Result<VaeConfig, CheckpointError> {
     let Some((config, text)) = json_beside(path, "config.json")? else {
         return Ok(VaeConfig::stable_diffusion());
@@ -186,6 +208,7 @@ mod tests {
         std::fs::write(folder.path().join("config.json"), config).unwrap();
         let (config, read) = read_vae(&path, &device).unwrap();
         assert_eq!(config, small());
+        assert_eq!(latent_decoder_kind(&path), Some(DecoderKind::Full));
         assert_eq!(read.weights(), weights);
 
         let bias = weights.remove("decoder.conv_out.bias").unwrap();
@@ -238,6 +261,8 @@ mod tests {
         write(&path, &weights);
         let decoder = read_latent_decoder(&path, [4, 3, 5], &device).unwrap();
         assert!(decoder.is_preview());
+        assert_eq!(latent_decoder_kind(&path), Some(DecoderKind::Preview));
+        assert_eq!(latent_decoder_kind(&folder.path().join("gone")), None);
         assert_eq!(decoder.picture(), [3, 6, 10]);
         let message = |latent| {
             let read = read_latent_decoder(&path, latent, &device);

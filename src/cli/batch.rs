@@ -51,6 +51,7 @@ pub fn run_batch(args: &BatchArgs) -> Result<(), String> {
             numbers: entry.done..entry.seeds,
             of: entry.seeds,
             files: session.images.files.clone(),
+            decoders: session.images.decoders.clone(),
         };
         let answer = desk.ask(Command::Batch(request), |event| match event {
             Event::Batch(_, answer) if answer.complete => Some(answer),

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use crate::engine::{
-    Command, Compute, Engine, Event, LoadedImages, RequestId, Slot, WallAnswer, WallRequest,
+    Command, Compute, Engine, Event, LoadedImages, OpenImages, RequestId, Slot, WallAnswer,
+    WallRequest,
 };
 use crate::gpu::SharedDevice;
 use crate::metrics::WallTimings;
@@ -229,7 +230,7 @@ fn measure(
 }
 
 fn open(engine: &Engine) -> Result<Arc<LoadedImages>, String> {
-    let id = engine.submit(Command::OpenImages(None));
+    let id = engine.submit(Command::OpenImages(OpenImages::of(None)));
     let begun = Instant::now();
     while begun.elapsed() < PATIENCE {
         for event in engine.events() {

@@ -116,7 +116,7 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
     let reward = args.reward.bind(shape, network.as_ref())?;
     let label = open.class(&args.class)?;
     let (picture, clean) = clean_picture(args, shape)?;
-    let clean = shown.state_of(clean)?;
+    let clean = shown.state_of(&clean)?;
     let noise = NoiseKey {
         seed: args.seed,
         state: 0,
@@ -149,11 +149,11 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
     let columns = f64::from(args.count).sqrt().ceil() as usize;
     let mut sheet = Sheet::new(shape, columns.max(3));
     for state in [&*question.x_t, &mean, &clean] {
-        sheet.add(&shown.of(state));
+        sheet.add(&shown.of_states(state));
     }
     sheet.end_row();
     // From here on they are looked at, no longer asked about.
-    let (clean, draws) = (shown.of(&clean), shown.of(&draws));
+    let (clean, draws) = (shown.of_states(&clean), shown.of_states(&draws));
     sheet.add(&draws);
     sheet.write(&args.out)?;
 

@@ -8,14 +8,12 @@ use burn::tensor::Device;
 
 use super::pictures::OpenMap;
 use crate::checkpoint::read_latent_decoder;
+use crate::engine::{PictureView, ShownAs};
 use crate::model::LatentDecoder;
-use crate::reward::picture::{DecodedScore, PictureScore};
+use crate::reward::picture::PictureScore;
 
 /// How the states of a map become pictures.
-pub(super) struct Shown {
-    state: [usize; 3],
-    decoder: Option<Arc<LatentDecoder>>,
-}
+pub(super) struct Shown(PictureView);
 
 impl Shown {
     /// Of a map, with the autoencoder or the small decoder of a file where one is given, in tiles of `tile` latents a
@@ -25,13 +23,11 @@ impl Shown {
     /// With a message for the person: when the file is none, or one of other latents, or when the map makes pixels.
     pub fn open(map: &OpenMap, vae: Option<&Path>, tile: Option<u32>) -> Result<Self, String> {
         let state = map.shape();
+        let bare = PictureView::bare(state);
         let Some(path) = vae else {
-            return Ok(Self {
-                state,
-                decoder: None,
-            });
+            return Ok(Self(bare));
         };
-        if matches!(state[0], 1 | 3) {
+        if !bare.is_latent() {
             return Err(format!(
                 "the map makes pictures of {state:?}, not latents: leave --vae out"
             ));
@@ -41,29 +37,27 @@ impl Shown {
         if let Some(tile) = tile {
             decoder = decoder.tiled(tile as usize);
         }
-        Ok(Self {
-            state,
-            decoder: Some(Arc::new(decoder)),
-        })
+        Self::of(state, decoder)
+            .ok_or_else(|| format!("{}: it makes no grey or colour pictures", path.display()))
+    }
+
+    fn of(state: [usize; 3], decoder: LatentDecoder) -> Option<Self> {
+        PictureView::of(state, Some(Arc::new(decoder)), None).map(Self)
     }
 
     /// Channels, rows and columns of what is shown.
     pub fn shape(&self) -> [usize; 3] {
-        self.decoder
-            .as_ref()
-            .map_or(self.state, |decoder| decoder.picture())
+        self.0.shape()
     }
 
     /// Whether latents are shown as they are, in false colours.
     pub fn is_false_colour(&self) -> bool {
-        !matches!(self.shape()[0], 1 | 3)
+        self.0.seen() == ShownAs::FalseColours
     }
 
     /// Whether they are decoded by the small decoder.
     pub fn is_preview(&self) -> bool {
-        self.decoder
-            .as_ref()
-            .is_some_and(|decoder| decoder.is_preview())
+        self.0.seen() == ShownAs::Preview
     }
 
     /// Says what is not seen as it should be.
@@ -79,44 +73,27 @@ impl Shown {
     }
 
     /// States `[n][c h w]` as they are shown, `[n][C H W]`.
-    pub fn of<'a>(&self, states: &'a [f32]) -> Cow<'a, [f32]> {
-        match &self.decoder {
-            Some(decoder) => Cow::Owned(decoder.decode(states)),
-            None => Cow::Borrowed(states),
-        }
+    pub fn of_states<'a>(&self, states: &'a [f32]) -> Cow<'a, [f32]> {
+        self.0.best(states)
     }
 
     /// The state that a picture `[C][H][W]` is.
     ///
     /// # Errors
-    /// When the decoder has no encoder beside it.
-    pub fn state_of(&self, picture: Vec<f32>) -> Result<Vec<f32>, String> {
-        let Some(decoder) = &self.decoder else {
-            return Ok(picture);
-        };
-        decoder.encode(&picture).ok_or_else(|| {
-            "the small decoder makes no latents of pictures: give the full autoencoder with --vae".into()
+    /// When nothing makes latents of pictures here.
+    pub fn state_of(&self, picture: &[f32]) -> Result<Vec<f32>, String> {
+        self.0.state_of(picture).map_err(|_| {
+            "only the full autoencoder makes latents of pictures: give it with --vae FILE"
+                .to_owned()
         })
     }
 
     /// A reward of what is shown, asked of states.
     ///
     /// # Errors
-    /// When the reward is of other pictures.
+    /// When nothing decodes the states, or the reward is of other pictures.
     pub fn reward(&self, score: Arc<dyn PictureScore>) -> Result<Arc<dyn PictureScore>, String> {
-        let Some(decoder) = &self.decoder else {
-            return Ok(score);
-        };
-        let of = score.shape();
-        let decoded = DecodedScore::new(decoder.clone(), score);
-        decoded.map_or_else(
-            || {
-                Err(format!(
-                    "the reward is of pictures of {of:?}, the decoder makes others"
-                ))
-            },
-            |score| Ok(Arc::new(score) as Arc<dyn PictureScore>),
-        )
+        self.0.reward(score)
     }
 }
 
@@ -127,30 +104,6 @@ mod tests {
     use crate::reward::picture::{PictureParts, PictureReward};
     use crate::steer::Method;
     use crate::steer::images::{ImagePlan, ImageScene, steer_images};
-
-    fn decoded() -> Shown {
-        Shown {
-            state: [4, 4, 4],
-            decoder: Some(Arc::new(LatentDecoder::small())),
-        }
-    }
-
-    #[test]
-    fn latents_are_shown_decoded_and_without_a_decoder_in_false_colours() {
-        let shown = decoded();
-        assert_eq!((shown.shape(), shown.is_false_colour()), ([3, 8, 8], false));
-        let latents: Vec<f32> = (0..128).map(|i| (1.3 * i as f32).sin()).collect();
-        let (two, second) = (shown.of(&latents), shown.of(&latents[64..]));
-        assert_eq!(two.len(), 2 * 3 * 8 * 8);
-        assert_eq!(two[192..], *second);
-        assert_eq!(shown.state_of(second.into_owned()).unwrap().len(), 64);
-        let bare = Shown {
-            state: [4, 4, 4],
-            decoder: None,
-        };
-        assert!(bare.is_false_colour());
-        assert_eq!(*bare.of(&latents), latents[..]);
-    }
 
     #[test]
     fn latents_are_steered_toward_a_reward_of_what_they_decode_to() {
@@ -168,7 +121,7 @@ mod tests {
         };
         let device = Device::flex();
         let map = BurnImageMap::new(Dit::lively(&model, 3, &device), &device);
-        let shown = decoded();
+        let shown = Shown::of([4, 4, 4], LatentDecoder::small()).unwrap();
         let reward: PictureReward = "brightness@4".parse().unwrap();
         let bound = reward.bind(shown.shape(), &PictureParts::default());
         let reward = shown.reward(bound.unwrap()).unwrap();

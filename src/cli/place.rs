@@ -7,9 +7,6 @@ use super::DeviceArg;
 use crate::gpu::SharedDevice;
 use crate::model::Precision;
 
-/// Bytes from which on a file of weights is large.
-const LARGE: u64 = 256 << 20;
-
 /// A device that burn computes on.
 pub(super) struct Place {
     /// burn's handle; no autodiff one.
@@ -58,11 +55,7 @@ impl Place {
     /// The type that the weights of a file of so many bytes are kept in: halves for large networks on graphics chips
     /// that have them, f32 elsewhere.
     pub fn keeps(&self, bytes: u64) -> Precision {
-        if self.is_gpu && bytes >= LARGE && Precision::F16.is_on(&self.device) {
-            Precision::F16
-        } else {
-            Precision::F32
-        }
+        Precision::of_weights(bytes, self.is_gpu, &self.device)
     }
 }
 
@@ -98,6 +91,9 @@ impl PrecisionArg {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Bytes from which on a file of weights is large.
+    const LARGE: u64 = 256 << 20;
 
     #[test]
     fn a_processor_is_not_given_halves_unless_they_are_asked_for() {

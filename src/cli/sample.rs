@@ -139,7 +139,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
         },
     )
     .map_err(|e| e.to_string())?;
-    let images = shown.of(&images);
+    let images = shown.of_states(&images);
     let milliseconds = begun.elapsed().as_secs_f64() * 1e3;
     bar.finish_and_clear();
     if !args.json {

@@ -14,7 +14,7 @@ use super::steer_pictures_out::{
 };
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
-use crate::engine::{FilmRow, SteeringFilm, typical_digits};
+use crate::engine::{FilmRow, SeenRun, SteeringFilm, typical_digits};
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureReward, PictureRewardError};
 use crate::session::FrameFormat;
@@ -200,7 +200,7 @@ pub(super) fn steer_pictures(
     }
     // From here on they are looked at, no longer steered.
     let [base, steered] = [base, steered].map(|run| ImageRun {
-        pictures: shown.of(&run.pictures).into_owned(),
+        pictures: shown.of_states(&run.pictures).into_owned(),
         frames: run.frames.iter().map(|frame| seen(&shown, frame)).collect(),
         ..run
     });
@@ -259,7 +259,7 @@ pub(super) fn steer_pictures(
     if let Some(frames) = &args.frames {
         let row = |title: &str, run: &ImageRun| FilmRow {
             title: title.to_owned(),
-            frames: run.frames.clone(),
+            run: SeenRun::of_pictures(run.frames.clone(), shape),
         };
         let film = SteeringFilm {
             rows: vec![row("Base", &base), row(report.method, &steered)],
@@ -283,7 +283,7 @@ pub(super) fn steer_pictures(
 /// What a step looks like becoming.
 fn seen(shown: &Shown, frame: &Arc<ImageFrame>) -> Arc<ImageFrame> {
     Arc::new(ImageFrame {
-        mean: shown.of(&frame.mean).into_owned(),
+        mean: shown.of_states(&frame.mean).into_owned(),
         ..(**frame).clone()
     })
 }

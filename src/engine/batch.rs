@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::reward::picture::ScorerFiles;
-use crate::session::{CheckpointRef, KeptPicture, Made, SteeredRecipe, StoredPicture};
+use crate::session::{
+    CheckpointRef, DecoderFiles, KeptPicture, Made, SteeredRecipe, StoredPicture,
+};
 
 use super::images::LoadedImages;
+use super::images_open::OpenImages;
 use super::message::{Event, RequestId, Slot};
 use super::steered::stored;
 use super::worker::{Job, JobError, JobResult, Worker};
@@ -25,6 +28,8 @@ pub struct BatchRequest {
     pub of: u32,
     /// Where the files are that its reward may ask.
     pub files: ScorerFiles,
+    /// What decodes a map that is opened for this.
+    pub decoders: DecoderFiles,
 }
 
 /// One picture of a batch.
@@ -79,7 +84,7 @@ impl Worker {
         let mut job = Job::new(id, Slot::Batch, "batch");
         let model = match &request.model {
             Some(model) => model.clone(),
-            None => self.map_of(&job, &request.recipe)?,
+            None => self.map_of(&job, &request.recipe, &request.decoders)?,
         };
         let request = Arc::new(request);
         let begun = Instant::now();
@@ -118,12 +123,21 @@ impl Worker {
     }
 
     /// The map that a recipe names.
-    fn map_of(&mut self, job: &Job, recipe: &SteeredRecipe) -> Result<Arc<LoadedImages>, JobError> {
+    fn map_of(
+        &mut self,
+        job: &Job,
+        recipe: &SteeredRecipe,
+        decoders: &DecoderFiles,
+    ) -> Result<Arc<LoadedImages>, JobError> {
         let path = match &recipe.checkpoint {
             CheckpointRef::Shipped => None,
             CheckpointRef::File(path) => Some(path.as_path()),
         };
-        let model = self.read_images(job, path)?;
+        let wanted = OpenImages {
+            decoders: decoders.clone(),
+            ..OpenImages::of(path)
+        };
+        let model = self.read_images(job, &wanted)?;
         if model.hash == recipe.hash {
             return Ok(Arc::new(model));
         }

@@ -118,6 +118,7 @@ fn batch(model: &Arc<LoadedImages>, steps: u32, seeds: u32) -> BatchRequest {
         numbers: 1..seeds,
         of: seeds,
         files: ScorerFiles::default(),
+        decoders: crate::session::DecoderFiles::default(),
     }
 }
 

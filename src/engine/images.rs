@@ -9,11 +9,12 @@ use crate::lookahead::Source;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, Judged};
 use crate::reward::picture::ScorerFiles;
-use crate::session::{DrawRecipe, Images, Picture, Rewarding};
+use crate::session::{DecoderFiles, DrawRecipe, Images, Picture, Rewarding};
 
 use super::images_device::PaintedDraws;
 use super::images_rewards::WallScores;
 use super::message::Compute;
+use super::picture_view::PictureView;
 
 /// A map of pictures that is ready to draw.
 #[derive(Clone)]
@@ -30,6 +31,12 @@ pub struct LoadedImages {
     pub hash: String,
     /// Weights and biases together.
     pub parameters: u64,
+    /// How its states are shown.
+    pub view: Arc<PictureView>,
+    /// Which files decode them, as they were asked for.
+    pub decoders: DecoderFiles,
+    /// Why a decoder that was asked for is not there; the text says what to do.
+    pub trouble: Option<String>,
 }
 
 impl LoadedImages {
@@ -38,14 +45,19 @@ impl LoadedImages {
         self.hash.get(..6).unwrap_or(&self.hash)
     }
 
-    /// `[C, H, W]` of its pictures.
+    /// `[C, H, W]` of its pictures as they are shown.
     pub fn shape(&self) -> [usize; 3] {
-        self.map.config().state()
+        self.view.shape()
     }
 
     /// How many numbers a picture has.
     pub fn numbers(&self) -> usize {
-        self.shape().iter().product()
+        self.view.numbers()
+    }
+
+    /// How many numbers a state has: those of a picture, or of a latent.
+    pub fn state_numbers(&self) -> usize {
+        self.map.config().state().iter().product()
     }
 
     /// The label that a network takes for a class, or for none.
@@ -245,6 +257,19 @@ fn pairwise(pictures: &[f32], numbers: usize, count: usize) -> f64 {
     }
 }
 
+/// The latents of a wall.
+#[derive(Clone)]
+pub struct WallLatents {
+    /// `[c, h, w]` of each.
+    pub shape: [usize; 3],
+    /// Of the clean picture, `[c][h][w]`.
+    pub clean: Arc<[f32]>,
+    /// The noisy state itself, `[c][h][w]`.
+    pub x_t: Arc<[f32]>,
+    /// Of the draws, `[n][c h w]`.
+    pub draws: Arc<Vec<f32>>,
+}
+
 /// A wall, or the first pictures of one.
 #[derive(Clone)]
 pub struct WallAnswer {
@@ -252,10 +277,14 @@ pub struct WallAnswer {
     pub request: Arc<WallRequest>,
     /// The clean picture, `[C][H][W]`.
     pub clean: Arc<[f32]>,
-    /// The noisy state, `[C][H][W]`.
+    /// The noisy state as it is shown, `[C][H][W]`.
     pub x_t: Arc<[f32]>,
-    /// The first draws, `[n][C H W]`.
+    /// The first draws as they are shown, `[n][C H W]`.
     pub pictures: Arc<Vec<f32>>,
+    /// The latents that these were decoded from; `None` where the map makes pictures.
+    pub latents: Option<WallLatents>,
+    /// How many of the first draws are as they are kept; those after them are shown until they are decoded.
+    pub decoded: usize,
     /// The same where they are painted from; nothing where there is no graphics device.
     pub painted: PaintedDraws,
     /// Where the last of them were computed.

@@ -10,6 +10,7 @@ use super::images::{WallFigures, WallRequest};
 use super::images_more::{ImageCurvePoint, ImageCurvesAnswer, ImageCurvesRequest};
 use super::images_rewards::{RewardMemo, Unscored};
 use super::message::{Event, RequestId, Slot};
+use super::picture_view::ShownAs;
 use super::worker::{Job, JobError, JobResult, Worker};
 
 /// Number of times at which the curves are computed, evenly spaced from 0 to 0.98.
@@ -47,6 +48,8 @@ impl Worker {
                 &mut counters,
                 &mut |inner| self.look_up(&job, share(inner)),
             )?;
+            let view = self.view_on(self.images_compute(&wall.model), &wall.model);
+            let pictures = view.best(&pictures);
             let judged = self.judge(&wall.model).map(|judge| judge.judge(&pictures));
             let scores = self.scores_of(&job, wall, &pictures)?;
             let mut figures = WallFigures::new(&pictures, numbers, judged);
@@ -76,6 +79,9 @@ impl Worker {
         wall: &WallRequest,
         pictures: &[f32],
     ) -> Result<Option<ScoreFigures>, JobError> {
+        if wall.model.view.seen() == ShownAs::FalseColours {
+            return Ok(None);
+        }
         let judge = self.judge(&wall.model);
         let judge = judge.map(|judge| judge.network().clone());
         let mut going = || self.look_up(job, None);

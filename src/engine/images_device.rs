@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use crate::checkpoint::{inspect, read_image_map, read_shipped_image_map_on};
+use crate::checkpoint::{as_tuned, inspect, read_image_map_in, read_shipped_image_map_on};
 use crate::gpu::{PictureBuffer, SharedDevice};
 use crate::lookahead::{ImageQuestion, NoiseKey, draw_images, draw_images_on_device};
 use crate::metrics::Counters;
-use crate::model::BurnImageMap;
+use crate::model::{BurnImageMap, ImageMap, Precision};
 use crate::session::ComputeChoice;
 
 use super::draws::gpu_error;
 use super::images::{LoadedImages, WallRequest};
 use super::message::Compute;
+use super::picture_view::PictureView;
 use super::worker::{Job, JobError, Worker};
 
 /// Draws that follow one another, in the buffers that they are painted from.
@@ -22,6 +23,8 @@ use super::worker::{Job, JobError, Worker};
 pub struct PaintedDraws {
     /// Each with how many of its pictures are there.
     parts: Vec<(PictureBuffer, usize)>,
+    /// The first of them once they are decoded, alike: painted instead.
+    decoded: Vec<(PictureBuffer, usize)>,
 }
 
 impl PaintedDraws {
@@ -37,14 +40,22 @@ impl PaintedDraws {
 
     /// The buffer of draw `item`, and which of its pictures it is.
     pub fn place(&self, item: usize) -> Option<(&PictureBuffer, u32)> {
-        let mut at = item;
-        for (buffer, count) in &self.parts {
-            if at < *count {
-                return Some((buffer, at as u32));
-            }
-            at -= count;
-        }
-        None
+        let of = |parts: &'_ [(PictureBuffer, usize)]| {
+            let mut at = item;
+            parts
+                .iter()
+                .position(|(_, count)| {
+                    let here = at < *count;
+                    at -= if here { 0 } else { *count };
+                    here
+                })
+                .map(|part| (part, at as u32))
+        };
+        let (parts, (part, at)) = match of(&self.decoded) {
+            Some(found) => (&self.decoded, found),
+            None => (&self.parts, of(&self.parts)?),
+        };
+        Some((&parts[part].0, at))
     }
 
     /// Appends draws that lie on the device.
@@ -52,34 +63,64 @@ impl PaintedDraws {
         self.parts.push((buffer, count));
     }
 
-    /// Appends draws of the processor, `[n][numbers]`; `more` are still to come.
-    fn upload(&mut self, device: &SharedDevice, numbers: usize, pictures: &[f32], more: usize) {
-        let mut rest = pictures;
-        while !rest.is_empty() {
-            let has_room = self.parts.last().is_some_and(|(b, count)| *count < b.len());
-            if !has_room {
-                let wanted = rest.len() / numbers + more;
-                let room = PictureBuffer::room(device, numbers, wanted);
-                self.parts.push((room, 0));
-            }
-            let Some((buffer, count)) = self.parts.last_mut() else {
-                return;
-            };
-            let fits = (buffer.len() - *count).min(rest.len() / numbers);
-            if fits == 0 {
-                return;
-            }
-            let (now, later) = rest.split_at(fits * numbers);
-            buffer.write(device, *count, now);
-            *count += fits;
-            rest = later;
+    /// Appends what is shown of draws until they are decoded, `[n][numbers]`; `more` are still to come.
+    pub(super) fn preview(
+        &mut self,
+        device: Option<&SharedDevice>,
+        numbers: usize,
+        pictures: &[f32],
+        more: usize,
+    ) {
+        if let Some(device) = device {
+            upload(&mut self.parts, device, (numbers, more), pictures);
         }
+    }
+
+    /// The next draws, decoded, `[n][numbers]`; `more` are still to come.
+    pub(super) fn decode(
+        &mut self,
+        device: Option<&SharedDevice>,
+        numbers: usize,
+        pictures: &[f32],
+        more: usize,
+    ) {
+        if let Some(device) = device {
+            upload(&mut self.decoded, device, (numbers, more), pictures);
+        }
+    }
+}
+
+/// Appends pictures of the processor, `[n][numbers]`; `more` are still to come.
+fn upload(
+    parts: &mut Vec<(PictureBuffer, usize)>,
+    device: &SharedDevice,
+    (numbers, more): (usize, usize),
+    pictures: &[f32],
+) {
+    let mut rest = pictures;
+    while !rest.is_empty() {
+        let has_room = parts.last().is_some_and(|(b, count)| *count < b.len());
+        if !has_room {
+            let wanted = rest.len() / numbers + more;
+            parts.push((PictureBuffer::room(device, numbers, wanted), 0));
+        }
+        let Some((buffer, count)) = parts.last_mut() else {
+            return;
+        };
+        let fits = (buffer.len() - *count).min(rest.len() / numbers);
+        if fits == 0 {
+            return;
+        }
+        let (now, later) = rest.split_at(fits * numbers);
+        buffer.write(device, *count, now);
+        *count += fits;
+        rest = later;
     }
 }
 
 /// New draws of a wall.
 pub(super) struct NewDraws {
-    /// `[n][C H W]`.
+    /// The states, `[n][c h w]`: pictures, or latents.
     pub pictures: Vec<f32>,
     /// The same on the device, where they were computed there.
     pub on_device: Option<PictureBuffer>,
@@ -95,27 +136,95 @@ impl NewDraws {
     ) {
         match (&self.on_device, device) {
             (Some(buffer), _) => painted.push(buffer.clone(), self.pictures.len() / numbers),
-            (None, Some(device)) => painted.upload(device, numbers, &self.pictures, more),
-            (None, None) => {}
+            (None, device) => painted.preview(device, numbers, &self.pictures, more),
         }
     }
 }
 
-/// The last map that was taken to the shared device, by the hash of its file.
+/// What was taken to the shared device last.
 #[derive(Default)]
-pub(super) struct MapOnDevice(Option<(String, Arc<BurnImageMap>)>);
+pub(super) struct OnDevice {
+    /// A map, by the hash of its file.
+    map: Option<(String, Arc<BurnImageMap>)>,
+    /// Decoders, by those of the processor.
+    view: Option<(Arc<PictureView>, Arc<PictureView>)>,
+}
+
+/// A map of so many weights is asked on a graphics chip where nobody said otherwise.
+const LARGE: u64 = 50_000_000;
 
 impl Worker {
-    /// Where the draws of a wall are computed now. The device that is measured to be faster for points says nothing of
-    /// pictures: only a person's choice takes them off the processor.
-    pub fn wall_compute(&self, request: &WallRequest) -> Compute {
-        let chosen = self.choice == ComputeChoice::Shared && self.report.active == Compute::Shared;
-        // What the map cannot be asked, the processor's path refuses.
-        let possible = request.model.map.has_jumps() || !request.source.needs_model();
-        if chosen && possible && self.painting_device().is_some() {
+    /// Where a map of pictures is asked. The device that is measured to be faster for points says nothing of pictures:
+    /// small maps leave the processor only by a person's choice.
+    pub fn images_compute(&self, model: &LoadedImages) -> Compute {
+        let Some(device) = self.painting_device() else {
+            return Compute::Cpu;
+        };
+        let chosen = match self.choice {
+            ComputeChoice::Shared => self.report.active == Compute::Shared,
+            ComputeChoice::Auto => model.parameters >= LARGE && !device.info.is_software,
+            ComputeChoice::Cpu => false,
+        };
+        if chosen {
             Compute::Shared
         } else {
             Compute::Cpu
+        }
+    }
+
+    /// Where the draws of a wall are computed now.
+    pub fn wall_compute(&self, request: &WallRequest) -> Compute {
+        // What the map cannot be asked, the processor's path refuses.
+        let possible = request.model.map.has_jumps() || !request.source.needs_model();
+        if possible {
+            self.images_compute(&request.model)
+        } else {
+            Compute::Cpu
+        }
+    }
+
+    /// A map and how its states are shown, where the map is asked now: what steers.
+    pub fn asked_now(
+        &mut self,
+        model: &LoadedImages,
+    ) -> Result<(Arc<dyn ImageMap>, Arc<PictureView>), JobError> {
+        let compute = self.images_compute(model);
+        let view = self.view_on(compute, model);
+        if compute == Compute::Cpu {
+            return Ok((model.map.clone(), view));
+        }
+        let Some(device) = self.painting_device() else {
+            return Err(JobError::Failed("the graphics device was lost".into()));
+        };
+        let map = self.map_on_shared(&device, model)?;
+        Ok((as_tuned(&model.card, map), view))
+    }
+
+    /// How a map's states are shown, by decoders that lie there.
+    pub fn view_on(&mut self, compute: Compute, model: &LoadedImages) -> Arc<PictureView> {
+        let view = &model.view;
+        if compute == Compute::Cpu || view.decoder().is_none() {
+            return view.clone();
+        }
+        if let Some((of, there)) = &self.wall_memo.on_device.view
+            && Arc::ptr_eq(of, view)
+        {
+            return there.clone();
+        }
+        let device = self.painting_device().and_then(|d| d.burn_device().ok());
+        let there = device
+            .map(|device| PictureView::open(model.map.config().state(), &model.decoders, &device));
+        match there {
+            Some(Ok(there)) => {
+                let there = Arc::new(there);
+                self.wall_memo.on_device.view = Some((view.clone(), there.clone()));
+                there
+            }
+            Some(Err(why)) => {
+                tracing::warn!("the decoder stays on the processor: {why}");
+                view.clone()
+            }
+            None => view.clone(),
         }
     }
 
@@ -203,7 +312,7 @@ impl Worker {
         device: &SharedDevice,
         model: &LoadedImages,
     ) -> Result<Arc<BurnImageMap>, JobError> {
-        if let Some((hash, map)) = &self.wall_memo.on_device.0
+        if let Some((hash, map)) = &self.wall_memo.on_device.map
             && *hash == model.hash
         {
             return Ok(map.clone());
@@ -219,11 +328,13 @@ impl Worker {
                         path.display()
                     )));
                 }
-                read_image_map(path, &burn).map_err(failed)?
+                let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
+                let keeps = Precision::of_weights(bytes, !device.info.is_software, &burn);
+                read_image_map_in(path, &burn, keeps).map_err(failed)?
             }
         };
         let map = Arc::new(BurnImageMap::new(network, &burn));
-        self.wall_memo.on_device.0 = Some((model.hash.clone(), map.clone()));
+        self.wall_memo.on_device.map = Some((model.hash.clone(), map.clone()));
         Ok(map)
     }
 }

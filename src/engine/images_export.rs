@@ -104,8 +104,10 @@ impl Worker {
             &mut |_| self.look_up(job, None),
         )?;
         let [c, h, _] = wall.model.shape();
-        let stored: Option<Vec<StoredPicture>> = pictures
-            .chunks_exact(wall.model.numbers())
+        let view = self.view_on(self.images_compute(&wall.model), &wall.model);
+        let stored: Option<Vec<StoredPicture>> = view
+            .best(&pictures)
+            .chunks_exact(view.numbers())
             .map(|picture| StoredPicture::new(c as u32, h as u32, picture))
             .collect();
         let stored = stored.unwrap_or_default();
@@ -179,7 +181,15 @@ pub fn write_arrays(answer: &WallAnswer, path: &std::path::Path) -> Result<Strin
     ];
     let figures = &answer.figures;
     let judged = figures.judged.as_ref();
+    let mut more = Vec::new();
+    if let Some(latents) = &answer.latents {
+        let [c, h, w] = latents.shape;
+        more.push(("latents", vec![answer.len(), c, h, w], &latents.draws[..]));
+        more.push(("picture_latent", vec![c, h, w], &*latents.clean));
+        more.push(("x_t_latent", vec![c, h, w], &*latents.x_t));
+    }
     let arrays = PictureArrays {
+        more,
         shape: model.shape(),
         draws: &answer.pictures,
         singles: vec![

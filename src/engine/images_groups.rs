@@ -80,7 +80,7 @@ impl Worker {
             seed: wall.seed,
             state: 0,
         };
-        Ok(draw_images(
+        let state = draw_images(
             &*wall.model.map,
             wall.source,
             &state.question,
@@ -88,7 +88,9 @@ impl Worker {
             item..item + 1,
             &mut counters,
             &mut |share| self.look_up(job, share),
-        )?)
+        )?;
+        let view = self.view_on(self.images_compute(model), model);
+        Ok(view.best(&state).into_owned())
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 
-use super::images_tests::{engine, last, model, request};
+use super::images_tests::{engine, last, loaded, model, request};
 use super::{
     AgainRequest, Command, Engine, Event, GroupsRequest, IMAGE_CURVE_TIMES, ImageCurvesAnswer,
     ImageCurvesRequest, LoadedImages, PicturesExport, PicturesRequest, Slot, WallRequest,
@@ -31,11 +31,8 @@ pub(super) fn digits() -> Arc<LoadedImages> {
     let net = Dit::lively(&config, 3, &Device::flex());
     let mut card = (*model().card).clone();
     card.classes = (0..10).map(|digit: u32| digit.to_string()).collect();
-    Arc::new(LoadedImages {
-        map: Arc::new(NativeDit::new(&net).expect("digits are at home on the processor")),
-        card: Arc::new(card),
-        ..(*model()).clone()
-    })
+    let map = NativeDit::new(&net).expect("digits are at home on the processor");
+    Arc::new(loaded(Arc::new(map), card))
 }
 
 pub(super) fn ask<T>(

@@ -9,6 +9,7 @@ use crate::metrics::Counters;
 use crate::session::Picture;
 
 use super::images::{LoadedImages, WallRequest};
+use super::picture_view::PictureView;
 use super::worker::{Job, JobError, Worker};
 
 /// Jumps in which a picture is made from noise.
@@ -21,6 +22,26 @@ const ODE_STEPS: u32 = 32;
 pub(super) struct StateMemo {
     generated: Option<(Generation, Arc<[f32]>)>,
     running: Option<(Generation, Arc<RunningImage>)>,
+    /// A picture that came from elsewhere, and the state that it is.
+    encoded: Option<(Arc<PictureView>, Arc<[f32]>, Arc<[f32]>)>,
+    /// A state of a map that is shown so, and how it looks.
+    shown: Option<(Arc<PictureView>, Arc<[f32]>, Arc<[f32]>)>,
+}
+
+impl StateMemo {
+    /// Finds out how a clean state of a map that is shown by `of` looks, `[C][H][W]`, by decoders that may lie elsewhere.
+    pub fn show(&mut self, of: &Arc<PictureView>, by: &PictureView, state: &Arc<[f32]>) {
+        self.shown = Some((of.clone(), state.clone(), by.best(state).into()));
+    }
+
+    /// How a clean state looks, `[C][H][W]`; `None` where it is to be decoded first.
+    pub fn known(&self, view: &Arc<PictureView>, state: &Arc<[f32]>) -> Option<Arc<[f32]>> {
+        if !view.is_latent() {
+            return Some(state.clone());
+        }
+        let (of, last, shown) = self.shown.as_ref()?;
+        (Arc::ptr_eq(of, view) && *last == *state).then(|| shown.clone())
+    }
 }
 
 /// What decides a picture from noise.
@@ -63,7 +84,7 @@ impl Generation {
 
 /// A half-formed picture, and the way in which its futures are asked for.
 pub(super) struct WallState {
-    /// The clean picture, `[C][H][W]`.
+    /// The clean state, `[c][h][w]`.
     pub clean: Arc<[f32]>,
     /// What the map is asked.
     pub question: ImageQuestion,
@@ -103,7 +124,7 @@ impl Worker {
                 (run.image().into(), x_t.into())
             }
             Picture::Stored { picture, .. } if picture.fits(model.shape()) => {
-                noised(picture.values().into())
+                noised(self.encoded(model, picture.values().into())?)
             }
             Picture::Stored { picture, .. } => {
                 let [c, h, w] = model.shape();
@@ -121,6 +142,30 @@ impl Worker {
             guidance: class.map_or(1.0, |_| request.guidance),
         };
         Ok(WallState { clean, question })
+    }
+
+    /// The state that a picture from elsewhere, `[C][H][W]`, is.
+    pub fn encoded(
+        &mut self,
+        model: &LoadedImages,
+        picture: Arc<[f32]>,
+    ) -> Result<Arc<[f32]>, JobError> {
+        let view = &model.view;
+        if !view.is_latent() {
+            return Ok(picture);
+        }
+        let memo = &mut self.wall_memo.states;
+        if let Some((of, last, state)) = &memo.encoded
+            && Arc::ptr_eq(of, view)
+            && *last == picture
+        {
+            return Ok(state.clone());
+        }
+        let state: Arc<[f32]> = view.state_of(&picture).map_err(JobError::Failed)?.into();
+        // It looks as it came, not as it looks decoded again.
+        memo.shown = Some((view.clone(), state.clone(), picture.clone()));
+        memo.encoded = Some((view.clone(), picture, state.clone()));
+        Ok(state)
     }
 
     fn generated(

@@ -5,11 +5,13 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 
-use super::{Command, Engine, Event, LoadedImages, RequestId, WallAnswer, WallRequest};
+use super::{
+    Command, Engine, Event, LoadedImages, PictureView, RequestId, WallAnswer, WallRequest,
+};
 use crate::checkpoint::{FORMAT, ImageCard};
 use crate::lookahead::Source;
-use crate::model::{BurnImageMap, Dit, DitConfig};
-use crate::session::{ComputeChoice, Picture, StoredPicture};
+use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap};
+use crate::session::{ComputeChoice, DecoderFiles, Picture, StoredPicture};
 
 pub(super) fn model() -> Arc<LoadedImages> {
     let config = DitConfig {
@@ -38,14 +40,24 @@ pub(super) fn model() -> Arc<LoadedImages> {
         figures: std::collections::BTreeMap::new(),
         tuned: None,
     };
-    Arc::new(LoadedImages {
-        map: Arc::new(BurnImageMap::new(Dit::lively(&config, 3, &device), &device)),
+    let map = BurnImageMap::new(Dit::lively(&config, 3, &device), &device);
+    Arc::new(loaded(Arc::new(map), card))
+}
+
+/// A map that came from nowhere, shown without a decoder.
+pub(super) fn loaded(map: Arc<dyn ImageMap>, card: ImageCard) -> LoadedImages {
+    let view = PictureView::bare(map.config().state());
+    LoadedImages {
+        map,
         card: Arc::new(card),
         name: "test.safetensors".into(),
         path: None,
         hash: "0123456789".into(),
         parameters: 1,
-    })
+        view: Arc::new(view),
+        decoders: DecoderFiles::default(),
+        trouble: None,
+    }
 }
 
 pub(super) fn request(model: &Arc<LoadedImages>, draws: u32) -> WallRequest {
@@ -70,7 +82,10 @@ pub(super) fn engine() -> Engine {
 }
 
 /// All answers to a request, or why there is none.
-fn answers(engine: &Engine, request: WallRequest) -> Result<Vec<Arc<WallAnswer>>, String> {
+pub(super) fn answers(
+    engine: &Engine,
+    request: WallRequest,
+) -> Result<Vec<Arc<WallAnswer>>, String> {
     let asked: RequestId = engine.submit(Command::Wall(request));
     let (begun, mut all) = (Instant::now(), Vec::new());
     loop {
@@ -224,11 +239,8 @@ fn the_shipped_classifier_judges_maps_of_digits_alone() {
             ..DitConfig::digits()
         };
         let device = Device::flex();
-        Arc::new(LoadedImages {
-            map: Arc::new(BurnImageMap::new(Dit::lively(&config, 3, &device), &device)),
-            card: Arc::new(card),
-            ..(*model).clone()
-        })
+        let map = BurnImageMap::new(Dit::lively(&config, 3, &device), &device);
+        Arc::new(loaded(Arc::new(map), card))
     };
     let names = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let answer = last(&engine(), request(&digits(&names), 16));

@@ -3,16 +3,17 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::lookahead::Source;
+use crate::lookahead::{ImageQuestion, Source};
 use crate::metrics::Counters;
 use crate::model::Judged;
 
-use super::images::{LoadedImages, WallAnswer, WallFigures, WallRequest};
-use super::images_device::{MapOnDevice, PaintedDraws};
+use super::images::{LoadedImages, WallAnswer, WallFigures, WallLatents, WallRequest};
+use super::images_device::{OnDevice, PaintedDraws};
 use super::images_open::Judge;
 use super::images_rewards::{RewardMemo, Unscored, WallScores, wall_scores};
 use super::images_state::{StateMemo, WallState};
 use super::message::{Compute, Event, RequestId, Slot};
+use super::picture_view::{PictureView, ShownAs};
 use super::worker::{Job, JobError, JobResult, Worker};
 
 /// Pictures are drawn in chunks of about this time: between two the worker looks whether the wall is still wanted.
@@ -31,8 +32,8 @@ pub(super) struct WallMemo {
     wall: Option<Drawn>,
     /// The last pictures that a map made.
     pub states: StateMemo,
-    /// The map on the shared device, once it was asked there.
-    pub on_device: MapOnDevice,
+    /// What was taken to the shared device.
+    pub on_device: OnDevice,
     /// Seconds a picture, of a source on a device.
     pace: Option<(Source, Compute, f64)>,
     /// The classifier, once it was asked for, or why it cannot be read.
@@ -42,12 +43,44 @@ pub(super) struct WallMemo {
 /// Draws and what they were asked for.
 struct Drawn {
     request: Arc<WallRequest>,
+    /// As they are shown, `[n][C H W]`.
     pictures: Vec<f32>,
+    /// The latents behind them, `[n][c h w]`; empty where the map makes pictures.
+    latents: Vec<f32>,
+    /// How many of the first are as they are kept.
+    decoded: usize,
     painted: PaintedDraws,
     /// Where the last of them were computed.
     compute: Compute,
     judged: Option<Judged>,
     rewards: RewardMemo,
+}
+
+impl Drawn {
+    fn new(request: &Arc<WallRequest>) -> Self {
+        Self {
+            request: request.clone(),
+            pictures: Vec::new(),
+            latents: Vec::new(),
+            decoded: 0,
+            painted: PaintedDraws::default(),
+            compute: Compute::Cpu,
+            judged: None,
+            rewards: RewardMemo::default(),
+        }
+    }
+
+    /// How many draws are there.
+    fn len(&self) -> usize {
+        self.pictures.len() / self.request.model.numbers().max(1)
+    }
+
+    /// Puts a draw in its place as it is kept.
+    fn set_decoded(&mut self, item: usize, picture: &[f32]) {
+        let numbers = picture.len();
+        self.pictures[item * numbers..(item + 1) * numbers].copy_from_slice(picture);
+        self.decoded = item + 1;
+    }
 }
 
 impl WallMemo {
@@ -103,70 +136,94 @@ impl Worker {
             self.wall_state(&job, &request, request.t, &mut counters)?;
         let mut drawn = match self.wall_memo.wall.take() {
             Some(drawn) if drawn.request.same_question(&request) => drawn,
-            _ => Drawn {
-                request: request.clone(),
-                pictures: Vec::new(),
-                painted: PaintedDraws::default(),
-                compute: Compute::Cpu,
-                judged: None,
-                rewards: RewardMemo::default(),
-            },
+            _ => Drawn::new(&request),
         };
-        let numbers = request.model.numbers();
-        let before = ((drawn.pictures.len() / numbers) as u32).min(request.draws);
-        let answer = |drawn: &Drawn, rewarded, counters| {
-            let have = (drawn.pictures.len() / numbers).min(request.draws as usize);
+        let result = self.grow((&job, &request), &mut drawn, (clean, &question), counters);
+        self.wall_memo.wall = Some(drawn);
+        result
+    }
+
+    /// Draws what is missing, decodes what is to be decoded, and answers as it goes.
+    fn grow(
+        &mut self,
+        (job, request): (&Job, &Arc<WallRequest>),
+        drawn: &mut Drawn,
+        (clean, question): (Arc<[f32]>, &ImageQuestion),
+        mut counters: Counters,
+    ) -> JobResult {
+        let model = request.model.clone();
+        let numbers = model.numbers();
+        let total = request.draws;
+        let before = (drawn.len() as u32).min(total);
+        let compute = self.wall_compute(request);
+        let view = self.view_on(compute, &model);
+        let x_t: Arc<[f32]> = view.noisy(&question.x_t).into();
+        let answer = |worker: &Self, drawn: &Drawn, rewarded, counters| {
+            let have = drawn.len().min(total as usize);
+            let decoded = drawn.decoded.min(have);
             let pictures = drawn.pictures[..have * numbers].to_vec();
-            let judged = drawn.judged.as_ref().map(|judged| first(judged, have));
-            WallAnswer {
-                request: request.clone(),
+            let judged = drawn.judged.as_ref().map(|judged| first(judged, decoded));
+            let latents = model.view.is_latent().then(|| WallLatents {
+                shape: model.map.config().state(),
                 clean: clean.clone(),
                 x_t: question.x_t.clone(),
+                draws: Arc::new(drawn.latents[..have * model.state_numbers()].to_vec()),
+            });
+            let known = worker.wall_memo.states.known(&model.view, &clean);
+            WallAnswer {
+                request: request.clone(),
+                clean: known.unwrap_or_else(|| view.quick(&clean).into()),
+                x_t: x_t.clone(),
                 figures: WallFigures::new(&pictures, numbers, judged),
                 rewarded,
                 pictures: Arc::new(pictures),
+                latents,
+                decoded,
                 painted: drawn.painted.clone(),
                 compute: drawn.compute,
-                complete: have == request.draws as usize,
+                complete: decoded == total as usize,
                 elapsed: job.started.elapsed(),
                 drawn: have as u32 - before,
                 counters,
             }
         };
         // What is there already, and the state itself, need not wait for the first draws.
-        match self.rewarded(&job, &request, &mut drawn) {
-            Ok(rewarded) => {
-                let answer = answer(&drawn, rewarded, counters);
-                self.post(Event::Wall(id, Arc::new(answer)));
-            }
-            Err(stopped) => {
-                self.wall_memo.wall = Some(drawn);
-                return Err(stopped);
+        let rewarded = self.rewarded(job, request, drawn)?;
+        let first = answer(self, drawn, rewarded, counters);
+        let is_done = first.complete;
+        self.post(Event::Wall(job.id, Arc::new(first)));
+        if self.wall_memo.states.known(&model.view, &clean).is_none() {
+            // The picture behind the state is looked at before all else.
+            self.wall_memo.states.show(&model.view, &view, &clean);
+            if is_done {
+                let rewarded = self.rewarded(job, request, drawn)?;
+                let again = answer(self, drawn, rewarded, counters);
+                self.post(Event::Wall(job.id, Arc::new(again)));
             }
         }
         let (mut have, mut told) = (before, None::<Instant>);
-        let total = request.draws;
-        let mut result = Ok(());
         while have < total {
             let begun = Instant::now();
-            let compute = self.wall_compute(&request);
+            let compute = self.wall_compute(request);
             let next = (have + self.wall_memo.chunk(request.source, compute)).min(total);
-            let new = self.new_draws(&job, (&request, &question), have..next, &mut counters);
-            match new {
-                Ok(new) => {
-                    let device = self.painting_device();
-                    let more = (total - next) as usize;
-                    new.paint(device.as_deref(), &mut drawn.painted, (numbers, more));
-                    drawn.compute = compute;
-                    if let Some(judge) = self.judge(&request.model) {
-                        extend(&mut drawn.judged, judge.judge(&new.pictures));
-                    }
-                    drawn.pictures.extend(new.pictures);
+            let new = self.new_draws(job, (request, question), have..next, &mut counters)?;
+            let device = self.painting_device();
+            let more = (total - next) as usize;
+            drawn.compute = compute;
+            if view.is_latent() {
+                let shown = view.quick(&new.pictures);
+                drawn
+                    .painted
+                    .preview(device.as_deref(), numbers, &shown, more);
+                drawn.pictures.extend(&*shown);
+                drawn.latents.extend(new.pictures);
+            } else {
+                new.paint(device.as_deref(), &mut drawn.painted, (numbers, more));
+                if let Some(judge) = self.judge(&model) {
+                    extend(&mut drawn.judged, judge.judge(&new.pictures));
                 }
-                Err(e) => {
-                    result = Err(e);
-                    break;
-                }
+                drawn.pictures.extend(new.pictures);
+                drawn.decoded = next as usize;
             }
             self.wall_memo
                 .learn((request.source, compute), next - have, begun);
@@ -175,25 +232,42 @@ impl Worker {
                 // A reward that asks networks of others may take long: the pictures are shown before.
                 let terms = request.rewarding.reward.terms();
                 if terms.iter().any(|t| !t.term.kind().needs.files.is_empty()) {
-                    let mut early = answer(&drawn, None, counters);
+                    let mut early = answer(self, drawn, None, counters);
                     early.complete = false;
-                    self.post(Event::Wall(id, Arc::new(early)));
+                    self.post(Event::Wall(job.id, Arc::new(early)));
                 }
-                match self.rewarded(&job, &request, &mut drawn) {
-                    Ok(rewarded) => {
-                        let answer = answer(&drawn, rewarded, counters);
-                        self.post(Event::Wall(id, Arc::new(answer)));
-                    }
-                    Err(stopped) => {
-                        result = Err(stopped);
-                        break;
-                    }
-                }
+                let rewarded = self.rewarded(job, request, drawn)?;
+                let answer = answer(self, drawn, rewarded, counters);
+                self.post(Event::Wall(job.id, Arc::new(answer)));
                 told = Some(Instant::now());
             }
         }
-        self.wall_memo.wall = Some(drawn);
-        result
+        // One after the other: each may take seconds, and whatever is more urgent goes between two.
+        let state = model.state_numbers();
+        while drawn.decoded < total as usize {
+            if !self.look_up(job, drawn.decoded as f32 / total as f32) {
+                return Err(JobError::Cancelled);
+            }
+            let item = drawn.decoded;
+            let latent = &drawn.latents[item * state..(item + 1) * state];
+            let picture = view.best(latent).into_owned();
+            drawn.set_decoded(item, &picture);
+            let device = self.painting_device();
+            let more = total as usize - drawn.decoded;
+            let painted = &mut drawn.painted;
+            painted.decode(device.as_deref(), numbers, &picture, more);
+            if let Some(judge) = self.judge(&model) {
+                extend(&mut drawn.judged, judge.judge(&picture));
+            }
+            let is_last = drawn.decoded == total as usize;
+            if is_last || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
+                let rewarded = self.rewarded(job, request, drawn)?;
+                let answer = answer(self, drawn, rewarded, counters);
+                self.post(Event::Wall(job.id, Arc::new(answer)));
+                told = Some(Instant::now());
+            }
+        }
+        Ok(())
     }
 
     /// What the reward says of the draws that are there and wanted; an error when they no longer are.
@@ -206,8 +280,15 @@ impl Worker {
         if request.rewarding.reward.is_empty() {
             return Ok(None);
         }
+        if request.model.view.seen() == ShownAs::FalseColours {
+            return Ok(Some(Err(PictureView::UNREWARDED.to_owned())));
+        }
         let numbers = request.model.numbers();
-        let have = (drawn.pictures.len() / numbers).min(request.draws as usize);
+        let have = drawn.len().min(request.draws as usize);
+        if drawn.decoded < have {
+            // Those that wait to be decoded are no pictures yet.
+            return Ok(None);
+        }
         let pictures = &drawn.pictures[..have * numbers];
         let judge = self.judge(&request.model);
         let shape = request.model.shape();

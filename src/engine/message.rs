@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{Checkpoint, DecoderKind};
 use crate::gpu::PointBuffer;
 use crate::lookahead::Source;
 use crate::metrics::Counters;
@@ -17,6 +17,7 @@ use super::images_more::{
     AgainAnswer, AgainRequest, GroupsAnswer, GroupsRequest, ImageCurvesAnswer, ImageCurvesRequest,
     PicturesRequest,
 };
+use super::images_open::OpenImages;
 use super::steer_message::{
     BudgetAnswer, BudgetRequest, LensAnswer, LensRequest, ScoreCurvesAnswer, ScoresAnswer,
     ScoresRequest, SteerAnswer, SteerRequest, TraceAnswer, TraceRequest,
@@ -205,8 +206,8 @@ pub enum Command {
     Diversity(DiversityRequest),
     /// Open a checkpoint file, of whatever kind.
     Open(PathBuf),
-    /// Open a map of pictures; `None`: the shipped one.
-    OpenImages(Option<PathBuf>),
+    /// Open a map of pictures.
+    OpenImages(OpenImages),
     /// See [`WallRequest`].
     Wall(WallRequest),
     /// See [`StudioRequest`].
@@ -401,6 +402,8 @@ pub enum Event {
     Opened(RequestId, Arc<LoadedModel>),
     /// A map of pictures is open, asked for in `Slot::Open` or `Slot::OpenImages`.
     OpenedImages(RequestId, Slot, Arc<LoadedImages>),
+    /// The file that was to be opened decodes latents: it is for a map, not by itself.
+    FoundDecoder(RequestId, PathBuf, DecoderKind),
     /// Pictures of the wall, growing.
     Wall(RequestId, Arc<WallAnswer>),
     /// Steered pictures, growing.

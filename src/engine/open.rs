@@ -3,9 +3,12 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::checkpoint::{Checkpoint, CheckpointError, ModelKind, model_kind, shape_file_beside};
+use crate::checkpoint::{
+    Checkpoint, CheckpointError, ModelKind, latent_decoder_kind, model_kind, shape_file_beside,
+};
 use crate::mixture::Preset;
 
+use super::images_open::OpenImages;
 use super::message::{Event, LoadedModel, Progress, RequestId, Slot};
 use super::worker::{Job, JobError, JobResult, Worker};
 
@@ -24,6 +27,11 @@ impl Worker {
             ));
         };
         let failed = |e: CheckpointError| JobError::Failed(e.to_string());
+        // Before anything else: an autoencoder lies beside a shape of its own.
+        if let Some(kind) = latent_decoder_kind(path) {
+            self.post(Event::FoundDecoder(id, path.to_owned(), kind));
+            return Ok(());
+        }
         let pictures = match model_kind(path) {
             Ok(ModelKind::Images) => true,
             // Weights of another program, with the shape of their network beside them.
@@ -31,7 +39,7 @@ impl Worker {
             _ => false,
         };
         if pictures {
-            return self.open_images(id, Slot::Open, Some(path));
+            return self.open_images(id, Slot::Open, &OpenImages::of(Some(path)));
         }
         stage(self, "reading and checking", 0.1);
         let checkpoint = Checkpoint::read(path).map_err(failed)?;

@@ -41,7 +41,7 @@ impl Outbox {
             }
             Event::Stats(_, slot, _) => (Some(*slot), Kind::Stats),
             Event::Diversity(..) => (Some(Slot::Diversity), Kind::Answer),
-            Event::Opened(..) => (Some(Slot::Open), Kind::Answer),
+            Event::Opened(..) | Event::FoundDecoder(..) => (Some(Slot::Open), Kind::Answer),
             Event::Wall(..) => (Some(Slot::Wall), Kind::Answer),
             Event::Studio(..) => (Some(Slot::Studio), Kind::Answer),
             Event::Steer(..) => (Some(Slot::Steer), Kind::Answer),

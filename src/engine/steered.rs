@@ -8,7 +8,9 @@ use std::time::Duration;
 use crate::reward::picture::{PictureParts, ScorerFiles};
 use crate::session::{SteeredRecipe, StoredPicture};
 use crate::steer::SteerError;
-use crate::steer::images::{ImageFrame, ImagePlan, ImageScene, ImageWatch, steer_images_from};
+use crate::steer::images::{
+    ImageFrame, ImagePlan, ImageScene, ImageStart, ImageWatch, steer_images_from,
+};
 
 use super::images::LoadedImages;
 use super::scorers::open_scorers;
@@ -57,6 +59,19 @@ impl ImageWatch for &Door {
 }
 
 impl Worker {
+    /// Where steering begins, as a state of the map: a picture that is noised again is encoded first where it must be.
+    pub fn start_of(
+        &mut self,
+        model: &LoadedImages,
+        start: ImageStart,
+    ) -> Result<ImageStart, JobError> {
+        let ImageStart::Renoised { t, picture } = start else {
+            return Ok(start);
+        };
+        let picture = self.encoded(model, picture)?;
+        Ok(ImageStart::Renoised { t, picture })
+    }
+
     /// Makes the picture of a recipe, on a thread of its own: the worker stays free for what is more urgent. The run is
     /// `part` of the job, after what `from` says is done.
     pub fn steered(
@@ -73,10 +88,13 @@ impl Worker {
             scorers: open_scorers(&recipe.rewarding.reward, files).map_err(|e| failed(&e))?,
         };
         let reward = recipe.rewarding.reward.bind(model.shape(), &parts);
-        let reward = reward.map_err(|e| failed(&e))?;
+        let (map, view) = self.asked_now(model)?;
+        let reward = view.reward(reward.map_err(|e| failed(&e))?);
+        let reward = reward.map_err(JobError::Failed)?;
         let start = recipe.settings.start.image_start().ok_or_else(|| {
             failed(&"The state that this run begins in holds no numbers: it cannot be made")
         })?;
+        let start = self.start_of(model, start)?;
         let plan = ImagePlan {
             // A finished picture needs none of its steps.
             keep_frames: recipe.t < 1.0,
@@ -84,7 +102,7 @@ impl Worker {
         };
         let first = recipe.settings.first;
         let scene = ImageScene {
-            map: &*model.map,
+            map: &*map,
             reward: &*reward,
         };
         let door = Door::default();
@@ -112,7 +130,7 @@ impl Worker {
         };
         if recipe.t >= 1.0 {
             return Ok(SteeredPicture {
-                picture: run.pictures,
+                picture: view.best(&run.pictures).into_owned(),
                 reward: run.rewards.first().copied(),
             });
         }
@@ -120,7 +138,7 @@ impl Worker {
         let picture = frame.and_then(|(_, frame)| frame.expected(0));
         let picture = picture.ok_or_else(|| failed(&"This run has no picture at that time"))?;
         Ok(SteeredPicture {
-            picture: picture.to_vec(),
+            picture: view.quick(picture).into_owned(),
             reward: None,
         })
     }

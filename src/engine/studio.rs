@@ -1,5 +1,6 @@
 //! Steered pictures: several ways at once, on one clock.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,12 +8,16 @@ use std::time::{Duration, Instant};
 use crate::metrics::FeatureClasses;
 use crate::model::{ImageJudge, Judged};
 use crate::reward::picture::{PictureParts, PictureScore};
+use crate::session::StoredPicture;
 use crate::steer::SteerError;
-use crate::steer::images::{ImageFrame, ImageRun, ImageScene, ImageWatch, steer_images_from};
+use crate::steer::images::{
+    ImageFrame, ImageRun, ImageScene, ImageStart, ImageWatch, steer_images_from,
+};
 
 use super::images_rewards::{SecondKind, second_scores};
 use super::message::{Event, RequestId, Slot};
-use super::studio_message::{StudioAnswer, StudioRequest, StudioRun};
+use super::picture_view::PictureView;
+use super::studio_message::{StudioAnswer, StudioPanel, StudioRequest, StudioRun};
 use super::worker::{Job, JobError, JobResult, Worker};
 
 /// How often the window is shown what the runs have reached.
@@ -59,6 +64,7 @@ struct Measures {
 
 /// Puts frames on the shelf, where the worker finds them.
 struct Shelving<'a> {
+    view: &'a PictureView,
     shelf: &'a Mutex<StudioRun>,
     wanted: &'a AtomicBool,
     begun: Instant,
@@ -71,10 +77,15 @@ impl ImageWatch for Shelving<'_> {
     }
 
     fn frame(&mut self, frame: &Arc<ImageFrame>) {
+        let view = self.view;
+        let shown = view
+            .is_latent()
+            .then(|| StoredPicture::rounded(&view.quick(&frame.mean)));
         let mut shelf = lock(self.shelf);
         shelf.elapsed = self.begun.elapsed();
         shelf.counters = frame.counters;
         shelf.frames.push(frame.clone());
+        shelf.shown.extend(shown.map(Arc::from));
     }
 }
 
@@ -109,12 +120,14 @@ impl Worker {
             judge,
             typical,
         };
-        let rewards: Result<Vec<_>, _> = request
-            .panels
-            .iter()
-            .map(|panel| panel.reward.bind(shape, &parts))
-            .collect();
-        let rewards = rewards.map_err(|e| failed(&e))?;
+        let (map, view) = self.asked_now(&request.model)?;
+        let of_states = |panel: &StudioPanel| {
+            let reward = panel.reward.bind(shape, &parts);
+            view.reward(reward.map_err(|e| e.to_string())?)
+        };
+        let rewards: Result<Vec<_>, String> = request.panels.iter().map(of_states).collect();
+        let rewards = rewards.map_err(JobError::Failed)?;
+        let start = self.start_of(&request.model, request.start.clone())?;
         let request = Arc::new(request);
         let wanted = AtomicBool::new(true);
         let known: Vec<Option<StudioRun>> = (0..request.panels.len())
@@ -134,8 +147,11 @@ impl Worker {
                 if known[panel].is_none() {
                     let (request, shelf) = (&*request, &shelves[panel]);
                     let (measures, wanted) = (&measures, &wanted);
+                    let (reward, view, start) = (&**reward, &*view, &start);
+                    let scene = ImageScene { map: &*map, reward };
                     scope.spawn(move || {
-                        run_on_shelf((request, panel), &**reward, measures, shelf, wanted);
+                        let run = (request, panel, start);
+                        run_on_shelf(run, (scene, view), measures, shelf, wanted);
                     });
                 }
             }
@@ -170,26 +186,29 @@ impl Worker {
 
 /// One run from its start to its end, told on the shelf. A panic ends the run, not the others.
 fn run_on_shelf(
-    (request, panel): (&StudioRequest, usize),
-    reward: &dyn PictureScore,
+    (request, panel, start): (&StudioRequest, usize, &ImageStart),
+    (scene, view): (ImageScene<'_>, &PictureView),
     measures: &Measures,
     shelf: &Mutex<StudioRun>,
     wanted: &AtomicBool,
 ) {
     let begun = Instant::now();
     let mut watch = Shelving {
+        view,
         shelf,
         wanted,
         begun,
     };
-    let scene = ImageScene {
-        map: &*request.model.map,
-        reward,
-    };
     let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         let (plan, particles) = (&request.panels[panel].plan, request.particles.clone());
-        let run = steer_images_from(scene, plan, &request.start, particles, &mut watch)?;
-        let scored = measured(request, measures, &run);
+        let run = steer_images_from(scene, plan, start, particles, &mut watch)?;
+        let pictures = finished(view, &run, wanted)?;
+        let scored = measured(request, measures, &pictures, run.rewards.len());
+        if view.is_latent()
+            && let Some(last) = lock(shelf).shown.last_mut()
+        {
+            *last = StoredPicture::rounded(&pictures).into();
+        }
         Ok((run, scored))
     }));
     let mut shelf = lock(shelf);
@@ -209,6 +228,26 @@ fn run_on_shelf(
     }
 }
 
+/// The finished pictures of a run, `[P][C H W]`, decoded one after the other where that is to be.
+fn finished<'a>(
+    view: &PictureView,
+    run: &'a ImageRun,
+    wanted: &AtomicBool,
+) -> Result<Cow<'a, [f32]>, SteerError> {
+    if !view.is_latent() {
+        return Ok(Cow::Borrowed(&run.pictures));
+    }
+    let mut pictures = Vec::with_capacity(run.rewards.len() * view.numbers());
+    let numbers = run.pictures.len() / run.rewards.len().max(1);
+    for state in run.pictures.chunks_exact(numbers.max(1)) {
+        if !wanted.load(Ordering::Relaxed) {
+            return Err(SteerError::Cancelled);
+        }
+        pictures.extend(&*view.best(state));
+    }
+    Ok(Cow::Owned(pictures))
+}
+
 /// What is said of finished pictures.
 struct Scored {
     rewards: Vec<f64>,
@@ -217,8 +256,12 @@ struct Scored {
     judged: Option<Judged>,
 }
 
-fn measured(request: &StudioRequest, measures: &Measures, run: &ImageRun) -> Scored {
-    let (pictures, count) = (&run.pictures, run.rewards.len());
+fn measured(
+    request: &StudioRequest,
+    measures: &Measures,
+    pictures: &[f32],
+    count: usize,
+) -> Scored {
     let judged = measures.judge.as_ref().map(|judge| judge.judge(pictures));
     let typical = measures.typical.as_ref();
     let (kind, second) = second_scores(&request.measure, pictures, count, judged.as_ref(), typical);

@@ -1,14 +1,13 @@
 //! Steered runs step by step, as moving pictures.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use image::{Rgb, RgbImage, imageops};
 
 use crate::session::{FrameFormat, FrameWriter, StoredPicture, enlarged, set_line};
-use crate::steer::images::ImageFrame;
 
 use super::studio_message::StudioAnswer;
+use super::studio_seen::SeenRun;
 
 /// Between two pictures and around all.
 const GAP: u32 = 4;
@@ -27,8 +26,8 @@ const REST: u32 = 16;
 pub struct FilmRow {
     /// What stands above it.
     pub title: String,
-    /// Its steps, the start first.
-    pub frames: Vec<Arc<ImageFrame>>,
+    /// Its steps.
+    pub run: SeenRun,
 }
 
 /// What is shown of steered runs while they go from noise to data.
@@ -53,12 +52,9 @@ impl SteeringFilm {
         states: bool,
     ) -> Self {
         let row = |index: usize| {
-            let run = answer.panels.get(index)?;
+            let run = answer.seen(index)?;
             let title = titles.get(index).cloned().unwrap_or_default();
-            (!run.frames.is_empty()).then(|| FilmRow {
-                title,
-                frames: run.frames.clone(),
-            })
+            (!run.frames.is_empty()).then_some(FilmRow { title, run })
         };
         let (rows, particles): (Vec<usize>, _) = match cell {
             None => (
@@ -78,8 +74,8 @@ impl SteeringFilm {
 
     /// The times of the frames: those of the run with the most steps.
     fn times(&self) -> Vec<f64> {
-        let longest = self.rows.iter().max_by_key(|row| row.frames.len());
-        longest.map_or_else(Vec::new, |row| row.frames.iter().map(|f| f.t).collect())
+        let longest = self.rows.iter().max_by_key(|row| row.run.frames.len());
+        longest.map_or_else(Vec::new, |row| row.run.frames.iter().map(|f| f.t).collect())
     }
 
     /// How many steps there are.
@@ -138,17 +134,10 @@ impl SteeringFilm {
             };
             let room = if beside { step - GAP } else { width };
             set_line(&mut frame, &row.title, (left, top), room)?;
-            let Some((_, at)) = ImageFrame::at(&row.frames, t) else {
-                continue;
-            };
             for (place, particle) in self.particles.iter().enumerate() {
-                let picture = if self.states {
-                    at.state(*particle)
-                } else {
-                    at.expected(*particle)
-                };
+                let picture = row.run.bytes(*particle, t, self.states);
                 let stored =
-                    picture.and_then(|p| StoredPicture::new(self.shape[0] as u32, side, p));
+                    picture.and_then(|p| StoredPicture::from_bytes(self.shape[0] as u32, side, &p));
                 if let Some(stored) = stored {
                     let picture = enlarged(&stored, scale).into_rgb8();
                     let x = i64::from(left + place as u32 * step);
@@ -164,7 +153,10 @@ impl SteeringFilm {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::steer::images::ImageFrame;
 
     fn film(rows: usize, particles: Vec<usize>) -> SteeringFilm {
         let frame = |t: f64, grey: f32| {
@@ -181,9 +173,12 @@ mod tests {
                 .map(|row| FilmRow {
                     title: format!("row {row}"),
                     // The last row has fewer steps.
-                    frames: (0..5 - row)
-                        .map(|k| frame(k as f64 / 4.0, -0.5 + 0.1 * row as f32))
-                        .collect(),
+                    run: SeenRun::of_pictures(
+                        (0..5 - row)
+                            .map(|k| frame(k as f64 / 4.0, -0.5 + 0.1 * row as f32))
+                            .collect(),
+                        [1, 8, 8],
+                    ),
                 })
                 .collect(),
             shape: [1, 8, 8],

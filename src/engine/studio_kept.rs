@@ -1,8 +1,6 @@
 //! A picture of the Studio as the gallery keeps it, with what makes it again.
 
-use crate::session::{
-    CheckpointRef, KeptPicture, Made, Rewarding, SteeredRecipe, StoredPicture, StudioSettings,
-};
+use crate::session::{CheckpointRef, KeptPicture, Made, Rewarding, SteeredRecipe, StudioSettings};
 use crate::steer::images::ImageFrame;
 
 use super::images::LoadedImages;
@@ -53,8 +51,7 @@ impl StudioAnswer {
         let run = self.panels.get(row)?;
         let (_, frame) = ImageFrame::at(&run.frames, t)?;
         let model = &self.request.model;
-        let [c, h, _] = model.shape();
-        let picture = StoredPicture::new(c as u32, h as u32, frame.expected(particle)?)?;
+        let picture = self.stored((row, particle), t)?;
         let is_finished = run.done && frame.t >= 1.0;
         let judged = run.judged.as_ref().filter(|_| is_finished);
         let best = judged.and_then(|judged| judged.best().nth(particle));

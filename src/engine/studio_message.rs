@@ -70,6 +70,9 @@ impl StudioRequest {
 pub struct StudioRun {
     /// The steps so far, the start first; the last is the pictures once the run is done.
     pub frames: Vec<Arc<ImageFrame>>,
+    /// Of latents: what the states of each step look like becoming, `[P][C H W]`, 0 black; empty where the map makes
+    /// pictures. The finished ones are decoded as they are kept, those before them as soon as can be.
+    pub shown: Vec<Arc<[u8]>>,
     /// Scores of the finished pictures by the request's measure; empty before.
     pub rewards: Vec<f64>,
     /// Of the finished pictures, a score that the reward does not know; empty before.
@@ -112,7 +115,9 @@ impl StudioRun {
 
     /// Numbers that its frames hold.
     pub(super) fn size(&self) -> usize {
-        self.frames.iter().map(|f| f.x.len() + f.mean.len()).sum()
+        let frames = self.frames.iter().map(|f| f.x.len() + f.mean.len());
+        let shown = self.shown.iter().map(|bytes| bytes.len() / 4);
+        frames.chain(shown).sum()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 
+use super::images_tests::loaded as bare;
 use super::*;
 use crate::checkpoint::{FORMAT, ImageCard, open_image_map, write_image_map};
 use crate::mixture::{Preset, World};
@@ -80,12 +81,8 @@ fn loaded(folder: &Path) -> Arc<LoadedImages> {
     write_image_map(&path, &card, &net).unwrap();
     let (card, map) = open_image_map(&path).unwrap();
     Arc::new(LoadedImages {
-        map,
-        card: Arc::new(card),
-        name: "tiny.safetensors".into(),
         path: Some(path),
-        hash: "0123456789".into(),
-        parameters: 1,
+        ..bare(map, card)
     })
 }
 

@@ -150,7 +150,7 @@ impl Worker {
             Command::Draws(request) | Command::Overlay(request) => self.draws(id, slot, request),
             Command::Diversity(request) => self.diversity(id, request),
             Command::Open(path) => self.open(id, &path),
-            Command::OpenImages(path) => self.open_images(id, Slot::OpenImages, path.as_deref()),
+            Command::OpenImages(wanted) => self.open_images(id, Slot::OpenImages, &wanted),
             Command::Wall(request) => self.wall(id, request),
             Command::Studio(request) => self.studio(id, request),
             Command::Export(request) => self.export(id, request),

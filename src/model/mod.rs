@@ -12,6 +12,7 @@ mod dual;
 mod efficientnet;
 mod fused;
 mod fused_vjp;
+mod imagenet;
 mod images;
 mod judge;
 mod map;
@@ -42,6 +43,9 @@ pub(crate) use efficientnet::tests::made as made_efficientnet;
 pub use efficientnet::{EfficientNet, EfficientNetConfig, ImageNetJudge, Stage};
 pub use fused::FusedMlp;
 pub use fused_vjp::{GuidedMlp, Rows};
+pub use imagenet::{
+    IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names, imagenet_class_of,
+};
 pub use images::{BurnImageMap, ImageMap, ImageRows};
 pub use judge::{ImageJudge, Judged, PictureJudge, Seen};
 pub use map::{Condition, MetaFlowMap};

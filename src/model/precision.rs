@@ -47,6 +47,18 @@ impl Precision {
         }
     }
 
+    /// The type that the weights of a file of so many bytes are kept in on `device`: halves for large networks on
+    /// graphics chips that have them, f32 elsewhere.
+    pub fn of_weights(bytes: u64, is_gpu: bool, device: &Device) -> Self {
+        /// Bytes from which on a file of weights is large.
+        const LARGE: u64 = 256 << 20;
+        if is_gpu && bytes >= LARGE && Self::F16.is_on(device) {
+            Self::F16
+        } else {
+            Self::F32
+        }
+    }
+
     /// Whether `device` computes in it.
     pub fn is_on(self, device: &Device) -> bool {
         device.supports_dtype(self.dtype())

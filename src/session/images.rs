@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
+use super::decoders::DecoderFiles;
 use super::document::CheckpointRef;
 use super::made::{GalleryOrder, Likeness, Made, Middle};
 use super::rewarding::Rewarding;
@@ -47,11 +48,15 @@ impl StoredPicture {
 
     /// Rounds numbers in [-1, 1] to 8 bits. `None` where there are not `channels * side * side` of them.
     pub fn new(channels: u32, side: u32, values: &[f32]) -> Option<Self> {
-        let bytes: Vec<u8> = values
+        Self::from_bytes(channels, side, &Self::rounded(values))
+    }
+
+    /// Numbers in [-1, 1] as 0 to 255.
+    pub fn rounded(values: &[f32]) -> Vec<u8> {
+        values
             .iter()
             .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
-            .collect();
-        Self::from_bytes(channels, side, &bytes)
+            .collect()
     }
 
     /// Takes 8-bit numbers, 0 black. `None` where there are not `channels * side * side` of them.
@@ -271,6 +276,9 @@ pub struct Images {
     /// Where files are that others publish and rewards may ask.
     #[serde(skip_serializing_if = "ScorerFiles::is_empty")]
     pub files: ScorerFiles,
+    /// Where files are that decode the latents of the map.
+    #[serde(skip_serializing_if = "DecoderFiles::is_empty")]
+    pub decoders: DecoderFiles,
 }
 
 impl Default for Images {
@@ -300,6 +308,7 @@ impl Default for Images {
             rewarding: Rewarding::default(),
             batch: Batch::default(),
             files: ScorerFiles::default(),
+            decoders: DecoderFiles::default(),
         }
     }
 }

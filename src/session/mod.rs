@@ -1,6 +1,7 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
 mod batch;
+mod decoders;
 mod document;
 mod export;
 mod free;
@@ -18,6 +19,7 @@ mod studio;
 mod training;
 
 pub use batch::{Batch, BatchEntry};
+pub use decoders::DecoderFiles;
 pub use document::{
     Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
     Show, View, WorldRef,

@@ -75,6 +75,7 @@ impl App {
         state.recent = remembered.recent;
         state.hint_dismissed = remembered.hint_dismissed;
         state.scorers.remember(remembered.scorer_files);
+        state.remember_decoders(remembered.decoders);
         state.keep_files_in(options.data_dir.clone());
         if let Some(path) = options.checkpoint()
             && !options.names_world()

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui;
 
+use crate::checkpoint::DecoderKind;
 use crate::engine::{LoadedModel, load_shipped};
 use crate::mixture::{MixtureError, PointCloud, Preset, World};
 use crate::reward::picture::ScorerFile;
@@ -36,6 +37,8 @@ pub enum Pick {
     Archive,
     /// A file that a reward asks.
     Scorer(ScorerFile),
+    /// A file that decodes latents.
+    Decoder(DecoderKind),
     /// Where to save the world.
     SaveWorld,
     /// Where to save the session.
@@ -153,6 +156,9 @@ impl Errands {
                 Pick::Folder => dialog.pick_folder(),
                 Pick::Archive => dialog
                     .add_filter("Archives of pictures", &["zip", "tar", "xz"])
+                    .pick_file(),
+                Pick::Decoder(_) => dialog
+                    .add_filter("Decoders of latents", &["safetensors", "pt", "pth", "bin"])
                     .pick_file(),
                 Pick::Scorer(file) => dialog.add_filter(file.what(), file.endings()).pick_file(),
                 Pick::SaveWorld | Pick::SaveSession => dialog

@@ -7,7 +7,7 @@ use egui_tiles::Tree;
 use serde::{Deserialize, Serialize};
 
 use crate::reward::picture::ScorerFiles;
-use crate::session::{RecentFiles, Session, Workspace};
+use crate::session::{DecoderFiles, RecentFiles, Session, Workspace};
 
 use super::autosave;
 use super::layout::{self, Pane};
@@ -32,6 +32,8 @@ pub struct Remembered {
     pub hint_dismissed: bool,
     /// Where files are that others publish and rewards may ask.
     pub scorer_files: ScorerFiles,
+    /// What decoded the last map of latents.
+    pub decoders: DecoderFiles,
 }
 
 impl Default for Remembered {
@@ -43,6 +45,7 @@ impl Default for Remembered {
             recent: RecentFiles::default(),
             hint_dismissed: false,
             scorer_files: ScorerFiles::default(),
+            decoders: DecoderFiles::default(),
         }
     }
 }
@@ -91,6 +94,7 @@ pub fn window_text(
         recent: state.recent.clone(),
         hint_dismissed: state.hint_dismissed,
         scorer_files: state.scorers.remembered().clone(),
+        decoders: state.last_decoders().clone(),
     };
     ron::to_string(&window)
         .inspect_err(|e| tracing::warn!("the layout is not kept: {e}"))

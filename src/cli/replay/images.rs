@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::{Desk, number, studio, write, write_json};
 use crate::engine::{
-    AgainRequest, Command, Event, GroupsRequest, ImageCurvesRequest, LoadedImages, WallAnswer,
-    WallFigures, WallRequest, write_arrays,
+    AgainRequest, Command, Event, GroupsRequest, ImageCurvesRequest, LoadedImages, OpenImages,
+    ShownAs, WallAnswer, WallFigures, WallRequest, write_arrays,
 };
 use crate::lookahead::Source;
 use crate::reward::picture::ScorerFiles;
@@ -79,10 +79,23 @@ pub(in crate::cli) fn open_map(desk: &Desk, images: &Images) -> Result<Arc<Loade
         CheckpointRef::Shipped => None,
         CheckpointRef::File(path) => Some(path.clone()),
     };
-    let model = desk.ask(Command::OpenImages(path), |event| match event {
+    let wanted = OpenImages {
+        decoders: images.decoders.clone(),
+        ..OpenImages::of(path.as_deref())
+    };
+    let model = desk.ask(Command::OpenImages(wanted), |event| match event {
         Event::OpenedImages(_, _, model) => Some(model),
         _ => None,
     })?;
+    if let Some(trouble) = &model.trouble {
+        return Err(trouble.clone());
+    }
+    if model.view.seen() == ShownAs::FalseColours {
+        say!(
+            "note: {} makes latents, and the session names nothing that decodes them: they are in false colours",
+            model.name
+        );
+    }
     let classes = model.map.config().label_dim as u32;
     match images.class {
         Some(class) if class >= classes => Err(format!(

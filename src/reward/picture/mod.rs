@@ -10,7 +10,6 @@ mod counted;
 mod decoded;
 mod error;
 mod files;
-mod imagenet;
 mod judged;
 mod light;
 mod measure;
@@ -21,11 +20,11 @@ mod term;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};
 pub use bind::{PictureParts, PictureScorers, ReferencePicture};
 pub use decoded::DecodedScore;
 pub use error::PictureRewardError;
 pub use files::{ScorerFile, ScorerFiles};
-pub use imagenet::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};
 pub use spec::{PictureReward, WeightedTerm};
 pub use term::{Needs, PictureKind, PictureTerm};
 

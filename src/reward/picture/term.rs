@@ -1,8 +1,8 @@
 //! What there is to reward in a picture, with a name and a line about each.
 
 use super::brisque::Brisque;
-use super::imagenet::{IMAGENET_CLASSES, class_of};
 use super::{PictureRewardError, ScorerFile};
+use crate::model::{IMAGENET_CLASSES, imagenet_class_of as class_of};
 
 /// What a term looks at. Numbers of reference pictures count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]

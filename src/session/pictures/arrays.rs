@@ -20,6 +20,8 @@ pub struct PictureArrays<'a> {
     pub draws: &'a [f32],
     /// Single pictures, `[C][H][W]`, by name: `x_t`, `mean`, `deviation`, `picture`.
     pub singles: Vec<(&'a str, &'a [f32])>,
+    /// Whatever else there is, by name and shape: latents.
+    pub more: Vec<(&'a str, Vec<usize>, &'a [f32])>,
     /// Classes and the classifier's probabilities, `[N][K]`; `probabilities` in the file.
     pub probabilities: Option<(usize, &'a [f32])>,
     /// Time of the state, in [0, 1].
@@ -73,6 +75,7 @@ impl PictureArrays<'_> {
         if let Some((classes, values)) = self.probabilities {
             arrays.push(("probabilities", vec![count, classes], values));
         }
+        arrays.extend(self.more.iter().cloned());
         arrays
     }
 
@@ -146,6 +149,7 @@ mod tests {
         let draws: Vec<f32> = (0..24).map(|k| k as f32 / 24.0).collect();
         let notes = [("source", "one-step".to_owned())];
         let arrays = PictureArrays {
+            more: Vec::new(),
             shape: [3, 2, 2],
             draws: &draws,
             singles: vec![("x_t", &draws[..12]), ("mean", &draws[12..])],

@@ -161,13 +161,20 @@ pub fn arrange(area: Rect, groups: &[Group], pixel: f32) -> Arranged {
     while side > LEAST_SIDE && height(side) > area.height() {
         side -= pixel;
     }
-    let (columns, step) = (columns(side), side + gap(side));
+    let step = side + gap(side);
+    // As many rows take fewer columns: sixteen are four by four, not five by three and one.
+    let most = groups.iter().map(|g| g.items.len()).max().unwrap_or(0);
+    let rows = most.div_ceil(columns(side)).max(1);
+    let columns = if grouped {
+        columns(side)
+    } else {
+        columns(side).min(most.div_ceil(rows).max(1))
+    };
     let snap = |v: f32| (v / pixel).round() * pixel;
     // A single block stands in the middle of the width; groups begin at the left.
     let used = if grouped {
         width
     } else {
-        let most = groups.iter().map(|g| g.items.len()).max().unwrap_or(0);
         columns.min(most) as f32 * step - gap(side)
     };
     let left = snap(area.left() + gutter + (width - used) / 2.0);

@@ -2,6 +2,7 @@
 
 use eframe::egui::{self, Align, Button, Layout, RichText, Role, Stroke, Ui, WidgetInfo, vec2};
 
+use crate::engine::ShownAs;
 use crate::session::Middle;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
@@ -97,5 +98,44 @@ fn who(ui: &mut Ui, state: &State) {
     let text = format!("learned · {}", model.short_hash());
     let color = tokens::palette(ui).learned;
     let hover = format!("Draws of {name}, {}", state.session.images.source);
+    badge(ui, &Badge { text, color, hover });
+    shown_as(ui, state);
+}
+
+/// What the pictures are where the map makes latents.
+fn shown_as(ui: &mut Ui, state: &State) {
+    let Some(model) = state.images.model.as_ref().filter(|m| m.view.is_latent()) else {
+        return;
+    };
+    let answer = state.images.view.drawn.as_ref();
+    let waiting = answer.filter(|answer| {
+        state.session.images.middle == Middle::Wall && answer.decoded < answer.len()
+    });
+    let said = |shown: ShownAs| match shown {
+        ShownAs::FalseColours => (
+            "false colours",
+            "Three of a latent's numbers as red, green and blue: not what it looks like. A decoder, in the section Map at the right, shows that",
+        ),
+        ShownAs::Preview => (
+            "preview",
+            "By the small decoder: colours and shapes are right, fine detail is not",
+        ),
+        ShownAs::Decoded | ShownAs::Pixels => ("decoded", "Latents, decoded by the autoencoder"),
+    };
+    let (text, hover) = match waiting {
+        None => {
+            let (text, hover) = said(model.view.seen());
+            (text.to_owned(), hover.to_owned())
+        }
+        Some(answer) => {
+            let (text, hover) = said(model.view.seen_at_once());
+            let count = answer.len() - answer.decoded;
+            (
+                format!("{text} · {count} to decode"),
+                format!("{hover}. The rest is decoded one by one"),
+            )
+        }
+    };
+    let color = tokens::palette(ui).text_quiet;
     badge(ui, &Badge { text, color, hover });
 }

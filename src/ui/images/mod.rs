@@ -5,6 +5,7 @@ mod batch;
 mod classes;
 mod curves;
 mod curves_csv;
+mod decoders;
 mod details;
 mod dropped;
 mod empty;

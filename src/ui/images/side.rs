@@ -4,7 +4,7 @@ use eframe::egui::{
     Align, Button, Label, Layout, ProgressBar, RichText, ScrollArea, Spinner, Ui, vec2,
 };
 
-use crate::engine::Slot;
+use crate::engine::{ShownAs, Slot};
 use crate::session::{CheckpointRef, Picture};
 use crate::ui::errands::Pick;
 use crate::ui::format;
@@ -15,7 +15,7 @@ use crate::ui::widgets::{link, notice, section, section_with};
 
 use super::paint::{self, Brush};
 use super::view::Plate;
-use super::{classes, futures, plates, reward, shares};
+use super::{classes, decoders, futures, plates, reward, shares};
 
 /// Shows the panel.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -23,13 +23,21 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         .auto_shrink([false, false])
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
+            let undecoded = state.images.model.as_ref();
+            let undecoded = undecoded.is_some_and(|m| m.view.seen() == ShownAs::FalseColours);
+            if undecoded {
+                // What is wanted first.
+                map(ui, state);
+            }
             if state.images.model.is_some() {
                 picture(ui, state);
                 reward::section(ui, state);
                 shares::section(ui, state);
                 futures::show(ui, state);
             }
-            map(ui, state);
+            if !undecoded {
+                map(ui, state);
+            }
         });
 }
 
@@ -136,6 +144,7 @@ pub(super) fn map(ui: &mut Ui, state: &mut State) {
                     .color(palette.text_quiet);
                 ui.add(Label::new(text).truncate())
                     .on_hover_text(format!("sha256 {}", model.hash));
+                decoders::show(ui, state, &model);
             }
             loading(ui, state);
             notice(ui, &mut state.notices, Place::Model);

@@ -76,14 +76,6 @@ pub struct View {
 /// Textures of kept pictures: twice as many as can be kept at once.
 const KEPT_TEXTURES: usize = 2 * Images::MAX_KEPT;
 
-/// Numbers in [-1, 1] as 0 to 255.
-pub(super) fn to_bytes(values: &[f32]) -> Vec<u8> {
-    values
-        .iter()
-        .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
-        .collect()
-}
-
 impl View {
     /// `[C, H, W]` of the pictures.
     pub fn shape(&self) -> [usize; 3] {
@@ -111,7 +103,7 @@ impl View {
             *tile = Tile {
                 // Another reward of the same pictures leaves them where they are.
                 painted: answer.painted.place(item).map(|(b, at)| (b.clone(), at)),
-                pixels: to_bytes(picture),
+                pixels: StoredPicture::rounded(picture),
                 reward: scores.and_then(|scores| scores.scores.get(item).copied()),
                 second: second.and_then(|second| second.scores.get(item).copied()),
                 probabilities: answer.probabilities(item).to_vec(),
@@ -125,7 +117,7 @@ impl View {
     /// The picture behind the newest state, `[C][H][W]`, 0 black; empty where there is none.
     pub fn clean_bytes(&self) -> Vec<u8> {
         let newest = self.newest.as_ref();
-        newest.map_or_else(Vec::new, |answer| to_bytes(&answer.clean))
+        newest.map_or_else(Vec::new, |answer| StoredPicture::rounded(&answer.clean))
     }
 
     /// The tile that is this picture, byte for byte.
@@ -216,9 +208,9 @@ impl View {
             return Some(self.plates[index].3.clone());
         }
         let bytes = match which {
-            Plate::Clean => to_bytes(&answer.clean),
-            Plate::State => to_bytes(&answer.x_t),
-            Plate::Mean => to_bytes(&answer.figures.mean),
+            Plate::Clean => StoredPicture::rounded(&answer.clean),
+            Plate::State => StoredPicture::rounded(&answer.x_t),
+            Plate::Mean => StoredPicture::rounded(&answer.figures.mean),
             Plate::Deviation => {
                 let most = most(&answer.figures.deviation).max(f32::MIN_POSITIVE);
                 let deviation = answer.figures.deviation.iter();

@@ -108,6 +108,7 @@ impl State {
                 self.checkpoint_opened(id, model);
             }
             Event::OpenedImages(id, slot, model) => self.images_opened(id, slot, model),
+            Event::FoundDecoder(id, path, kind) => self.decoder_found(id, path, kind),
             Event::Wall(id, answer) => self.take_wall(id, &answer),
             Event::Studio(id, answer) => self.take_studio(id, answer),
             Event::Exported(_, path, n) => {

@@ -130,6 +130,7 @@ impl State {
             of: next.seeds,
             recipe: next.recipe,
             files: self.scorer_files(),
+            decoders: self.decoder_files(),
         };
         let id = self.engine.submit(Command::Batch(request));
         self.asks.note(Slot::Batch, id);

@@ -107,6 +107,7 @@ impl State {
             Pick::Open | Pick::Checkpoint | Pick::World | Pick::Picture => self.open_file(path),
             Pick::Folder | Pick::Archive => self.choose_folder(path),
             Pick::Scorer(file) => self.point_at_scorer(file, path),
+            Pick::Decoder(kind) => self.use_decoder(kind, path),
             Pick::SaveWorld => {
                 let text = self.world.to_ron();
                 self.errands

@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::engine::{Command, LoadedImages, RequestId, Slot, WallRequest};
+use crate::engine::{Command, LoadedImages, OpenImages, RequestId, Slot, WallRequest};
 use crate::lookahead::Source;
-use crate::session::{CheckpointRef, Images, Middle, Picture, StoredPicture, Workspace};
+use crate::session::{
+    CheckpointRef, DecoderFiles, Images, Middle, Picture, StoredPicture, Workspace,
+};
 use crate::ui::images::{Brush, MaskBrush, View, Zoom};
 use crate::ui::shortcuts::Action;
 
@@ -23,6 +25,9 @@ pub const IMAGE_SOURCES: [Source; 4] = [
 
 /// Jumps of a generation whose state is taken as `x_t`.
 const RUNNING_STEPS: u32 = 8;
+
+/// A map, and what decodes it.
+pub(super) type WantedMap = (CheckpointRef, DecoderFiles);
 
 /// What the Images workspace knows beside the session.
 #[derive(Default)]
@@ -54,9 +59,11 @@ pub struct ImagesState {
     /// The queue of steered pictures.
     pub batch: super::batch::BatchState,
     /// The map on its way.
-    loading: Option<(CheckpointRef, RequestId)>,
+    loading: Option<(WantedMap, RequestId)>,
     /// What could not be opened: not to be asked for again and again.
-    refused: Option<CheckpointRef>,
+    refused: Option<WantedMap>,
+    /// What decoded the last map of latents, for the next one.
+    pub(super) last_decoders: DecoderFiles,
     /// The last wall that was asked for.
     pub(super) asked: Option<WallRequest>,
     /// Draws a second, by source.
@@ -69,9 +76,14 @@ impl ImagesState {
         self.loading.is_some()
     }
 
+    /// What was refused may be asked for again.
+    pub(super) fn forget_refused(&mut self) {
+        self.refused = None;
+    }
+
     /// The map on its way, in words.
     pub fn loading_label(&self) -> Option<String> {
-        self.loading.as_ref().map(|(map, _)| match map {
+        self.loading.as_ref().map(|((map, _), _)| match map {
             CheckpointRef::Shipped => "loading the shipped map".to_owned(),
             CheckpointRef::File(path) => format!("reading {}", file_name(path)),
         })
@@ -127,28 +139,30 @@ impl State {
 
     /// Opens the map that the session names, unless it is in use, on its way, or was refused.
     pub(super) fn load_wanted_images(&mut self) {
-        let wanted = self.session.images.checkpoint.clone();
+        let images = &self.session.images;
+        let wanted = (images.checkpoint.clone(), images.decoders.clone());
         if self.images_in_use().as_ref() == Some(&wanted)
             || self.images.refused.as_ref() == Some(&wanted)
             || self.images.loading.as_ref().is_some_and(|l| l.0 == wanted)
         {
             return;
         }
-        let path = match &wanted {
+        let path = match &wanted.0 {
             CheckpointRef::Shipped => None,
-            CheckpointRef::File(path) => Some(path.clone()),
+            CheckpointRef::File(path) => Some(path.as_path()),
         };
-        let id = self.engine.submit(Command::OpenImages(path));
+        let id = self.engine.submit(Command::OpenImages(OpenImages {
+            decoders: wanted.1.clone(),
+            open: self.images.model.clone(),
+            ..OpenImages::of(path)
+        }));
         self.asks.note(Slot::OpenImages, id);
         self.images.loading = Some((wanted, id));
     }
 
-    pub(super) fn images_in_use(&self) -> Option<CheckpointRef> {
+    pub(super) fn images_in_use(&self) -> Option<WantedMap> {
         let model = self.images.model.as_ref()?;
-        Some(match &model.path {
-            None => CheckpointRef::Shipped,
-            Some(path) => CheckpointRef::File(path.clone()),
-        })
+        Some((model.named(), model.decoders.clone()))
     }
 
     pub(super) fn images_opened(&mut self, id: RequestId, slot: Slot, model: Arc<LoadedImages>) {
@@ -161,6 +175,10 @@ impl State {
             self.recent.touch(&path);
             self.session.images.checkpoint = CheckpointRef::File(path);
             self.show_workspace(Workspace::Images);
+            if model.view.is_latent() {
+                // Each is decoded, and large: a wall of a few is there soon.
+                self.set_wall_draws(Images::MIN_DRAWS);
+            }
         } else if self.images.loading.take_if(|l| l.1 == id).is_none() {
             return;
         }
@@ -169,7 +187,11 @@ impl State {
         self.images.refused = None;
         // What the map cannot do is no edit of a person.
         self.keep_edits();
+        self.decode_as_before(&model);
         self.fit_images_to(&model);
+        if let Some(trouble) = &model.trouble {
+            self.notices.error(Place::Images, trouble.clone());
+        }
         self.images.model = Some(model);
         self.images.view = View::default();
         self.images.groups = Groups::default();
@@ -200,7 +222,7 @@ impl State {
         let Some((map, _)) = self.images.loading.take_if(|l| l.1 == id) else {
             return;
         };
-        if let CheckpointRef::File(path) = &map
+        if let CheckpointRef::File(path) = &map.0
             && !path.exists()
         {
             self.recent.forget(path);

@@ -289,7 +289,7 @@ impl State {
         let Some(model) = &self.images.model else {
             return;
         };
-        if self.images_in_use().as_ref() != Some(&self.session.images.checkpoint) {
+        if model.named() != self.session.images.checkpoint {
             return;
         }
         if let Some(expected) = self.images.expected.take()

@@ -8,6 +8,7 @@ mod asks;
 mod batch;
 mod budget;
 mod clock;
+mod decoders;
 mod edits;
 mod files;
 mod gallery;
@@ -364,6 +365,7 @@ impl State {
             | Pick::Folder
             | Pick::Archive
             | Pick::Scorer(_)
+            | Pick::Decoder(_)
             | Pick::ExportPictures(_) => String::new(),
         };
         self.errands.pick(pick, suggestion);

@@ -6,9 +6,7 @@ use crate::engine::{
     Command, RequestId, STUDIO_STRENGTHS, Slot, StudioAnswer, StudioRequest, StudioRow, StudioRun,
     studio_rows,
 };
-use crate::session::{
-    Middle, Rewarding, StoredPicture, StudioNode, StudioSettings, StudioShow, StudioStart,
-};
+use crate::session::{Middle, Rewarding, StudioNode, StudioSettings, StudioShow, StudioStart};
 use crate::steer::images::ImageFrame;
 use crate::ui::images::StudioView;
 
@@ -150,7 +148,7 @@ impl State {
                 StudioStart::Renoised { picture, .. } => picture.fits(model.shape()),
                 StudioStart::State { x, .. } => x
                     .values()
-                    .is_some_and(|values| values.len() == model.numbers()),
+                    .is_some_and(|values| values.len() == model.state_numbers()),
             };
             if !fits {
                 studio.settings.start = StudioStart::Noise;
@@ -189,10 +187,7 @@ impl State {
         }) else {
             return;
         };
-        let frame = answer.panels.get(row).and_then(|run| run.frames.last());
-        let picture = frame.and_then(|frame| frame.expected(0));
-        let [c, h, _] = answer.request.model.shape();
-        let thumbnail = picture.and_then(|p| StoredPicture::new(c as u32, h as u32, p));
+        let thumbnail = answer.stored((row, 0), 1.0);
         if let Some(node) = self.session.images.studio.lineage.get_mut(node as usize)
             && thumbnail.is_some()
             && node.thumbnail != thumbnail

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::session::{StoredPicture, StoredState, StudioNode, StudioStart};
+use crate::session::{StoredState, StudioNode, StudioStart};
 use crate::steer::Method;
 use crate::steer::images::ImagePlan;
 use crate::ui::shortcuts::Action;
@@ -33,15 +33,9 @@ impl State {
         let Some((row, particle)) = self.studio_selected() else {
             return;
         };
-        let Some((_, frame)) = self.studio_frame(row) else {
-            return;
-        };
-        let shape = self.images.studio.answer.as_ref();
-        let shape = shape.map(|answer| answer.request.model.shape());
-        let (Some(picture), Some([c, h, _])) = (frame.expected(particle), shape) else {
-            return;
-        };
-        let Some(picture) = StoredPicture::new(c as u32, h as u32, picture) else {
+        let answer = self.images.studio.answer.as_ref();
+        let t = self.session.images.studio.t;
+        let Some(picture) = answer.and_then(|answer| answer.stored((row, particle), t)) else {
             return;
         };
         // Neither end can be branched from.

@@ -7,7 +7,7 @@ use eframe::egui::{Context, Rect, TextureId};
 use crate::engine::StudioAnswer;
 use crate::steer::images::ImageFrame;
 use crate::ui::images::atlas::Atlas;
-use crate::ui::images::view::{Tile, to_bytes};
+use crate::ui::images::view::Tile;
 
 /// What is kept between frames.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub struct StudioView {
     atlas: Atlas,
     tiles: Vec<Tile>,
     /// The frame of each row, and whether its noisy states are shown.
-    of: (Vec<Option<Arc<ImageFrame>>>, bool),
+    of: (Vec<Option<Shown>>, bool),
     revision: u64,
     /// Particles of a row.
     across: usize,
@@ -23,9 +23,17 @@ pub struct StudioView {
     pub has_band: bool,
 }
 
-fn same(a: &[Option<Arc<ImageFrame>>], b: &[Option<Arc<ImageFrame>>]) -> bool {
-    let pair = |(a, b): (&Option<Arc<ImageFrame>>, &Option<Arc<ImageFrame>>)| match (a, b) {
+/// A frame, and what it was decoded to where it is of latents.
+type Shown = (Arc<ImageFrame>, Option<Arc<[u8]>>);
+
+fn same(a: &[Option<Shown>], b: &[Option<Shown>]) -> bool {
+    let decoded = |(a, b): (&Option<Arc<[u8]>>, &Option<Arc<[u8]>>)| match (a, b) {
         (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
+    };
+    let pair = |(a, b): (&Option<Shown>, &Option<Shown>)| match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(&a.0, &b.0) && decoded((&a.1, &b.1)),
         (None, None) => true,
         _ => false,
     };
@@ -44,25 +52,20 @@ impl StudioView {
         let frames: Vec<_> = answer
             .panels
             .iter()
-            .map(|run| ImageFrame::at(&run.frames, t).map(|(_, frame)| frame.clone()))
+            .map(|run| {
+                let (number, frame) = ImageFrame::at(&run.frames, t)?;
+                Some((frame.clone(), run.shown.get(number).cloned()))
+            })
             .collect();
         self.across = answer.request.particles.len();
         if self.revision == 0 || self.of.1 != states || !same(&self.of.0, &frames) {
             self.revision += 1;
-            let numbers = answer.request.model.numbers();
             self.tiles.clear();
-            for frame in &frames {
+            for row in 0..frames.len() {
                 for particle in 0..self.across {
-                    let picture = frame.as_ref().and_then(|frame| {
-                        if states {
-                            frame.state(particle)
-                        } else {
-                            frame.expected(particle)
-                        }
-                    });
-                    let picture = picture.filter(|picture| picture.len() == numbers);
+                    let picture = answer.bytes((row, particle), t, states);
                     self.tiles.push(Tile {
-                        pixels: picture.map(to_bytes).unwrap_or_default(),
+                        pixels: picture.unwrap_or_default(),
                         fresh: true,
                         ..Tile::default()
                     });

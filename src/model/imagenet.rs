@@ -1,7 +1,7 @@
 //! Names of ImageNet's 1,000 classes.
 
 /// The names, a line each, in the order of the classes.
-const NAMES: &str = include_str!("../../../assets/imagenet/classes.txt");
+const NAMES: &str = include_str!("../../assets/imagenet/classes.txt");
 
 /// How many classes there are.
 pub const IMAGENET_CLASSES: u32 = 1000;
@@ -17,7 +17,7 @@ pub fn imagenet_class_names() -> impl Iterator<Item = &'static str> {
 }
 
 /// The class of a number, or of a name with a dash for each space: `golden-retriever`.
-pub(super) fn class_of(text: &str) -> Option<u32> {
+pub fn imagenet_class_of(text: &str) -> Option<u32> {
     if let Ok(number) = text.parse() {
         return (number < IMAGENET_CLASSES).then_some(number);
     }
@@ -38,12 +38,15 @@ mod tests {
     #[test]
     fn classes_have_names_that_are_found_again() {
         assert_eq!(NAMES.lines().count(), IMAGENET_CLASSES as usize);
-        assert_eq!(class_of("golden-retriever"), Some(207));
-        assert_eq!(class_of("Golden_Retriever"), Some(207));
-        assert_eq!(class_of("999"), Some(999));
-        assert_eq!((class_of("1000"), class_of("golden")), (None, None));
+        assert_eq!(imagenet_class_of("golden-retriever"), Some(207));
+        assert_eq!(imagenet_class_of("Golden_Retriever"), Some(207));
+        assert_eq!(imagenet_class_of("999"), Some(999));
+        assert_eq!(
+            (imagenet_class_of("1000"), imagenet_class_of("golden")),
+            (None, None)
+        );
         for (class, name) in imagenet_class_names().enumerate() {
-            let found = class_of(&name.replace(' ', "-"));
+            let found = imagenet_class_of(&name.replace(' ', "-"));
             // One name is that of two classes, a dog's and a garment's; the first is meant.
             assert!(found.is_some_and(|found| found as usize <= class), "{name}");
             assert_eq!(imagenet_class_name(class as u32), Some(name));

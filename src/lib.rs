@@ -1,4 +1,6 @@
 //! Foresight: see what a noisy state could still become.
+// wgpu's types are nested deeply: whether the engine's worker may go to its thread is a long question.
+#![recursion_limit = "256"]
 #![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod checkpoint;

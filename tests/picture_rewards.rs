@@ -234,6 +234,59 @@ fn a_mask_is_painted_inverted_cleared_and_taken_back() {
     assert!(window.query_by_label("Mask to paint").is_none());
 }
 
+#[test]
+fn a_prompt_is_applied_when_it_is_whole_and_refused_with_the_reason() {
+    let (folder, path) = map();
+    let mut session = session(&path, "clip(\"a red fox\")@2 - hps(\"a cat\")");
+    for file in ScorerFile::ALL {
+        let place = folder.path().join(file.fetched());
+        session.images.files.point(file, place);
+    }
+    let mut window = window_of(session);
+    // The file is named, with where it comes from.
+    assert!(has_text(&window, "is not there. Wanted is CLIP ViT-L/14"));
+    assert!(has_text(&window, "openai/clip-vit-large-patch14"));
+    window.check_accessibility();
+    let field = |window: &Window| {
+        let field = window.get_by_label("Prompt of CLIP score");
+        field.accesskit_node().value().unwrap_or_default()
+    };
+    let typed = |window: &mut Window, text: &str| {
+        let field = window.get_by_label("Prompt of CLIP score");
+        field.focus();
+        window.run_steps(2);
+        window.key_press_modifiers(Modifiers::COMMAND, Key::A);
+        window.run_steps(2);
+        let field = window.get_by_label("Prompt of CLIP score");
+        field.type_text(text);
+        window.run_steps(2);
+    };
+    let before = "clip(\"a red fox\")@2 - hps(\"a cat\")";
+    let fox = "a \"red\" fox \\ in snow";
+    typed(&mut window, fox);
+    assert_eq!(field(&window), fox);
+    assert_eq!(reward(&window), before, "not with each key");
+    window.key_press(Key::Escape);
+    window.run_steps(3);
+    assert_eq!(reward(&window), before, "taken back");
+    assert_eq!(field(&window), "a red fox");
+    typed(&mut window, fox);
+    window.key_press(Key::Enter);
+    window.run_steps(3);
+    let quoted = "clip(\"a \\\"red\\\" fox \\\\ in snow\")@2 - hps(\"a cat\")";
+    assert_eq!(reward(&window), quoted);
+    window.run_steps(90);
+    typed(&mut window, " \n ");
+    window.get_by_label("Wall of 16 pictures").focus();
+    window.run_steps(3);
+    assert!(has_text(&window, "the prompt is empty"));
+    assert_eq!(reward(&window), quoted);
+    undo(&mut window);
+    assert_eq!(reward(&window), before);
+    assert_eq!(field(&window), "a red fox");
+    settle(&mut window);
+}
+
 /// BRISQUE's files with one support vector, of the form of the PyPI package.
 fn write_brisque(folder: &Path) {
     let vector: Vec<String> = (1..=36).map(|k| format!(" {k}:0.1")).collect();

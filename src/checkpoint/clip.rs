@@ -13,7 +13,7 @@ use super::vae::json_beside;
 use super::{CheckpointError, TensorFile};
 use crate::mixture::shortened;
 use crate::model::{
-    AestheticHead, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, ClipTexts, OpenClipHints,
+    ClipConfig, ClipHead, ClipImages, ClipLayout, ClipTextConfig, ClipTexts, OpenClipHints,
     TensorShapes, WeightValues, Weights, clip_shapes,
 };
 
@@ -21,16 +21,6 @@ use crate::model::{
 const MAX_HEAD_NUMBERS: u64 = 16 << 20;
 /// The logarithm of what cosines are multiplied by.
 const SCALE: &str = "logit_scale";
-
-/// Both towers of a CLIP.
-pub struct ClipPair {
-    /// Of pictures.
-    pub images: ClipImages,
-    /// Of texts.
-    pub texts: ClipTexts,
-    /// The logarithm of what its authors multiply cosines by, where the file has it.
-    pub logit_scale: Option<f32>,
-}
 
 /// Reads CLIP's image tower and keeps its weights in f32 on `device`. The text tower of a whole CLIP is left in the file.
 ///
@@ -43,23 +33,27 @@ pub fn read_clip(path: &Path, device: &Device) -> Result<ClipImages, CheckpointE
     file.images(&config, device)
 }
 
-/// Reads both towers of a CLIP and keeps their weights in f32 on `device`.
+/// Reads CLIP's text tower and keeps its weights in f32 on `device`, with the logarithm of what its authors multiply
+/// cosines by, where the file has it.
 ///
 /// # Errors
-/// As [`read_clip`], and when there is no text tower.
-pub fn read_clip_pair(path: &Path, device: &Device) -> Result<ClipPair, CheckpointError> {
+/// As [`read_clip`], when there is no text tower, and when the towers do not belong together.
+pub fn read_clip_texts(
+    path: &Path,
+    device: &Device,
+) -> Result<(ClipTexts, Option<f32>), CheckpointError> {
     let mut file = ClipFile::open(path)?;
-    let (config, texts) = file.configs()?;
+    let (images, texts) = file.configs()?;
     let texts = texts.ok_or_else(|| {
         let reason = "it has no text tower: choose the file of a whole CLIP".into();
         unfit(path, reason)
     })?;
-    // One tower after the other, so that only one is in memory twice.
-    Ok(ClipPair {
-        images: file.images(&config, device)?,
-        texts: file.texts(&texts, device)?,
-        logit_scale: file.scale()?,
-    })
+    let (a, b) = (images.projection_dim, texts.projection_dim);
+    if a != b {
+        let reason = format!("its towers do not fit: {a} and {b} numbers");
+        return Err(unfit(path, reason));
+    }
+    Ok((file.texts(&texts, device)?, file.scale()?))
 }
 
 /// An open file, and which of its tensors are CLIP's.
@@ -198,7 +192,7 @@ impl<'a> ClipFile<'a> {
 ///
 /// # Errors
 /// When the file is not sound or holds no such head.
-pub fn read_aesthetic_head(path: &Path) -> Result<AestheticHead, CheckpointError> {
+pub fn read_aesthetic_head(path: &Path) -> Result<ClipHead, CheckpointError> {
     let mut file = TensorFile::open(path)?;
     let entries = file.tensors();
     let held: u64 = entries.iter().map(super::TensorEntry::elements).sum();
@@ -213,7 +207,7 @@ pub fn read_aesthetic_head(path: &Path) -> Result<AestheticHead, CheckpointError
         let values = file.floats(&name)?;
         weights.insert(name, WeightValues { shape, values });
     }
-    AestheticHead::of(&weights).map_err(|reason| unfit(path, reason))
+    ClipHead::of(&weights).map_err(|reason| unfit(path, reason))
 }
 
 fn unfit(path: &Path, reason: String) -> CheckpointError {
@@ -226,8 +220,9 @@ fn unfit(path: &Path, reason: String) -> CheckpointError {
 #[cfg(test)]
 mod library_tests;
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
+    use crate::model::streams::numbers;
     use safetensors::tensor::{Dtype, TensorView};
 
     pub fn write(path: &Path, weights: &Weights) {
@@ -240,6 +235,53 @@ mod tests {
             (name, view)
         });
         std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+    }
+
+    /// A small CLIP with weights of its own, in Hugging Face's layout: `model.safetensors` and `config.json`.
+    pub fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let device = Device::flex();
+        let images = ClipConfig {
+            image_size: 16,
+            patch_size: 8,
+            hidden_size: 16,
+            intermediate_size: 24,
+            num_hidden_layers: 2,
+            num_attention_heads: 2,
+            projection_dim: 12,
+            ..ClipConfig::default()
+        };
+        let texts = ClipTextConfig {
+            hidden_size: 8,
+            intermediate_size: 12,
+            num_hidden_layers: 1,
+            num_attention_heads: 2,
+            projection_dim: 12,
+            ..ClipTextConfig::default()
+        };
+        let mut weights = images.init(&device).unwrap().weights();
+        weights.extend(texts.init(&device).unwrap().weights());
+        for (key, (name, weight)) in (0..).zip(&mut weights) {
+            let inputs: usize = weight.shape.iter().skip(1).product();
+            let scale = 1.7 / (inputs as f64).sqrt();
+            let drawn = numbers(key, weight.values.len()).into_iter();
+            weight.values = if name.contains("norm") && name.ends_with("weight") {
+                drawn.map(|v| (1.0 + 0.2 * v) as f32).collect()
+            } else {
+                drawn.map(|v| (scale * v) as f32).collect()
+            };
+        }
+        let scale = WeightValues {
+            shape: Vec::new(),
+            values: vec![4.0],
+        };
+        weights.insert(SCALE.into(), scale);
+        write(&folder.path().join("model.safetensors"), &weights);
+        let whole = serde_json::json!({
+            "vision_config": images, "text_config": texts, "projection_dim": 12
+        });
+        std::fs::write(folder.path().join("config.json"), whole.to_string()).unwrap();
+        folder
     }
 
     fn tensor(shape: &[usize]) -> WeightValues {

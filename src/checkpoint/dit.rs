@@ -91,6 +91,7 @@ fn fitting(
     }
     Err(CheckpointError::Layout {
         path: file.path().to_owned(),
+        shape: None,
         // There is always a copy, if only an empty one.
         differences: first.unwrap_or_default(),
     })

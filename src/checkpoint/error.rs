@@ -40,6 +40,14 @@ pub enum CheckpointError {
         /// The file.
         path: String,
     },
+    /// Told by its first bytes.
+    #[error("{path} is no model: it is {what}")]
+    NoModel {
+        /// The file.
+        path: String,
+        /// What it is, and what to do.
+        what: &'static str,
+    },
     /// Larger than any model that this version opens.
     #[error(
         "{path} is {bytes} bytes; models have at most {MAX_FILE_BYTES}. Is this the right file?"
@@ -154,6 +162,17 @@ pub enum CheckpointError {
         /// What is wrong.
         reason: String,
     },
+    /// Not ImageReward, or not the vocabulary beside it.
+    #[error(
+        "{path}: {reason}. Wanted are ImageReward.pt of THUDM/ImageReward and, in the same folder, vocab.txt of \
+         google-bert/bert-base-uncased, both on Hugging Face"
+    )]
+    ImageReward {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// Tensors that are not those of the network of its shape, or a shape that cannot be.
     #[error(
         "{path}: {reason}. Is this the network that is asked for, with its own config.json beside it?"
@@ -166,14 +185,33 @@ pub enum CheckpointError {
     },
     /// The tensors are not those of the network that the configuration describes.
     #[error(
-        "{path} does not fit the configuration: {differences}. Is this the model of that configuration?"
+        "{path} does not fit the configuration{}: {differences}. Is this the model of that configuration?",
+        shape.as_ref().map_or_else(String::new, |shape| format!(" in {shape}"))
     )]
     Layout {
         /// The file.
         path: String,
+        /// The file with the configuration, where it is another one.
+        shape: Option<String>,
         /// Missing, unexpected and mis-shaped tensors by name.
         differences: LayoutDifferences,
     },
+}
+
+impl CheckpointError {
+    /// The same, with the file that says which tensors were asked for.
+    pub(super) fn with_shape_from(self, file: &std::path::Path) -> Self {
+        match self {
+            Self::Layout {
+                path, differences, ..
+            } => Self::Layout {
+                path,
+                shape: Some(file.display().to_string()),
+                differences,
+            },
+            other => other,
+        }
+    }
 }
 
 /// How a file's tensors differ from those of a network; all by name, as many as a message can hold.

@@ -172,7 +172,8 @@ pub fn read_image_map_in(
             tensors: file.tensors().len(),
         });
     };
-    let net = read_dit_of(file, &read_dit_config(&shape)?, device, precision.dtype())?;
+    let net = read_dit_of(file, &read_dit_config(&shape)?, device, precision.dtype());
+    let net = net.map_err(|error| error.with_shape_from(&shape))?;
     Ok((foreign_card(net.config()), net))
 }
 
@@ -383,5 +384,37 @@ mod tests {
         std::fs::write(&path, &bytes[..bytes.len() / 2]).unwrap();
         let message = read_image_map(&path, &device).unwrap_err().to_string();
         assert!(message.contains("m.safetensors"), "{message}");
+    }
+
+    #[test]
+    fn weights_of_another_program_that_do_not_fit_name_the_file_that_says_their_shape() {
+        let device = Device::flex();
+        let net = Dit::init(&DitConfig::tiny(2), 1, &device).unwrap();
+        let data: Vec<(String, Vec<usize>, Vec<u8>)> = net
+            .weights()
+            .into_iter()
+            .map(|w| {
+                let bytes = w.values.iter().flat_map(|v| v.to_le_bytes()).collect();
+                (w.name, w.shape, bytes)
+            })
+            .collect();
+        let views = data.iter().map(|(name, shape, bytes)| {
+            let view = TensorView::new(Dtype::F32, shape.clone(), bytes).unwrap();
+            (name.as_str(), view)
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("other.safetensors");
+        std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+        let shape = dir.path().join("other.json");
+        let write = |config: &DitConfig| {
+            std::fs::write(&shape, serde_json::to_string(config).unwrap()).unwrap();
+        };
+        write(&DitConfig::tiny(2));
+        assert!(read_image_map(&path, &device).is_ok());
+        write(&DitConfig::tiny(3));
+        let message = read_image_map(&path, &device).unwrap_err().to_string();
+        for part in ["other.safetensors does not fit", "other.json: 1 of another"] {
+            assert!(message.contains(part), "{part}: {message}");
+        }
     }
 }

@@ -16,6 +16,7 @@ mod efficientnet;
 mod error;
 mod header;
 mod image;
+mod image_reward;
 mod inspect;
 mod limits;
 mod open;
@@ -33,7 +34,9 @@ pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
     ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
 };
-pub use clip::{ClipPair, read_aesthetic_head, read_clip, read_clip_pair};
+#[cfg(test)]
+pub(crate) use clip::tests::folder as clip_folder;
+pub use clip::{read_aesthetic_head, read_clip, read_clip_texts};
 pub use dit::read_dit;
 pub use efficientnet::read_efficientnet;
 pub use error::{CheckpointError, LayoutDifferences};
@@ -43,6 +46,7 @@ pub use image::{
     read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, shipped_image_map,
     write_image_map,
 };
+pub use image_reward::read_image_reward;
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;
 pub use shape_file::{read_dit_config, shape_file_beside};

@@ -25,6 +25,23 @@ pub struct OpenFile {
     pub path: String,
     /// PyTorch's format, if it is one of its files; all others are taken for safetensors.
     pub pytorch: Option<pytorch::Format>,
+    /// What its first bytes look like, if it turns out to be neither.
+    seems: Option<&'static str>,
+}
+
+/// What a file starts like that is no model, and what may have happened.
+fn seems(start: &[u8]) -> Option<&'static str> {
+    // A safetensors file starts with a length whose last bytes are zero.
+    let is_text = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\r' | b'\t');
+    match start {
+        [0x80, 2..=5, ..] => Some(
+            "a Python pickle that torch.save did not write, and which is never run. Save the weights alone, with torch.save(model.state_dict(), \"NAME.pt\")",
+        ),
+        _ if start.len() >= 16 && start[..16].iter().all(is_text) => Some(
+            "text, perhaps a web page or a pointer that was saved in its place: fetch the model itself",
+        ),
+        _ => None,
+    }
 }
 
 impl OpenFile {
@@ -51,6 +68,7 @@ impl OpenFile {
         }
         Ok(Self {
             pytorch: pytorch::Format::of(&start),
+            seems: seems(&start),
             file,
             bytes: metadata.len(),
             path: name,
@@ -91,9 +109,13 @@ impl OpenFile {
                 source,
             });
         }
-        Header::read(&mut self.file, self.bytes).map_err(|source| CheckpointError::Header {
-            path: self.path.clone(),
-            source,
+        let path = || self.path.clone();
+        Header::read(&mut self.file, self.bytes).map_err(|source| match self.seems {
+            Some(what) => CheckpointError::NoModel { path: path(), what },
+            None => CheckpointError::Header {
+                path: path(),
+                source,
+            },
         })
     }
 }
@@ -245,4 +267,27 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_page_and_a_bare_pickle_are_told_from_damaged_models() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        for (bytes, part) in [
+            (&b"<!doctype html><title>404"[..], "is no model: it is text"),
+            (
+                b"\x80\x04\x95\x26\0\0\0\0\0\0\0\x8c\x05posix",
+                "a Python pickle",
+            ),
+            (b"\x05\0\0\0\0\0\0\0{\"a\":", "not a safetensors file"),
+        ] {
+            std::fs::write(file.path(), bytes).unwrap();
+            let mut open = OpenFile::open(file.path()).unwrap();
+            let message = open.header().unwrap_err().to_string();
+            assert!(message.contains(part), "{part}: {message}");
+        }
+    }
 }

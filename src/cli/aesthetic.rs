@@ -2,26 +2,27 @@
 
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use burn::tensor::{Device, Tensor, TensorData};
 use clap::Args;
 
 use super::picture_file::{picture, print_scores};
-use crate::checkpoint::{read_aesthetic_head, read_clip};
-use crate::model::{AestheticHead, ClipImages};
+use crate::engine::{open_aesthetic_head, open_clip};
+use crate::model::{ClipHead, ClipJudge, PictureJudge as _};
+use crate::reward::picture::{ScorerFile, ScorerFiles};
 
-/// `foresight aesthetic`
+/// `foresight aesthetic`. The files are those of the reward `aesthetic`.
 #[derive(Debug, Clone, Args)]
 pub struct AestheticArgs {
     /// Pictures (PNG or JPEG), or embeddings of CLIP ViT-L/14 as .npy files of f32.
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
-    /// The head that LAION publishes, sac+logos+ava1-l14-linearMSE.pth.
-    #[arg(long, value_name = "FILE")]
-    pub head: PathBuf,
-    /// CLIP ViT-L/14 in Hugging Face's layout, the model.safetensors of openai/clip-vit-large-patch14; for pictures.
-    #[arg(long, value_name = "FILE")]
-    pub clip: Option<PathBuf>,
+    /// LAION's head, sac+logos+ava1-l14-linearMSE.pth.
+    #[arg(long, visible_alias = "head", value_name = "FILE")]
+    pub aesthetic_head: Option<PathBuf>,
+    /// CLIP ViT-L/14, the model.safetensors of openai/clip-vit-large-patch14 with its config.json; for pictures.
+    #[arg(long, visible_alias = "clip", value_name = "FILE")]
+    pub clip_file: Option<PathBuf>,
     /// Print JSON instead of lines.
     #[arg(long)]
     pub json: bool,
@@ -35,8 +36,16 @@ const MAX_NPY_BYTES: u64 = 64 << 20;
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &AestheticArgs) -> Result<(), String> {
-    let head = read_aesthetic_head(&args.head).map_err(|e| e.to_string())?;
-    let device = Device::flex();
+    let mut at = ScorerFiles::default();
+    for (file, path) in [
+        (ScorerFile::AestheticHead, &args.aesthetic_head),
+        (ScorerFile::ClipLarge, &args.clip_file),
+    ] {
+        if let Some(path) = path {
+            at.point(file, path.clone());
+        }
+    }
+    let head = open_aesthetic_head(&at)?;
     let mut clip = None;
     let mut scores = Vec::new();
     for path in &args.files {
@@ -48,36 +57,26 @@ pub fn run(args: &AestheticArgs) -> Result<(), String> {
             }
             continue;
         }
+        let (values, shape) = picture(path)?;
         let tower = match clip.take() {
             Some(tower) => tower,
-            None => open_clip(args.clip.as_deref(), &head, &device)?,
+            None => fitting_clip(&at, &head)?,
         };
-        let (values, [c, h, w]) = picture(path)?;
-        let data = TensorData::new(values, [1, c, h, w]);
-        let embedding = tower.embed(Tensor::from_data(data, &device)).into_data();
-        let embedding: Vec<f32> = embedding.try_to_vec().unwrap_or_default();
-        scores.push((name, head.score(&embedding)));
+        scores.push((name, head.score(&tower.see(&values, shape).features)));
         clip = Some(tower);
     }
-    print_scores(&scores, args.json)
+    print_scores(&scores, 5, args.json)
 }
 
-fn open_clip(
-    path: Option<&Path>,
-    head: &AestheticHead,
-    device: &Device,
-) -> Result<ClipImages, String> {
-    let path = path.ok_or(
-        "pictures need CLIP's image tower: give --clip FILE, the model.safetensors of openai/clip-vit-large-patch14",
-    )?;
-    let tower = read_clip(path, device).map_err(|e| e.to_string())?;
-    let (found, needed) = (tower.config().projection_dim, head.direction.len());
+/// The tower that the head belongs to.
+fn fitting_clip(at: &ScorerFiles, head: &ClipHead) -> Result<Arc<ClipJudge>, String> {
+    let tower = open_clip(at)?;
+    let (found, needed) = (tower.numbers(), head.direction.len());
     if found == needed {
         Ok(tower)
     } else {
         Err(format!(
-            "{}: its embeddings have {found} numbers, the head wants {needed}: it belongs to CLIP ViT-L/14",
-            path.display()
+            "CLIP's embeddings have {found} numbers and the head wants {needed}: point at CLIP ViT-L/14 with --clip-file"
         ))
     }
 }

@@ -9,10 +9,12 @@ use serde::Serialize;
 
 use super::futures_reward::{RewardOptions, RewardReport};
 use super::latents::Shown;
+use super::memory;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
 use super::{DeviceArg, parse_time};
 use crate::lookahead::{ImageQuestion, NoiseKey, Source, draw_images, mean_image, noised_image};
 use crate::metrics::{Counters, entropy};
+use crate::model::Pass;
 use crate::train::image_eval::ImageEvalPlan;
 use crate::train::{DataPlan, ImageSet, Part, read_picture};
 
@@ -127,6 +129,8 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
         label,
         guidance: args.guidance,
     };
+    let asked = (Pass::Forward, args.count as usize);
+    memory::note(&open, &shown, asked, args.reward.reward.as_ref());
     let bar = progress_bar();
     let (begun, mut counters) = (Instant::now(), Counters::default());
     let draws = draw_images(

@@ -9,7 +9,7 @@ use burn::tensor::Device;
 use super::pictures::OpenMap;
 use crate::checkpoint::read_latent_decoder;
 use crate::engine::{PictureView, ShownAs};
-use crate::model::LatentDecoder;
+use crate::model::{LatentDecoder, Memory, Pass};
 use crate::reward::picture::PictureScore;
 
 /// How the states of a map become pictures.
@@ -58,6 +58,11 @@ impl Shown {
     /// Whether they are decoded by the small decoder.
     pub fn is_preview(&self) -> bool {
         self.0.seen() == ShownAs::Preview
+    }
+
+    /// What showing a state takes, or going back through it.
+    pub fn memory(&self, pass: Pass) -> Memory {
+        self.0.memory(pass)
     }
 
     /// Says what is not seen as it should be.

@@ -26,6 +26,7 @@ mod futures;
 mod futures_reward;
 mod images;
 mod latents;
+mod memory;
 mod parity;
 mod picture_file;
 mod pictures;
@@ -149,7 +150,7 @@ pub enum Command {
     Parity(ParityArgs),
     /// Score pictures by how much people liked pictures like them (LAION's aesthetic predictor V2).
     Aesthetic(AestheticArgs),
-    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1).
+    /// Score how well pictures go with a prompt (CLIP, PickScore, HPSv2.1, ImageReward).
     Score(ScoreArgs),
     /// Measure speed.
     Bench(BenchArgs),
@@ -354,7 +355,40 @@ mod tests {
 
     #[test]
     fn the_command_line_holds_together() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        let mut command = <Cli as clap::CommandFactory>::command();
+        // This says nothing where the program is optimised, and the same option twice is the fault that comes in easily.
+        command.clone().debug_assert();
+        command.build();
+        for part in command.get_subcommands() {
+            let mut names: Vec<&str> = part
+                .get_arguments()
+                .filter_map(clap::Arg::get_long)
+                .collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", part.get_name());
+        }
+    }
+
+    #[test]
+    fn no_command_has_an_option_twice() {
+        // What clap checks of this it checks in debug builds alone.
+        fn check(command: &clap::Command) {
+            let mut names = std::collections::BTreeSet::new();
+            for arg in command.get_arguments() {
+                let (id, command) = (arg.get_id(), command.get_name());
+                assert!(names.insert(id.to_string()), "{command}: {id} twice");
+                if let Some(long) = arg.get_long() {
+                    assert!(
+                        names.insert(format!("--{long}")),
+                        "{command}: --{long} twice"
+                    );
+                }
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&<Cli as clap::CommandFactory>::command());
     }
 
     #[test]

@@ -16,11 +16,11 @@ pub fn picture(path: &Path) -> Result<(Vec<f32>, [usize; 3]), String> {
     Ok((values, [3, height, width]))
 }
 
-/// Prints files with their scores, line by line or as JSON.
+/// Prints files with their scores, line by line with so many digits after the point, or as JSON.
 ///
 /// # Errors
 /// When they cannot be written as JSON.
-pub fn print_scores(scores: &[(String, f32)], json: bool) -> Result<(), String> {
+pub fn print_scores(scores: &[(String, f32)], digits: usize, json: bool) -> Result<(), String> {
     if json {
         let said: Vec<_> = scores
             .iter()
@@ -31,7 +31,7 @@ pub fn print_scores(scores: &[(String, f32)], json: bool) -> Result<(), String> 
         return Ok(());
     }
     for (file, score) in scores {
-        say!("{score:8.5}  {file}");
+        say!("{score:10.digits$}  {file}");
     }
     Ok(())
 }

@@ -13,13 +13,18 @@ use crate::checkpoint::{
     ClassifierCard, ImageCard, ModelKind, as_tuned, model_kind, open_classifier, open_image_map,
     read_image_map_in,
 };
-use crate::model::{BurnImageMap, ImageJudge, ImageMap, Precision};
+use crate::model::{BurnImageMap, ImageJudge, ImageMap, Memory, Pass, Precision};
 use crate::session::write_atomically;
+
+/// Names of classes that a message lists.
+const MOST_NAMES: usize = 20;
 
 /// A map of images, ready to be asked.
 pub(super) struct OpenMap {
     pub card: ImageCard,
     pub map: Arc<dyn ImageMap>,
+    /// The type that its weights are kept in.
+    pub precision: Precision,
 }
 
 impl OpenMap {
@@ -39,7 +44,11 @@ impl OpenMap {
         }
         if device != Some(DeviceArg::Shared) {
             let (card, map) = open_image_map(path).map_err(|e| e.to_string())?;
-            return Ok(Self { card, map });
+            return Ok(Self {
+                card,
+                map,
+                precision: Precision::F32,
+            });
         }
         let place = Place::of(device)?;
         let bytes = std::fs::metadata(path).map_or(0, |file| file.len());
@@ -54,7 +63,17 @@ impl OpenMap {
             );
         }
         let map = as_tuned(&card, Arc::new(BurnImageMap::new(net, &place.device)));
-        Ok(Self { card, map })
+        Ok(Self {
+            card,
+            map,
+            precision,
+        })
+    }
+
+    /// About what so many states take, as many at once as the map is asked.
+    pub fn memory(&self, pass: Pass, rows: usize) -> Memory {
+        let at_once = rows.min(self.map.rows_at_once());
+        self.card.model.memory(pass, at_once, self.precision)
     }
 
     /// Channels, rows, columns.
@@ -76,10 +95,12 @@ impl OpenMap {
         let by_name = classes.iter().position(|name| name == text);
         let by_number = text.parse().ok().filter(|k| *k < classes.len());
         by_name.or(by_number).map(|k| k as u32).ok_or_else(|| {
-            format!(
-                "'{text}' is no class of this model: it knows {}, and none",
-                classes.join(", ")
-            )
+            let shown = classes[..classes.len().min(MOST_NAMES)].join(", ");
+            let more = match classes.len().saturating_sub(MOST_NAMES) {
+                0 => String::new(),
+                more => format!(", {more} more (by number from 0 on)"),
+            };
+            format!("'{text}' is no class of this model: it knows {shown}{more}, and none")
         })
     }
 

@@ -119,7 +119,8 @@ pub fn run_rewards(args: &RewardsArgs) -> Result<(), String> {
     }
     say!();
     say!(
-        "Write a sum of up to {} terms, each with an optional @STRENGTH up to {}: class:3@5 + thickness@2 - brightness@0.5",
+        "Write a sum of up to {} terms, each with an optional @STRENGTH up to {}: class:3@5 + thickness@2 - \
+         brightness@0.5. Prompts stand in quotes, which a shell must be kept from: 'clip(\"a red fox\")@2'",
         PictureReward::MAX_TERMS,
         PictureReward::MAX_STRENGTH
     );

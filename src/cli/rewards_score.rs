@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use clap::Args;
 
+use super::picture_file::print_scores;
 use super::pictures::judge_for;
 use super::scorers::ScorerOptions;
 use crate::engine::open_scorers;
@@ -46,19 +47,7 @@ impl ScoredPictures {
             let score = self.score(reward, &scorers, path)?;
             scores.push((path.display().to_string(), score));
         }
-        if as_json {
-            let said: Vec<_> = scores
-                .iter()
-                .map(|(file, score)| serde_json::json!({ "file": file, "score": score }))
-                .collect();
-            let json = serde_json::to_string_pretty(&said).map_err(|e| e.to_string())?;
-            say!("{json}");
-            return Ok(());
-        }
-        for (file, score) in &scores {
-            say!("{score:10.4}  {file}");
-        }
-        Ok(())
+        print_scores(&scores, 4, as_json)
     }
 
     fn score(

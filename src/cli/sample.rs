@@ -8,21 +8,26 @@ use serde::Serialize;
 
 use super::DeviceArg;
 use super::latents::Shown;
+use super::memory;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
 use crate::lookahead::{ImageSampler, NoiseKey, Source, generate_images};
 use crate::metrics::Counters;
+use crate::model::Pass;
 
 /// Steps of an ODE below which pictures are blurred.
 const FEW_STEPS: u32 = 12;
+/// Most classes of which a sheet has a row each unless that is asked for.
+const MOST_ROWS: usize = 100;
 
 /// `foresight sample`
 #[derive(Debug, Args)]
 pub struct SampleArgs {
     /// The map of images.
     pub checkpoint: PathBuf,
-    /// A class by number or name, `none`, or `all` for a row a class.
-    #[arg(long, default_value = "all", value_name = "CLASS")]
-    pub class: String,
+    /// A class by number or name, `none`, or `all` for a row a class. All if not given, `none` of a map of more than 100
+    /// classes.
+    #[arg(long, value_name = "CLASS")]
+    pub class: Option<String>,
     /// Number of images; of each class with `--class all`.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub count: u32,
@@ -89,10 +94,13 @@ struct Said {
 pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), String> {
     check_sheet(&args.out)?;
     let open = OpenMap::open(&args.checkpoint, device)?;
-    let rows: Vec<u32> = if args.class == "all" {
-        (0..open.card.classes.len() as u32).collect()
+    let classes = open.card.classes.len();
+    let usual = if classes > MOST_ROWS { "none" } else { "all" };
+    let class = args.class.as_deref().unwrap_or(usual);
+    let rows: Vec<u32> = if class == "all" {
+        (0..classes as u32).collect()
     } else {
-        vec![open.class(&args.class)?]
+        vec![open.class(class)?]
     };
     let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
     let shape = shown.shape();
@@ -124,6 +132,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
             args.steps
         );
     }
+    memory::note(&open, &shown, (Pass::Forward, labels.len()), None);
     let bar = progress_bar();
     let (begun, mut counters) = (Instant::now(), Counters::default());
     let images = generate_images(
@@ -188,7 +197,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
         "{}: {} images, class {}, {sampler}, guidance {guidance}{judged}, {milliseconds:.0} ms",
         said.out,
         labels.len(),
-        args.class
+        class
     );
     Ok(())
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::DeviceArg;
 use super::futures_reward::RewardOptions;
 use super::latents::Shown;
+use super::memory;
 use super::pictures::{OpenMap, advance, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
@@ -16,17 +17,19 @@ use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
 use crate::engine::{FilmRow, SeenRun, SteeringFilm, typical_digits};
 use crate::model::ImageJudge;
-use crate::reward::picture::{PictureReward, PictureRewardError};
+use crate::model::Pass;
+use crate::reward::picture::{PictureReward, PictureRewardError, ScorerFile};
 use crate::session::FrameFormat;
-use crate::steer::Method;
 use crate::steer::images::{ImageFrame, ImagePlan, ImageRun, ImageScene, steer_images};
+use crate::steer::{Estimator, Method};
 
 /// Pictures, where their number is not given.
 const PARTICLES: u32 = 16;
 
 /// Whether the file holds one.
 pub(super) fn is_map_of_images(path: &Path) -> bool {
-    matches!(model_kind(path), Ok(ModelKind::Images))
+    // Weights of another program are those of such a map, if of any; what they lack is said where they are read.
+    matches!(model_kind(path), Ok(ModelKind::Images | ModelKind::Other))
 }
 
 /// Refuses, in 2D, options that only pictures have.
@@ -35,17 +38,18 @@ pub(super) fn refuse_for_pictures(args: &SteerArgs) -> Result<(), String> {
         ("--class", args.class.is_some()),
         ("--class-guidance", args.class_guidance.is_some()),
         ("--reference", !args.reference.is_empty()),
-        ("--brisque", args.scorers.brisque.is_some()),
-        ("--imagenet", args.scorers.imagenet.is_some()),
-        ("--clip", args.scorers.clip.is_some()),
-        ("--aesthetic-head", args.scorers.aesthetic_head.is_some()),
         ("--free", args.free.is_some()),
         ("--classifier", args.classifier.is_some()),
         ("--frames", args.frames.is_some()),
         ("--vae", args.vae.is_some()),
     ];
-    match given.iter().find(|(_, given)| *given) {
-        Some((name, _)) => Err(format!(
+    let file = ScorerFile::ALL
+        .into_iter()
+        .find(|file| args.scorers.of(*file).is_some())
+        .map(|file| format!("--{}", file.option()));
+    let given = given.iter().find(|(_, given)| *given);
+    match given.map(|(name, _)| (*name).to_owned()).or(file) {
+        Some(name) => Err(format!(
             "{name} is for pictures: give a map of images with --checkpoint, or leave it out"
         )),
         None => Ok(()),
@@ -162,6 +166,12 @@ pub(super) fn steer_pictures(
         args.classifier.is_none() && network.is_some_and(knows)
     });
     let particles = args.particles.unwrap_or(PARTICLES);
+    let pass = match plan.method.card().estimator {
+        Estimator::Gradient | Estimator::Mix => Pass::Gradient,
+        _ => Pass::Forward,
+    };
+    let rows = particles.saturating_mul(plan.draws.max(1)) as usize;
+    memory::note(&open, &shown, (pass, rows), Some(&reward));
     let scene = ImageScene {
         map: &*open.map,
         reward: &*score,
@@ -309,7 +319,7 @@ mod tests {
     use super::*;
     use crate::checkpoint::{FORMAT, ImageCard};
     use crate::cli::{Cli, Command};
-    use crate::model::{BurnImageMap, Dit, DitConfig};
+    use crate::model::{BurnImageMap, Dit, DitConfig, Precision};
 
     fn args(line: &str) -> SteerArgs {
         let words = "foresight steer --checkpoint m.safetensors --reward class:3@5 --method"
@@ -334,6 +344,7 @@ mod tests {
         };
         let device = burn::tensor::Device::flex();
         OpenMap {
+            precision: Precision::F32,
             map: Arc::new(BurnImageMap::new(Dit::lively(&model, 3, &device), &device)),
             card: ImageCard {
                 format: FORMAT,

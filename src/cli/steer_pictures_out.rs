@@ -1,5 +1,6 @@
 //! What `foresight steer` tells of pictures: the report, the sheet and the arrays.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +38,17 @@ impl Average {
             standard_error: (square / (n - 1.0) / n).sqrt(),
             count: finite.len(),
         }
+    }
+}
+
+/// With its error where there is one: of one value there is none.
+impl fmt::Display for Average {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.mean)?;
+        if self.standard_error.is_finite() {
+            write!(f, " +- {:.3}", self.standard_error)?;
+        }
+        Ok(())
     }
 }
 
@@ -249,9 +261,8 @@ pub(super) fn print(report: &PicturesReport<'_>) {
     for (name, side) in [("base", &report.base), ("steered", &report.steered)] {
         let c = side.counters;
         say!(
-            "  {name:<8} reward {:.3} +- {:.3}; {} evaluations = {} network forward + {} backward + {} reward + {} reward gradient",
-            side.reward.mean,
-            side.reward.standard_error,
+            "  {name:<8} reward {}; {} evaluations = {} network forward + {} backward + {} reward + {} reward gradient",
+            side.reward,
             side.evaluations,
             c.network_forward,
             c.network_backward,
@@ -276,9 +287,13 @@ pub(super) fn print(report: &PicturesReport<'_>) {
             say!("           {} pictures are not finite", side.non_finite);
         }
     }
-    let (gain, error) = (report.gain.mean, report.gain.standard_error);
-    say!("  gain     {gain:.3} +- {error:.3} a picture over the same noise unsteered");
+    let gain = report.gain;
+    say!("  gain     {gain} a picture over the same noise unsteered");
     let (base, steered) = (&report.base.second, &report.steered.second);
+    if base.mean.count == 0 {
+        // Too few pictures to be like each other.
+        return;
+    }
     let differences: Vec<f64> = steered
         .scores
         .iter()
@@ -287,14 +302,12 @@ pub(super) fn print(report: &PicturesReport<'_>) {
         .collect();
     let fell = Average::of(&differences);
     say!(
-        "  second   {}: {:.3} +- {:.3} before, {:.3} +- {:.3} steered",
+        "  second   {}: {} before, {} steered",
         steered.name,
-        base.mean.mean,
-        base.mean.standard_error,
-        steered.mean.mean,
-        steered.mean.standard_error
+        base.mean,
+        steered.mean
     );
-    if gain > 0.0 && -fell.mean > 2.0 * fell.standard_error {
+    if gain.mean > 0.0 && -fell.mean > 2.0 * fell.standard_error {
         say!("  note: the reward rose while the second score fell: it is exploited");
     }
 }
@@ -310,6 +323,8 @@ mod tests {
         // Standard deviation sqrt(2) over sqrt(2).
         assert!((mean.standard_error - 1.0).abs() < 1e-12);
         assert!(Average::of(&[]).mean.is_nan());
+        assert_eq!(mean.to_string(), "2.000 +- 1.000");
+        assert_eq!(Average::of(&[1.5]).to_string(), "1.500");
     }
 
     #[test]

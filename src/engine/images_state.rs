@@ -29,9 +29,9 @@ pub(super) struct StateMemo {
 }
 
 impl StateMemo {
-    /// Finds out how a clean state of a map that is shown by `of` looks, `[C][H][W]`, by decoders that may lie elsewhere.
-    pub fn show(&mut self, of: &Arc<PictureView>, by: &PictureView, state: &Arc<[f32]>) {
-        self.shown = Some((of.clone(), state.clone(), by.best(state).into()));
+    /// Notes how a clean state of a map that is shown by `of` looks, `[C][H][W]`.
+    pub fn show(&mut self, of: &Arc<PictureView>, state: &Arc<[f32]>, shown: Arc<[f32]>) {
+        self.shown = Some((of.clone(), state.clone(), shown));
     }
 
     /// How a clean state looks, `[C][H][W]`; `None` where it is to be decoded first.

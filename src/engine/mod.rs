@@ -85,7 +85,9 @@ pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wal
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use picture_view::{PictureView, ShownAs};
-pub use scorers::{fetched_rewards, open_scorers, scorer_path};
+pub use scorers::{
+    fetched_rewards, open_aesthetic_head, open_clip, open_prompt_judge, open_scorers, scorer_path,
+};
 pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::checkpoint::read_latent_decoder;
-use crate::model::LatentDecoder;
+use crate::model::{LatentDecoder, Memory, Pass};
 use crate::reward::picture::{DecodedScore, PictureScore};
 use crate::session::{DecoderFiles, StoredPicture};
 
@@ -93,6 +93,12 @@ impl PictureView {
         Self::of(state, full, preview).ok_or_else(|| {
             "the decoder and its preview make pictures of different sizes: leave one out".to_owned()
         })
+    }
+
+    /// About what making a picture that is kept takes, or going back through it.
+    pub fn memory(&self, pass: Pass) -> Memory {
+        let best = self.best.as_ref();
+        best.map_or_else(Memory::default, |decoder| decoder.memory(pass))
     }
 
     /// With decoders that are there; `None` where they do not fit each other.

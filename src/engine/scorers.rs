@@ -6,11 +6,14 @@ use std::time::SystemTime;
 
 use burn::tensor::Device;
 
-use crate::checkpoint::{
-    CheckpointError, read_aesthetic_head, read_brisque, read_clip, read_efficientnet,
-};
-use crate::model::{AestheticHead, BrisqueModel, ClipJudge, ImageNetJudge};
+use crate::checkpoint::{CheckpointError, read_aesthetic_head, read_brisque, read_efficientnet};
+use crate::model::{BrisqueModel, ClipHead, ClipJudge, ImageNetJudge, PromptScoreKind};
 use crate::reward::picture::{PictureReward, PictureScorers, ScorerFile, ScorerFiles};
+
+mod prompts;
+
+pub use prompts::open_prompt_judge;
+use prompts::{read_prompts, tower};
 
 /// Names the folder that `scripts/fetch-rewards` fills, where it is another than usual.
 const FOLDER_VARIABLE: &str = "FORESIGHT_REWARDS";
@@ -44,10 +47,9 @@ type Slot<T> = Mutex<Option<Kept<T>>>;
 
 static BRISQUE: Slot<BrisqueModel> = Mutex::new(None);
 static EFFICIENT_NET: Slot<ImageNetJudge> = Mutex::new(None);
-static CLIP_LARGE: Slot<ClipJudge> = Mutex::new(None);
-static AESTHETIC_HEAD: Slot<AestheticHead> = Mutex::new(None);
+static AESTHETIC_HEAD: Slot<ClipHead> = Mutex::new(None);
 
-fn lock<T>(slot: &Slot<T>) -> MutexGuard<'_, Option<Kept<T>>> {
+fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
     // What is kept is whole or not there.
     slot.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -82,6 +84,43 @@ fn opened<T>(
     Ok(value)
 }
 
+/// CLIP's image tower.
+///
+/// # Errors
+/// When the file is not there, with where it comes from, or cannot be read.
+pub fn open_clip(files: &ScorerFiles) -> Result<Arc<ClipJudge>, String> {
+    let path = wanted_scorer(ScorerFile::ClipLarge, files)?;
+    tower(PromptScoreKind::Clip, &path)
+}
+
+/// LAION's aesthetic head.
+///
+/// # Errors
+/// As [`open_clip`].
+pub fn open_aesthetic_head(files: &ScorerFiles) -> Result<Arc<ClipHead>, String> {
+    let path = wanted_scorer(ScorerFile::AestheticHead, files)?;
+    opened(&AESTHETIC_HEAD, &path, read_aesthetic_head)
+}
+
+/// Where a file is that somebody wants now.
+///
+/// # Errors
+/// Where it is not, saying which it is and where it comes from.
+fn wanted_scorer(file: ScorerFile, files: &ScorerFiles) -> Result<PathBuf, String> {
+    let (what, from) = (file.what(), file.from());
+    match scorer_path(file, files) {
+        Some(path) if path.exists() => Ok(path),
+        Some(path) => Err(format!(
+            "{} is not there. Wanted is {what}; it comes {from}",
+            path.display()
+        )),
+        None => Err(format!(
+            "{what} is not there: it comes {from}. Point at it with --{}",
+            file.option()
+        )),
+    }
+}
+
 /// What a reward asks of files, read. What is nowhere is left out, and named where the reward is bound.
 ///
 /// # Errors
@@ -90,10 +129,13 @@ pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<Pictu
     let terms = reward.terms().iter();
     let needed = terms.flat_map(|weighted| weighted.term.kind().needs.files);
     let mut scorers = PictureScorers::default();
+    // Texts first: their towers are gone before those of pictures are read.
+    read_prompts(reward, files, &mut scorers)?;
     for file in needed {
-        let Some(path) = scorer_path(*file, files) else {
+        if scorer_path(*file, files).is_none() {
             continue;
-        };
+        }
+        let path = wanted_scorer(*file, files)?;
         match file {
             ScorerFile::Brisque => {
                 scorers.brisque = Some(opened(&BRISQUE, &path, read_brisque)?);
@@ -106,12 +148,14 @@ pub fn open_scorers(reward: &PictureReward, files: &ScorerFiles) -> Result<Pictu
                 scorers.imagenet = Some(opened(&EFFICIENT_NET, &path, read)?);
             }
             ScorerFile::ClipLarge => {
-                let read = |path: &Path| {
-                    let device = Device::flex();
-                    read_clip(path, &device).map(|net| ClipJudge::new(net, &device))
-                };
-                scorers.clip = Some(opened(&CLIP_LARGE, &path, read)?);
+                scorers.clip = Some(tower(PromptScoreKind::Clip, &path)?);
             }
+            ScorerFile::PickScore => {
+                scorers.pick = Some(tower(PromptScoreKind::Pick, &path)?);
+            }
+            ScorerFile::Hps => scorers.hps = Some(tower(PromptScoreKind::Hps, &path)?),
+            // With its prompts.
+            ScorerFile::ImageReward => {}
             ScorerFile::AestheticHead => {
                 let head = opened(&AESTHETIC_HEAD, &path, read_aesthetic_head)?;
                 scorers.aesthetic_head = Some(head);

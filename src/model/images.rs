@@ -3,7 +3,7 @@
 use burn::module::Module as _;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Condition, Dit, DitConfig, MetaFlowMap as _};
+use super::{Backward, Condition, Dit, DitConfig, MetaFlowMap as _};
 
 /// Questions to a map of images, one a row. Images are `C x H x W` numbers, row-major, -1 black and 1 white.
 #[derive(Debug, Clone, Copy)]
@@ -36,6 +36,11 @@ impl ImageRows<'_> {
     }
 }
 
+/// Rows of one call, where a row is quickly computed.
+const ROWS_AT_ONCE: usize = 32;
+/// Operations of one call of a processor, which takes seconds for them.
+const CALL_OPERATIONS: u64 = 500_000_000_000;
+
 /// A Meta Flow Map of images, on any machine. The result of a row does not depend on the rows beside it.
 pub trait ImageMap: Send + Sync {
     /// The network's shape.
@@ -44,6 +49,11 @@ pub trait ImageMap: Send + Sync {
     /// Whether its jumps are those of a flow map; a tuned velocity has none.
     fn has_jumps(&self) -> bool {
         true
+    }
+
+    /// Rows that it should be asked at once: few, because whether the work is still wanted is asked between two calls.
+    fn rows_at_once(&self) -> usize {
+        ROWS_AT_ONCE
     }
 
     /// `v(s, u, x; t, x_t, label, guidance)` into `out`, `[B][C H W]`.
@@ -77,19 +87,31 @@ pub struct BurnImageMap {
     /// The same with a graph for what goes in.
     tracked: Dit,
     device: Device,
+    backward: Backward,
 }
 
 impl BurnImageMap {
-    /// Rows that are in memory at once.
+    /// Most rows that are in memory at once.
     pub const CHUNK: usize = 64;
+    /// Most memory that the graph of a gradient takes, in bytes: with a network of 2.7 GB and what else a steered
+    /// picture needs it stays well below 16 GB.
+    pub const GRAPH_BYTES: u64 = 4 << 30;
 
     /// Takes a network that lies on `device`, not an autodiff one.
     pub fn new(still: Dit, device: &Device) -> Self {
         Self {
             tracked: still.clone().no_grad().train(),
+            backward: still.config().backward(Self::GRAPH_BYTES),
             still,
             device: device.clone(),
         }
+    }
+
+    /// With another bound on the graph of a gradient.
+    #[cfg(test)]
+    pub(crate) fn bounded(mut self, graph_bytes: u64) -> Self {
+        self.backward = self.still.config().backward(graph_bytes);
+        self
     }
 
     /// The network.
@@ -138,11 +160,30 @@ impl BurnImageMap {
         }
     }
 
-    fn chunks(rows: &ImageRows<'_>) -> impl Iterator<Item = (usize, usize)> + use<> {
+    /// `(first, count)` of at most `most` rows each.
+    fn chunks(rows: &ImageRows<'_>, most: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
         let n = rows.len();
         (0..n)
-            .step_by(Self::CHUNK)
-            .map(move |first| (first, (n - first).min(Self::CHUNK)))
+            .step_by(most)
+            .map(move |first| (first, (n - first).min(most)))
+    }
+
+    /// The gradients of `sum(cotangent * v)` by the two states of rows that lie on the autodiff device; `None` for one
+    /// that is not looked at.
+    fn pulled(&self, mut asked: Asked, cotangent: Tensor<4>) -> [Option<Tensor<4>>; 2] {
+        if self.backward.by_block {
+            let Asked { s, u, x, condition } = asked;
+            return self
+                .tracked
+                .pullback_by_block((s, u), x, &condition, cotangent);
+        }
+        let x = asked.x.require_grad();
+        asked.condition.x_t = asked.condition.x_t.require_grad();
+        let v = self
+            .tracked
+            .average_velocity(asked.s, asked.u, x.clone(), &asked.condition);
+        let gradients = (v * cotangent).sum().backward();
+        [x, asked.condition.x_t].map(|state| state.grad(&gradients))
     }
 }
 
@@ -173,9 +214,18 @@ impl ImageMap for BurnImageMap {
         self.still.config()
     }
 
+    fn rows_at_once(&self) -> usize {
+        if self.device == Device::flex() {
+            let rows = CALL_OPERATIONS / self.config().operations().max(1);
+            (rows as usize).clamp(1, ROWS_AT_ONCE)
+        } else {
+            ROWS_AT_ONCE
+        }
+    }
+
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
         let numbers: usize = self.config().state().iter().product();
-        for (first, count) in Self::chunks(rows) {
+        for (first, count) in Self::chunks(rows, Self::CHUNK) {
             let Asked { s, u, x, condition } = self.asked(rows, first, count, &self.device);
             let v = self.still.average_velocity(s, u, x, &condition);
             copy_out(v, &mut out[first * numbers..(first + count) * numbers]);
@@ -186,20 +236,13 @@ impl ImageMap for BurnImageMap {
         let [c, h, w] = self.config().state();
         let numbers = c * h * w;
         let learning = self.device.clone().autodiff();
-        for (first, count) in Self::chunks(rows) {
-            let mut asked = self.asked(rows, first, count, &learning);
-            let from = asked.x.clone().require_grad();
-            asked.condition.x_t = asked.condition.x_t.require_grad();
-            let seen = asked.condition.x_t.clone();
-            let v = self
-                .tracked
-                .average_velocity(asked.s, asked.u, from.clone(), &asked.condition);
+        for (first, count) in Self::chunks(rows, self.backward.rows) {
+            let asked = self.asked(rows, first, count, &learning);
             let span = first * numbers..(first + count) * numbers;
             let weights = TensorData::new(cotangent[span.clone()].to_vec(), [count, c, h, w]);
-            let weights = Tensor::<4>::from_data(weights, &learning);
-            let gradients = (v * weights).sum().backward();
-            for (tensor, to) in [(from, &mut *x), (seen, &mut *x_t)] {
-                match tensor.grad(&gradients) {
+            let gradients = self.pulled(asked, Tensor::from_data(weights, &learning));
+            for (gradient, to) in gradients.into_iter().zip([&mut *x, &mut *x_t]) {
+                match gradient {
                     Some(gradient) => copy_out(gradient, &mut to[span.clone()]),
                     None => to[span.clone()].fill(0.0),
                 }
@@ -214,19 +257,11 @@ mod tests {
 
     #[test]
     fn the_pullback_is_the_transpose_of_the_slope() {
-        let config = DitConfig {
-            input_size: 8,
-            patch_size: 4,
-            hidden_size: 24,
-            depth: 2,
-            num_heads: 2,
-            encoder_depth: 1,
-            label_dim: 2,
-            ..DitConfig::digits()
-        };
+        let config = DitConfig::tiny(2);
         let device = Device::flex();
         let dit = Dit::lively(&config, 3, &device);
         let map = BurnImageMap::new(dit, &device);
+        assert!(!map.backward.by_block && map.rows_at_once() == ROWS_AT_ONCE);
         let mut state = 1_u32;
         let mut number = || {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);

@@ -3,6 +3,7 @@
 //! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
 //! `K` steps.
 
+mod blip;
 mod brisque;
 mod classifier;
 mod clip;
@@ -16,6 +17,7 @@ mod imagenet;
 mod images;
 mod judge;
 mod map;
+mod memory;
 mod mlp;
 mod on_device;
 pub(crate) mod outer;
@@ -28,15 +30,17 @@ mod vae;
 mod velocity_only;
 mod weights;
 
+#[cfg(test)]
+pub(crate) use blip::tests::made as made_image_reward;
+pub use blip::{Blip, BlipConfig, BlipTower, ImageReward, ImageRewardJudge, WordPieces};
 pub use brisque::BrisqueModel;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use clip::{
-    AestheticHead, Cleaning, ClipConfig, ClipImages, ClipJudge, ClipLayout, ClipTextConfig,
-    ClipTexts, ClipTokens, Fit, OpenClipHints, PromptScore, PromptScoreKind, TensorShapes,
-    clip_shapes,
+    Cleaning, ClipConfig, ClipHead, ClipImages, ClipJudge, ClipLayout, ClipTextConfig, ClipTexts,
+    ClipTokens, Fit, OpenClipHints, PromptScoreKind, TensorShapes, clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
+pub use dit::{Backward, Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
 pub use dual::Dual;
 #[cfg(test)]
 pub(crate) use efficientnet::tests::made as made_efficientnet;
@@ -49,6 +53,7 @@ pub use imagenet::{
 pub use images::{BurnImageMap, ImageMap, ImageRows};
 pub use judge::{ImageJudge, Judged, PictureJudge, Seen};
 pub use map::{Condition, MetaFlowMap};
+pub use memory::Memory;
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
 pub use precision::Precision;

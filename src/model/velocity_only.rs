@@ -25,6 +25,10 @@ impl ImageMap for VelocityOnly {
         false
     }
 
+    fn rows_at_once(&self) -> usize {
+        self.0.rows_at_once()
+    }
+
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
         self.0
             .average_velocity(&ImageRows { u: rows.s, ..*rows }, out);

@@ -9,8 +9,8 @@ use eframe::wgpu;
 use super::camera::{Camera, View};
 use super::gaussians::Gaussians;
 use super::pipeline::{
-    Pipelines, Target, ViewId, Views, bind, buffers_layout, paint_pipeline, pipelines,
-    premultiplied, shader, storage_buffer, uniform_buffer,
+    Pipelines, Target, ViewId, Views, bind, painting, pipelines, premultiplied, storage_buffer,
+    uniform_buffer,
 };
 
 /// One line.
@@ -144,16 +144,8 @@ impl ContourPipelines {
 
 impl Pipelines for ContourPipelines {
     fn new(device: &wgpu::Device, target: Target) -> Self {
-        let storage = wgpu::BufferBindingType::Storage { read_only: true };
-        let layout = buffers_layout(
-            device,
-            "contours",
-            wgpu::ShaderStages::VERTEX_FRAGMENT,
-            &[wgpu::BufferBindingType::Uniform, storage, storage],
-        );
         let source = include_str!("../../shaders/contours.wgsl");
-        let module = shader(device, "contours", source, target);
-        let paint = paint_pipeline(device, "contours", &module, &layout, target);
+        let (paint, layout) = painting(device, "contours", source, 2, target);
         Self {
             paint,
             layout,

@@ -8,8 +8,7 @@ use eframe::egui_wgpu::{self, CallbackResources, CallbackTrait, ScreenDescriptor
 use eframe::wgpu;
 
 use super::pipeline::{
-    Pipelines, Target, ViewId, Views, bind, buffers_layout, paint_pipeline, pipelines, shader,
-    storage_buffer, uniform_buffer,
+    Pipelines, Target, ViewId, Views, bind, painting, pipelines, storage_buffer, uniform_buffer,
 };
 use crate::gpu::{PictureBuffer, count_list};
 
@@ -95,16 +94,8 @@ struct TileView {
 
 impl Pipelines for TilePipelines {
     fn new(device: &wgpu::Device, target: Target) -> Self {
-        let storage = wgpu::BufferBindingType::Storage { read_only: true };
-        let layout = buffers_layout(
-            device,
-            "picture tiles",
-            wgpu::ShaderStages::VERTEX_FRAGMENT,
-            &[wgpu::BufferBindingType::Uniform, storage, storage],
-        );
         let source = include_str!("../../shaders/picture_tiles.wgsl");
-        let module = shader(device, "picture tiles", source, target);
-        let paint = paint_pipeline(device, "picture tiles", &module, &layout, target);
+        let (paint, layout) = painting(device, "picture tiles", source, 2, target);
         Self {
             paint,
             layout,

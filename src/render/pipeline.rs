@@ -162,6 +162,25 @@ pub(super) fn buffers_layout(
     })
 }
 
+/// A pipeline that paints from a uniform and `storages` buffers that it reads, bound 0, 1, 2, ..., and their layout.
+pub(super) fn painting(
+    device: &wgpu::Device,
+    label: &str,
+    source: &str,
+    storages: usize,
+    target: Target,
+) -> (wgpu::RenderPipeline, wgpu::BindGroupLayout) {
+    let mut kinds = vec![wgpu::BufferBindingType::Uniform];
+    kinds.resize(
+        1 + storages,
+        wgpu::BufferBindingType::Storage { read_only: true },
+    );
+    let layout = buffers_layout(device, label, wgpu::ShaderStages::VERTEX_FRAGMENT, &kinds);
+    let module = shader(device, label, source, target);
+    let paint = paint_pipeline(device, label, &module, &layout, target);
+    (paint, layout)
+}
+
 /// A bind group of whole or partial buffers, bound 0, 1, 2, ...
 pub(super) fn bind<'a>(
     device: &wgpu::Device,

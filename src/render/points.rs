@@ -6,8 +6,7 @@ use eframe::wgpu;
 
 use super::camera::{Camera, View};
 use super::pipeline::{
-    Pipelines, Target, ViewId, Views, bind, buffers_layout, paint_pipeline, pipelines,
-    premultiplied, shader, uniform_buffer,
+    Pipelines, Target, ViewId, Views, bind, painting, pipelines, premultiplied, uniform_buffer,
 };
 use crate::gpu::PointBuffer;
 
@@ -64,18 +63,8 @@ struct PointsView {
 
 impl Pipelines for PointsPipelines {
     fn new(device: &wgpu::Device, target: Target) -> Self {
-        let layout = buffers_layout(
-            device,
-            "points",
-            wgpu::ShaderStages::VERTEX_FRAGMENT,
-            &[
-                wgpu::BufferBindingType::Uniform,
-                wgpu::BufferBindingType::Storage { read_only: true },
-            ],
-        );
         let source = include_str!("../../shaders/points.wgsl");
-        let module = shader(device, "points", source, target);
-        let paint = paint_pipeline(device, "points", &module, &layout, target);
+        let (paint, layout) = painting(device, "points", source, 1, target);
         Self {
             paint,
             layout,

@@ -13,17 +13,16 @@ mod pictures;
 mod recent;
 mod rewarding;
 mod shared;
+mod shown;
 mod steered;
 mod steering;
 mod studio;
+mod table;
 mod training;
 
 pub use batch::{Batch, BatchEntry};
 pub use decoders::DecoderFiles;
-pub use document::{
-    Anchor, CheckpointRef, ColorTheme, ComputeChoice, DrawStyle, Playback, Session, SessionError,
-    Show, View, WorldRef,
-};
+pub use document::{CheckpointRef, Session, SessionError, WorldRef};
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
 pub use free::{FreePart, PaintedMask, ParseMaskError};
 pub use history::History;
@@ -35,6 +34,7 @@ pub use pictures::{
 };
 pub use recent::RecentFiles;
 pub use rewarding::{Rewarding, StoredReference};
+pub use shown::{Anchor, ColorTheme, ComputeChoice, DrawStyle, Playback, Show, View};
 pub use steered::SteeredRecipe;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};

@@ -151,12 +151,12 @@ fn latents_are_steered_in_the_studio_and_kept_as_pictures() {
     session.images.studio.pictures = 2;
     let mut window = window_of(session);
     wait_until(&mut window, "the map did not open", |window| {
-        window
-            .query_by_role_and_label(Role::Button, "Start")
-            .is_some()
-            && window.state().is_settled()
+        window.query_all_by_label("Start").next().is_some() && window.state().is_settled()
     });
-    window.get_by_role_and_label(Role::Button, "Start").click();
+    let start = window
+        .query_all_by_role_and_label(Role::Button, "Start")
+        .next();
+    start.expect("it was there").click();
     window.run_steps(2);
     wait_until(&mut window, "nothing was steered", |window| {
         let node = images(window).studio.lineage.first();

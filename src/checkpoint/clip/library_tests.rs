@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::tests::write;
 use super::*;
 use crate::model::streams::{assert_close, numbers};
-use crate::model::{Fit, PromptScore, PromptScoreKind};
+use crate::model::{ClipJudge, Fit, PictureJudge as _, PromptScoreKind, Seen};
 use burn::tensor::{Tensor, TensorData};
 
 #[derive(serde::Deserialize)]
@@ -95,25 +95,24 @@ fn both_towers_give_the_numbers_of_transformers_and_of_open_clip() {
     for (k, case) in reference.cases.iter().enumerate() {
         // As HPSv2's file has it.
         let (_folder, path) = folder(case, ["", "state_dict."][k % 2]);
-        let pair = read_clip_pair(&path, &Device::flex()).unwrap();
-        assert_eq!(pair.images.config().image_size, case.size);
-        let image = pair.images.embed(picture(reference.shape, values.clone()));
+        let images = read_clip(&path, &Device::flex()).unwrap();
+        assert_eq!(images.config().image_size, case.size);
+        let image = images.embed(picture(reference.shape, values.clone()));
         assert_close(&list(image), &case.image, "image");
+        let (tower, logit_scale) = read_clip_texts(&path, &Device::flex()).unwrap();
         let texts = reference.ids.iter();
         let texts: Vec<f32> = texts
-            .flat_map(|ids| list(pair.texts.embed(ids).unwrap()))
+            .flat_map(|ids| list(tower.embed(ids).unwrap()))
             .collect();
         assert_close(&texts, &case.texts, "texts");
-        assert!(pair.logit_scale.is_some());
-        let alone = read_clip(&path, &Device::flex()).unwrap();
-        assert_eq!(alone.weights(), pair.images.weights());
-        let known = pair.texts.config().vocab_size as u32;
+        assert!(logit_scale.is_some());
+        let known = tower.config().vocab_size as u32;
         for (ids, part) in [
             (vec![], "0 pieces"),
             (vec![known], "is not one of"),
             (vec![1; 12], "12 pieces"),
         ] {
-            let message = pair.texts.embed(&ids).unwrap_err();
+            let message = tower.embed(&ids).unwrap_err();
             assert!(message.contains(part), "{message}");
         }
     }
@@ -127,8 +126,9 @@ fn what_is_missing_from_an_open_clip_file_is_named_and_a_tower_alone_has_no_text
     damaged.remove("visual.ln_pre.bias");
     write(&path, &damaged);
     let message = |path: &Path| {
-        let read = read_clip_pair(path, &Device::flex());
-        read.map(|_| ()).unwrap_err().to_string()
+        let read = read_clip(path, &Device::flex()).map(|_| ());
+        let both = read.and_then(|()| read_clip_texts(path, &Device::flex()).map(|_| ()));
+        both.unwrap_err().to_string()
     };
     assert!(message(&path).contains("vision_model.pre_layrnorm.bias"));
     let mut damaged = weights(case);
@@ -189,23 +189,23 @@ fn the_gradient_of_a_score_is_that_of_differences_and_scales_are_their_authors()
         PromptScoreKind::Pick,
         PromptScoreKind::Hps,
     ] {
-        let pair = read_clip_pair(&path, &device).unwrap();
-        let scale = kind.scale(pair.logit_scale);
-        let ClipPair { images, texts, .. } = pair;
-        let made = |prompt: &str| {
-            PromptScore::new(
-                images.clone(),
-                &texts,
-                kind,
-                pair.logit_scale,
-                prompt,
-                &device,
-            )
+        let images = read_clip(&path, &device).unwrap();
+        let (texts, logit_scale) = read_clip_texts(&path, &device).unwrap();
+        let scale = kind.scale(logit_scale);
+        let head = kind.head(&texts, logit_scale, "a photo of a cat").unwrap();
+        assert!(kind.head(&texts, logit_scale, " \n").is_err());
+        let message = kind.head(&texts, logit_scale, &"cat ".repeat(300));
+        let message = message.unwrap_err();
+        assert!(message.contains("the prompt has 300 pieces"), "{message}");
+        let judge = ClipJudge::new(images, kind.fit(), &device);
+        let score = |picture: &[f32]| head.score(&judge.see(picture, shape).features);
+        let mut gradient = vec![0.0; values.len()];
+        let mut along_head = |_: &Seen, _: usize, slopes: &mut Seen| {
+            slopes.features.copy_from_slice(&head.direction);
         };
-        let score = made("a photo of a cat").unwrap();
-        assert!(made(" \n").is_err());
-        let (value, gradient) = score.score_and_gradient(&values, shape);
-        assert!((value - score.score(&values, shape)).abs() < 1e-4 * scale);
+        let seen = judge.pullback(&values, shape, &mut along_head, &mut gradient);
+        let value = head.score(&seen.features);
+        assert_eq!(value.to_bits(), score(&values).to_bits());
         let slope: f64 = gradient
             .iter()
             .zip(&along)
@@ -218,8 +218,8 @@ fn the_gradient_of_a_score_is_that_of_differences_and_scales_are_their_authors()
                 .map(|(v, d)| (f64::from(*v) + sign * step * d) as f32)
                 .collect()
         };
-        let ahead = f64::from(score.score(&moved(1.0), shape));
-        let behind = f64::from(score.score(&moved(-1.0), shape));
+        let ahead = f64::from(score(&moved(1.0)));
+        let behind = f64::from(score(&moved(-1.0)));
         let measured = (ahead - behind) / (2.0 * step);
         let scale = f64::from(scale);
         // Steps of this size leave third-order terms, smaller ones rounding.

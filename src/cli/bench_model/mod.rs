@@ -353,16 +353,7 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_before_it_is_tried_and_what_fits_is_measured() {
         let folder = tempfile::tempdir().unwrap();
-        let config = DitConfig {
-            input_size: 8,
-            patch_size: 4,
-            hidden_size: 24,
-            depth: 2,
-            num_heads: 2,
-            encoder_depth: 1,
-            label_dim: 2,
-            ..DitConfig::digits()
-        };
+        let config = DitConfig::tiny(2);
         let path = folder.path().join("tiny.json");
         std::fs::write(&path, serde_json::to_string(&config).unwrap()).unwrap();
         let place = Place::processor();

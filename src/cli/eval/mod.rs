@@ -69,7 +69,9 @@ pub fn run(args: &EvalArgs, device: Option<DeviceArg>) -> Result<(), String> {
     let kind = model_kind(&args.checkpoint).map_err(|e| e.to_string())?;
     let name = args.checkpoint.display();
     match (kind, &args.data) {
-        (ModelKind::Images, Some(data)) => return images::judge_images(args, data, device),
+        (ModelKind::Images | ModelKind::Other, Some(data)) => {
+            return images::judge_images(args, data, device);
+        }
         (ModelKind::Classifier, Some(data)) => return judge_classifier(&args.checkpoint, data),
         (ModelKind::Images, None) => {
             return Err(format!(
@@ -87,7 +89,7 @@ pub fn run(args: &EvalArgs, device: Option<DeviceArg>) -> Result<(), String> {
             ));
         }
         // What is wrong with another file is said where it is read.
-        (ModelKind::World, None) | (ModelKind::Other, _) => {}
+        (ModelKind::World | ModelKind::Other, None) => {}
     }
     let checkpoint = Checkpoint::read(&args.checkpoint).map_err(|e| e.to_string())?;
     let network = checkpoint.fused().map_err(|e| e.to_string())?;

@@ -3,7 +3,6 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::CHUNK;
 use super::asked::{Asked, check_class, go_on, numbers};
 use super::noise::image_noise;
 use crate::lookahead::rollout::{SdeGrid, sde_coefficients};
@@ -67,10 +66,10 @@ pub fn draw_images(
     if source.needs_model() && !map.has_jumps() {
         return Err(LookaheadError::VelocityOnly(source));
     }
-    let (numbers, count) = (numbers(map), items.len());
+    let (numbers, count, at_once) = (numbers(map), items.len(), map.rows_at_once());
     let mut out = vec![0.0_f32; count * numbers];
-    for (index, chunk) in out.chunks_mut(CHUNK * numbers).enumerate() {
-        let (done, rows) = (index * CHUNK, chunk.len() / numbers);
+    for (index, chunk) in out.chunks_mut(at_once * numbers).enumerate() {
+        let (done, rows) = (index * at_once, chunk.len() / numbers);
         let mut call = Call {
             map,
             question,

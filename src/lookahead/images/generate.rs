@@ -5,7 +5,6 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::CHUNK;
 use super::asked::{Asked, check_class, go_on, numbers};
 use super::noise::image_noise;
 use crate::lookahead::{LookaheadError, NoiseKey, Source};
@@ -90,11 +89,13 @@ pub fn generate_images(
     if matches!(sampler, ImageSampler::Kernel(_)) && !map.has_jumps() {
         return Err(LookaheadError::NoKernel(sampler.steps()));
     }
-    let numbers = numbers(map);
+    let (numbers, at_once) = (numbers(map), map.rows_at_once());
     let mut out = vec![0.0_f32; labels.len() * numbers];
-    let chunks = out.chunks_mut(CHUNK * numbers).zip(labels.chunks(CHUNK));
+    let chunks = out
+        .chunks_mut(at_once * numbers)
+        .zip(labels.chunks(at_once));
     for (index, (x, chunk)) in chunks.enumerate() {
-        let done = index * CHUNK;
+        let done = index * at_once;
         let from = first as usize + done;
         let mut watch =
             |inner: f32| watch((done as f32 + inner * chunk.len() as f32) / labels.len() as f32);

@@ -20,6 +20,3 @@ pub(crate) use noise::image_noise;
 pub use running::RunningImage;
 pub use state::{mean_image, noised_image};
 pub use tensor::draw_images_on_device;
-
-/// Rows of one network call: few, because whether the work is still wanted is asked between two calls.
-pub(crate) const CHUNK: usize = 32;

@@ -93,16 +93,7 @@ mod tests {
     use crate::model::{BurnImageMap, Dit, DitConfig};
 
     fn map() -> BurnImageMap {
-        let config = DitConfig {
-            input_size: 8,
-            patch_size: 4,
-            hidden_size: 24,
-            depth: 2,
-            num_heads: 2,
-            encoder_depth: 1,
-            label_dim: 3,
-            ..DitConfig::digits()
-        };
+        let config = DitConfig::tiny(3);
         let device = burn::tensor::Device::flex();
         BurnImageMap::new(Dit::lively(&config, 3, &device), &device)
     }

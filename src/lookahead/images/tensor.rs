@@ -175,16 +175,7 @@ mod tests {
 
     #[test]
     fn draws_that_stay_on_their_device_are_those_of_the_processor() {
-        let config = DitConfig {
-            input_size: 8,
-            patch_size: 4,
-            hidden_size: 24,
-            depth: 2,
-            num_heads: 2,
-            encoder_depth: 1,
-            label_dim: 3,
-            ..DitConfig::digits()
-        };
+        let config = DitConfig::tiny(3);
         let device = Device::flex();
         let map = BurnImageMap::new(Dit::lively(&config, 3, &device), &device);
         let x_t: Arc<[f32]> = (0..64).map(|k| (0.3 * k as f32).sin()).collect();

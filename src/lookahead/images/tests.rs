@@ -18,16 +18,7 @@ const NUMBERS: usize = 64;
 const NOISE: NoiseKey = NoiseKey { seed: 5, state: 2 };
 
 fn network() -> Dit {
-    let config = DitConfig {
-        input_size: 8,
-        patch_size: 4,
-        hidden_size: 24,
-        depth: 2,
-        num_heads: 2,
-        encoder_depth: 1,
-        label_dim: 2,
-        ..DitConfig::digits()
-    };
+    let config = DitConfig::tiny(2);
     Dit::lively(&config, 3, &Device::flex())
 }
 

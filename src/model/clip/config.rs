@@ -1,8 +1,15 @@
 //! The shape of CLIP's image tower, under the names of Hugging Face's `config.json`.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::layers::LayerShape;
+use crate::model::{Memory, Pass};
+
+/// Numbers a token's width, and squares of scores, that a layer leaves in a graph; without one a layer is alive at a
+/// time, which is little.
+const KEPT: u64 = 40;
+const SCORES_KEPT: u64 = 3;
 
 /// Shape of the tower. Fields that a file leaves out have Hugging Face's defaults, those of ViT-B/32.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,6 +51,29 @@ impl Default for ClipConfig {
     }
 }
 
+/// One tower of Hugging Face's `config.json`, below `key` or alone, and the numbers of an embedding where both share
+/// them.
+pub(super) fn tower<T: DeserializeOwned>(
+    text: &str,
+    key: &str,
+) -> Result<(T, Option<usize>), String> {
+    let mut whole: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(text).map_err(|e| e.to_string())?;
+    let shared = match whole.get("projection_dim") {
+        None | Some(serde_json::Value::Null) => None,
+        Some(numbers) => {
+            let numbers = usize::deserialize(numbers);
+            Some(numbers.map_err(|e| format!("`projection_dim`: {e}"))?)
+        }
+    };
+    let own = match whole.remove(key) {
+        None | Some(serde_json::Value::Null) => whole.into(),
+        Some(tower) => tower,
+    };
+    let config = serde_json::from_value(own).map_err(|e| e.to_string())?;
+    Ok((config, shared))
+}
+
 impl ClipConfig {
     /// ViT-L/14, the tower that LAION's aesthetic head was trained on: 304 million parameters.
     pub fn large() -> Self {
@@ -63,20 +93,8 @@ impl ClipConfig {
     /// # Errors
     /// What is wrong with it, by field.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Whole {
-            vision_config: Option<serde_json::Value>,
-            projection_dim: Option<usize>,
-        }
-        let whole: Whole = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let mut config: Self = match whole.vision_config {
-            Some(tower) => serde_json::from_value(tower),
-            None => serde_json::from_str(text),
-        }
-        .map_err(|e| e.to_string())?;
-        if let Some(numbers) = whole.projection_dim {
-            config.projection_dim = numbers;
-        }
+        let (mut config, shared) = tower::<Self>(text, "vision_config")?;
+        config.projection_dim = shared.unwrap_or(config.projection_dim);
         config.validate()?;
         Ok(config)
     }
@@ -95,6 +113,27 @@ impl ClipConfig {
             return Err("`patch_size` must divide `image_size`".into());
         }
         validate_layers(&self.layer(), self.num_hidden_layers, &self.hidden_act)
+    }
+
+    /// About what a picture takes, or its gradient, in f32; pictures are looked at one by one.
+    pub fn memory(&self, pass: Pass) -> Memory {
+        let [width, inner, layers] = [
+            self.hidden_size,
+            self.intermediate_size,
+            self.num_hidden_layers,
+        ]
+        .map(|n| n as u64);
+        let (tokens, heads) = (self.tokens() as u64, self.num_attention_heads as u64);
+        let layer = KEPT * tokens * width + SCORES_KEPT * heads * tokens * tokens;
+        let graphs = match pass {
+            Pass::Forward => 1,
+            Pass::Gradient => layers,
+        };
+        Memory {
+            // Patches, positions and the last projection are a hundredth of it.
+            weights: 4 * layers * (4 * width * width + 2 * width * inner),
+            working: 4 * graphs * layer,
+        }
     }
 
     /// Tokens of a picture: its patches and one for the whole.

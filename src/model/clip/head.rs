@@ -1,4 +1,4 @@
-//! LAION's aesthetic predictor V2: how much people liked pictures, 1 to 10, from their embeddings. Its layers have
+//! Functions of an embedding that go along one direction. LAION's aesthetic predictor V2: how much people liked pictures, 1 to 10, from their embeddings. Its layers have
 //! nothing between them once it is trained, so that it is one affine function.
 
 use burn::tensor::{Tensor, TensorData};
@@ -7,14 +7,14 @@ use crate::model::Weights;
 
 /// `score = direction . embedding + offset`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AestheticHead {
+pub struct ClipHead {
     /// One weight for each number of an embedding.
     pub direction: Vec<f32>,
     /// Score of nothing.
     pub offset: f32,
 }
 
-impl AestheticHead {
+impl ClipHead {
     /// Multiplies the layers of a file, `layers.0.weight` and so on, into one.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::ClipImages;
+use super::{ClipImages, Fit};
 use crate::model::judge::{Asked, PictureJudge, Seen};
 
 /// A tower on a device, asked with pictures of any size as plain numbers. What it sees is their embedding, of length 1;
@@ -11,6 +11,7 @@ use crate::model::judge::{Asked, PictureJudge, Seen};
 pub struct ClipJudge {
     /// Ready for a graph of what goes in.
     net: ClipImages,
+    fit: Fit,
     device: Device,
     /// The same with graphs. Without one some layers are computed otherwise, and a score would depend in its last bit on
     /// whether its gradient was asked for: so all goes through here, and keeps a graph where the pixels ask for it.
@@ -18,10 +19,11 @@ pub struct ClipJudge {
 }
 
 impl ClipJudge {
-    /// Takes a tower that lies on `device`, not an autodiff one.
-    pub fn new(net: ClipImages, device: &Device) -> Self {
+    /// Takes a tower that lies on `device`, not an autodiff one, and how pictures are made square for it.
+    pub fn new(net: ClipImages, fit: Fit, device: &Device) -> Self {
         Self {
             net: net.no_grad().train(),
+            fit,
             device: device.clone(),
             learning: device.clone().autodiff(),
         }
@@ -50,7 +52,7 @@ impl PictureJudge for ClipJudge {
     }
 
     fn see(&self, pictures: &[f32], shape: [usize; 3]) -> Seen {
-        let look = |pictures| (self.net.embed(pictures), None);
+        let look = |pictures| (self.net.embed_as(pictures, self.fit), None);
         self.asked(shape, &self.learning).see(pictures, &look)
     }
 
@@ -61,7 +63,7 @@ impl PictureJudge for ClipJudge {
         cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
         gradients: &mut [f32],
     ) -> Seen {
-        let look = |pictures| (self.net.embed(pictures), None);
+        let look = |pictures| (self.net.embed_as(pictures, self.fit), None);
         self.asked(shape, &self.device)
             .pullback(pictures, &look, cotangent, gradients)
     }

@@ -28,13 +28,13 @@ use burn::nn::{LayerNorm, Linear, LinearConfig};
 use burn::tensor::{Device, Tensor};
 
 pub use config::ClipConfig;
-pub use head::AestheticHead;
+pub use head::ClipHead;
 pub use judge::ClipJudge;
-use layers::Layer;
+pub(super) use layers::{Layer, LayerShape};
 pub use open_clip::{ClipLayout, OpenClipHints};
 pub use prepare::Fit;
-pub(super) use prepare::resizing;
-pub use prompt::{PromptScore, PromptScoreKind};
+pub(super) use prepare::{resampled, resizing};
+pub use prompt::PromptScoreKind;
 pub use shapes::{TensorShapes, clip_shapes};
 pub use text::ClipTexts;
 pub use text_config::ClipTextConfig;

@@ -30,27 +30,39 @@ impl Fit {
 
 fn prepared(pictures: Tensor<4>, size: usize, fit: Fit) -> Tensor<4> {
     let device = pictures.device();
+    let [_, _, height, width] = pictures.dims();
+    // Black is 0 from here on, so that what no pixel reaches is black.
+    let x = resampled((pictures + 1.0) * 0.5, size, |from| {
+        fitted(from, height, width, size, fit)
+    });
+    let three = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
+    (x - three(MEANS)) / three(DEVIATIONS)
+}
+
+/// Pictures `[B, C, H, W]`, grey or colour, as colour `[B, 3, size, size]`, by a matrix for each side, so that gradients go
+/// through: `mixed` gives that of a side of so many pixels, `[size][pixels]`.
+pub(in crate::model) fn resampled(
+    pictures: Tensor<4>,
+    size: usize,
+    mixed: impl Fn(usize) -> Vec<f32>,
+) -> Tensor<4> {
+    let device = pictures.device();
     let [batch, channels, height, width] = pictures.dims();
-    let matrix = |from: usize| {
-        let rows = fitted(from, height, width, size, fit);
-        Tensor::<2>::from_data(TensorData::new(rows, [size, from]), &device)
-    };
+    let matrix =
+        |from: usize| Tensor::<2>::from_data(TensorData::new(mixed(from), [size, from]), &device);
     let down = matrix(height).reshape([1, 1, size, height]);
     let across = matrix(width).transpose().reshape([1, 1, width, size]);
     let (down, across) = (
         down.expand([batch, channels, size, height]),
         across.expand([batch, channels, width, size]),
     );
-    // Black is 0 from here on, so that what no pixel reaches is black.
-    let x = down.matmul(((pictures + 1.0) * 0.5).matmul(across));
+    let x = down.matmul(pictures.matmul(across));
     // Grey pictures have three alike; of others the first three count.
-    let x = if channels < 3 {
+    if channels < 3 {
         x.narrow(1, 0, 1).expand([batch, 3, size, size])
     } else {
         x.narrow(1, 0, 3)
-    };
-    let three = |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
-    (x - three(MEANS)) / three(DEVIATIONS)
+    }
 }
 
 /// How `size` places are mixed of the `from` ones of one side of a picture, `[size][from]`.

@@ -1,9 +1,6 @@
 //! How well a picture goes with a prompt, by CLIP and by towers that were tuned on what people prefer.
 
-use burn::module::Module as _;
-use burn::tensor::{Device, Tensor, TensorData};
-
-use super::{Cleaning, ClipImages, ClipTexts, ClipTokens, Fit};
+use super::{Cleaning, ClipHead, ClipTexts, ClipTokens, Fit};
 
 /// Which of the published scores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +15,9 @@ pub enum PromptScoreKind {
 }
 
 impl PromptScoreKind {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Clip, Self::Pick, Self::Hps];
+
     /// What the cosine is multiplied by; `logit_scale` is a logarithm, as files have it.
     pub fn scale(self, logit_scale: Option<f32>) -> f32 {
         match self {
@@ -42,102 +42,36 @@ impl PromptScoreKind {
             Self::Hps => Cleaning::OpenClip,
         }
     }
-}
 
-/// The direction of length 1 of a prompt, `[projection_dim]`.
-///
-/// # Errors
-/// When the prompt is empty or absurdly long, or the tower does not know the vocabulary.
-pub fn prompt_direction(
-    texts: &ClipTexts,
-    prompt: &str,
-    cleaning: Cleaning,
-) -> Result<Vec<f32>, String> {
-    if prompt.trim().is_empty() {
-        return Err("the prompt is empty: say what the picture should show".into());
-    }
-    let most = texts.config().max_position_embeddings;
-    let ids = ClipTokens::default().ids(prompt, cleaning, most)?;
-    let direction = texts.embed(&ids)?.into_data();
-    Ok(direction.try_to_vec().unwrap_or_default())
-}
-
-/// A score of pictures for one prompt. The text tower is not kept: it is not needed again.
-pub struct PromptScore {
-    still: ClipImages,
-    /// The same with a graph for what goes in.
-    tracked: ClipImages,
-    device: Device,
-    direction: Vec<f32>,
-    scale: f32,
-    fit: Fit,
-}
-
-impl PromptScore {
-    /// Takes towers that lie on `device`, not an autodiff one.
+    /// The score for one prompt, as a function of a picture's embedding: the text tower is not needed again.
     ///
     /// # Errors
-    /// When the towers do not belong together, or as the prompt is refused: empty, absurdly long.
-    pub fn new(
-        images: ClipImages,
+    /// When the prompt is empty or too long, or the tower does not know the vocabulary.
+    pub fn head(
+        self,
         texts: &ClipTexts,
-        kind: PromptScoreKind,
         logit_scale: Option<f32>,
         prompt: &str,
-        device: &Device,
-    ) -> Result<Self, String> {
-        let (a, b) = (
-            images.config().projection_dim,
-            texts.config().projection_dim,
-        );
-        if a != b {
-            return Err(format!("the towers do not fit: {a} and {b} numbers"));
+    ) -> Result<ClipHead, String> {
+        if prompt.trim().is_empty() {
+            return Err("the prompt is empty: say what the picture should show".into());
         }
-        Ok(Self {
-            direction: prompt_direction(texts, prompt, kind.cleaning())?,
-            tracked: images.clone().no_grad().train(),
-            still: images,
-            device: device.clone(),
-            scale: kind.scale(logit_scale),
-            fit: kind.fit(),
+        let most = texts.config().max_position_embeddings;
+        let ids = ClipTokens::default().ids(prompt, self.cleaning(), usize::MAX)?;
+        if ids.len() > most {
+            // Two are its markers.
+            return Err(format!(
+                "the prompt has {} pieces of words, and the text tower reads {}: shorten it",
+                ids.len() - 2,
+                most.saturating_sub(2)
+            ));
+        }
+        let direction = texts.embed(&ids)?.into_data();
+        let direction: Vec<f32> = direction.try_to_vec().unwrap_or_default();
+        let scale = self.scale(logit_scale);
+        Ok(ClipHead {
+            direction: direction.into_iter().map(|v| v * scale).collect(),
+            offset: 0.0,
         })
     }
-
-    /// The score of a picture `[C][H][W]`, -1 black and 1 white; grey or colour, of any size.
-    pub fn score(&self, picture: &[f32], shape: [usize; 3]) -> f32 {
-        let score = self.scored(&self.still, tensor(picture, shape, &self.device));
-        single(score)
-    }
-
-    /// The same with its gradient by the picture, `[C][H][W]`.
-    pub fn score_and_gradient(&self, picture: &[f32], shape: [usize; 3]) -> (f32, Vec<f32>) {
-        let device = self.device.clone().autodiff();
-        let picture_in = tensor(picture, shape, &device).require_grad();
-        let score = self.scored(&self.tracked, picture_in.clone());
-        let gradient = picture_in.grad(&score.backward());
-        // A tower that does not look at its picture has none.
-        let gradient = gradient.map_or_else(
-            || vec![0.0; picture.len()],
-            |gradient| gradient.into_data().try_to_vec().unwrap_or_default(),
-        );
-        (single(score), gradient)
-    }
-
-    fn scored(&self, images: &ClipImages, picture: Tensor<4>) -> Tensor<1> {
-        let device = picture.device();
-        let embedding = images.embed_as(picture, self.fit);
-        let numbers = self.direction.len();
-        let data = TensorData::new(self.direction.clone(), [1, numbers]);
-        (embedding * Tensor::<2>::from_data(data, &device)).sum() * self.scale
-    }
-}
-
-fn tensor(picture: &[f32], [c, h, w]: [usize; 3], device: &Device) -> Tensor<4> {
-    Tensor::from_data(TensorData::new(picture.to_vec(), [1, c, h, w]), device)
-}
-
-fn single(score: Tensor<1>) -> f32 {
-    let values: Vec<f32> = score.into_data().try_to_vec().unwrap_or_default();
-    // A sum has one number.
-    values.first().copied().unwrap_or(f32::NAN)
 }

@@ -1,8 +1,8 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{
-    AestheticHead, ClipConfig, ClipImages, ClipLayout, ClipTextConfig, Fit, OpenClipHints,
-    TensorShapes, clip_shapes,
+    ClipConfig, ClipHead, ClipImages, ClipLayout, ClipTextConfig, Fit, OpenClipHints, TensorShapes,
+    clip_shapes,
 };
 use crate::model::streams::{self, numbers};
 use crate::model::{WeightValues, Weights};
@@ -148,7 +148,7 @@ fn a_head_of_several_layers_is_one_affine_function() {
         ("layers.2.weight".into(), tensor(&[1, 2], &[2.0, -1.0])),
         ("layers.2.bias".into(), tensor(&[1], &[7.0])),
     ]);
-    let head = AestheticHead::of(&weights).unwrap();
+    let head = ClipHead::of(&weights).unwrap();
     assert_eq!((&head.direction[..], head.offset), (&[-2.0, 5.0][..], 8.0));
     assert_eq!(head.score(&[1.0, 2.0]), 16.0);
     let two = Tensor::<2>::from_floats([[1.0, 2.0], [0.0, 0.0]], &Device::flex());
@@ -156,12 +156,12 @@ fn a_head_of_several_layers_is_one_affine_function() {
     assert_eq!(scores, [16.0, 8.0]);
 
     weights.get_mut("layers.2.weight").unwrap().shape = vec![2, 1];
-    let message = AestheticHead::of(&weights).unwrap_err();
+    let message = ClipHead::of(&weights).unwrap_err();
     assert!(message.contains("layers.2.weight"), "{message}");
     weights.remove("layers.2.bias");
-    let message = AestheticHead::of(&weights).unwrap_err();
+    let message = ClipHead::of(&weights).unwrap_err();
     assert!(message.contains("layers.2.bias is missing"), "{message}");
-    assert!(AestheticHead::of(&Weights::new()).is_err());
+    assert!(ClipHead::of(&Weights::new()).is_err());
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::config::{QUICK, validate_layers, within};
+use super::config::{QUICK, tower, validate_layers, within};
 use super::layers::LayerShape;
 
 /// Shape of the tower. Fields that a file leaves out have Hugging Face's defaults, those of ViT-B/32.
@@ -55,20 +55,8 @@ impl ClipTextConfig {
     /// # Errors
     /// What is wrong with it, by field.
     pub fn from_json(text: &str) -> Result<Self, String> {
-        #[derive(Deserialize)]
-        struct Whole {
-            text_config: Option<serde_json::Value>,
-            projection_dim: Option<usize>,
-        }
-        let whole: Whole = serde_json::from_str(text).map_err(|e| e.to_string())?;
-        let mut config: Self = match whole.text_config {
-            Some(tower) => serde_json::from_value(tower),
-            None => serde_json::from_str(text),
-        }
-        .map_err(|e| e.to_string())?;
-        if let Some(numbers) = whole.projection_dim {
-            config.projection_dim = numbers;
-        }
+        let (mut config, shared) = tower::<Self>(text, "text_config")?;
+        config.projection_dim = shared.unwrap_or(config.projection_dim);
         config.validate()?;
         Ok(config)
     }

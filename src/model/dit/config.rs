@@ -127,6 +127,21 @@ impl DitConfig {
         }
     }
 
+    /// A shape for tests: 8x8 grey pixels in patches of 4, two blocks.
+    #[cfg(test)]
+    pub(crate) fn tiny(label_dim: usize) -> Self {
+        Self {
+            input_size: 8,
+            patch_size: 4,
+            hidden_size: 24,
+            depth: 2,
+            num_heads: 2,
+            encoder_depth: 1,
+            label_dim,
+            ..Self::digits()
+        }
+    }
+
     /// The ImageNet models of 32x32x4 latents: letter `S`, `B`, `L` or `XL`, patches of 2, 4 or 8.
     pub fn imagenet(letter: &str, patch_size: usize) -> Option<Self> {
         let (hidden_size, depth, num_heads) = match letter {

@@ -1,16 +1,16 @@
 //! What the network costs: operations of its matrix products, and memory.
 
 use super::DitConfig;
-use crate::model::Precision;
+use crate::model::{BurnImageMap, Memory, Precision};
 
 /// Numbers a token's width that are alive at once in one block without a graph: the residual, the normed and modulated
 /// input, queries, keys and values and their copies by heads, the inner layer and the two factors of its activation.
 const ALIVE: u64 = 20;
-/// Numbers a token's width that a block leaves in the graph.
-const KEPT: u64 = 60;
+/// Numbers a token's width that a block leaves in the graph. Measured on the processor, with XL's width.
+const KEPT: u64 = 52;
 /// Squares of scores: alive without a graph, and left in it.
 const SCORES_ALIVE: u64 = 2;
-const SCORES_KEPT: u64 = 4;
+const SCORES_KEPT: u64 = 3;
 
 /// What is asked of the network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,16 @@ pub enum Pass {
     Forward,
     /// And their gradients by the states.
     Gradient,
+}
+
+/// How gradients by the states are computed, so that their graph stays within a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backward {
+    /// States in one graph.
+    pub rows: usize,
+    /// Whether only one block's graph is held at a time, because that of the whole network is too large even for one
+    /// state.
+    pub by_block: bool,
 }
 
 impl DitConfig {
@@ -38,20 +48,62 @@ impl DitConfig {
         2 * (tokens * token + times + vectors)
     }
 
-    /// About how many bytes so many states at once take, weights included. Measured beside it by `foresight bench
-    /// model`; how a device keeps what it freed adds to it.
+    /// How gradients are computed with graphs of at most `most` bytes, where one state allows it. What it is depends on
+    /// the network alone, so that a state's gradient does not depend on the states beside it.
+    pub fn backward(&self, most: u64) -> Backward {
+        let by_block = self.graph(false) > most;
+        let rows = most / self.graph(by_block).max(1);
+        Backward {
+            rows: (rows as usize).clamp(1, BurnImageMap::CHUNK),
+            by_block,
+        }
+    }
+
+    /// [`Self::memory`] in all.
     pub fn bytes(&self, pass: Pass, rows: usize, precision: Precision) -> u64 {
-        let own = Precision::F32.bytes();
-        let wide = self.tokens() as u64 * self.hidden_size as u64;
-        let squares = self.num_heads as u64 * self.tokens() as u64 * self.tokens() as u64;
-        let squares = squares * if self.use_joint_attention { 2 } else { 1 };
-        let one = |numbers: u64, scores: u64| (numbers * wide + scores * squares) * own;
-        let alive = one(ALIVE, SCORES_ALIVE);
-        let row = match pass {
-            Pass::Forward => alive,
-            Pass::Gradient => alive + self.depth as u64 * one(KEPT, SCORES_KEPT),
+        self.memory(pass, rows, precision).bytes()
+    }
+
+    /// About what so many states take: of a gradient as it is computed, a few of them at a time. Measured beside it by
+    /// `foresight bench model`; how a device keeps what it freed adds to it.
+    pub fn memory(&self, pass: Pass, rows: usize, precision: Precision) -> Memory {
+        let at_once = |most: usize| rows.min(most) as u64;
+        let forward = at_once(BurnImageMap::CHUNK) * self.alive();
+        let working = match pass {
+            Pass::Forward => forward,
+            Pass::Gradient => {
+                let backward = self.backward(BurnImageMap::GRAPH_BYTES);
+                let row = self.alive() + self.graph(backward.by_block);
+                forward.max(at_once(backward.rows) * row)
+            }
         };
-        self.parameters() * precision.bytes() + rows as u64 * row
+        Memory {
+            weights: self.parameters() * precision.bytes(),
+            working,
+        }
+    }
+
+    /// Bytes that one state has in memory in a block without a graph.
+    fn alive(&self) -> u64 {
+        self.numbers(ALIVE, SCORES_ALIVE) * Precision::F32.bytes()
+    }
+
+    /// Bytes of one state's graph: the network's, or one block's with what entered the others.
+    fn graph(&self, by_block: bool) -> u64 {
+        let (depth, block) = (self.depth as u64, self.numbers(KEPT, SCORES_KEPT));
+        let numbers = if by_block {
+            block + depth * self.numbers(1, 0)
+        } else {
+            block * depth
+        };
+        numbers * Precision::F32.bytes()
+    }
+
+    /// So many times all tokens of a state, and squares of scores.
+    fn numbers(&self, tokens: u64, scores: u64) -> u64 {
+        let own = self.tokens() as u64;
+        let keys = own * if self.use_joint_attention { 2 } else { 1 };
+        tokens * own * self.hidden_size as u64 + scores * self.num_heads as u64 * own * keys
     }
 }
 
@@ -71,6 +123,24 @@ mod tests {
     }
 
     #[test]
+    fn a_gradient_keeps_its_graph_within_a_bound_and_one_block_at_a_time_where_one_state_is_too_much()
+     {
+        let xl = DitConfig::imagenet("XL", 2).unwrap();
+        let of = |gib: f64| xl.backward((gib * f64::from(1 << 30)) as u64);
+        let whole = of(4.0);
+        assert!(!whole.by_block && (1..4).contains(&whole.rows), "{whole:?}");
+        let by_block = of(1.5);
+        assert!(by_block.by_block && by_block.rows > 8, "{by_block:?}");
+        // At least one state, whatever it takes.
+        let least = Backward {
+            rows: 1,
+            by_block: true,
+        };
+        assert_eq!(of(0.0), least);
+        assert_eq!(DitConfig::digits().backward(4 << 30).rows, 64);
+    }
+
+    #[test]
     fn memory_grows_with_rows_and_gradients_and_halves_are_smaller() {
         let config = DitConfig::imagenet("XL", 2).unwrap();
         let of = |pass, rows, precision| config.bytes(pass, rows, precision);
@@ -78,6 +148,9 @@ mod tests {
         let one = of(Pass::Forward, 1, Precision::F32) - weights;
         assert_eq!(of(Pass::Forward, 4, Precision::F32), weights + 4 * one);
         assert!(of(Pass::Gradient, 1, Precision::F32) > of(Pass::Forward, 16, Precision::F32) / 4);
+        // However many states there are, a gradient stays within the bound.
+        let many = of(Pass::Gradient, 1000, Precision::F32);
+        assert!(many < weights + BurnImageMap::GRAPH_BYTES + 64 * one);
         assert_eq!(
             of(Pass::Forward, 1, Precision::F32) - of(Pass::Forward, 1, Precision::F16),
             weights / 2

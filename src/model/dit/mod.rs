@@ -6,6 +6,7 @@
 //! boundary (`t = 1` is data) whatever the network was trained with.
 
 mod block;
+mod by_block;
 mod config;
 mod cost;
 mod embed;
@@ -21,7 +22,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use block::{Block, FinalLayer};
 pub use config::DitConfig;
-pub use cost::Pass;
+pub use cost::{Backward, Pass};
 use embed::{Patches, TimeEmbedder, frequencies, rows, unpatchify};
 pub use layout::GUIDANCE;
 pub use native::NativeDit;
@@ -48,6 +49,14 @@ pub struct Dit {
     final_layer: FinalLayer,
     #[module(skip)]
     config: DitConfig,
+}
+
+/// What the blocks are told of times, class and guidance, `[B, hidden]`, after SiLU: the first `encoder_depth` of them
+/// the one, the later ones and the final layer the other.
+#[derive(Clone)]
+struct Told {
+    first: Dual<2>,
+    second: Dual<2>,
 }
 
 impl Dit {
@@ -121,6 +130,21 @@ impl Dit {
         x: Dual<4>,
         condition: &Condition<4>,
     ) -> Dual<4> {
+        let (mut h, told) = self.entered(s.clone(), u, x.clone(), condition);
+        for i in 0..self.blocks.len() {
+            h = self.through_block(i, h, &condition.x_t, &told);
+        }
+        self.left(h, told, x, s)
+    }
+
+    /// The tokens before the first block, and what every block is told.
+    fn entered(
+        &self,
+        s: Dual<1>,
+        u: Dual<1>,
+        x: Dual<4>,
+        condition: &Condition<4>,
+    ) -> (Dual<3>, Told) {
         // The DMF family's time runs from data to noise.
         let time = |t: Dual<1>| {
             if self.config.is_zero_data {
@@ -129,10 +153,6 @@ impl Dit {
                 t
             }
         };
-        let image = self
-            .config
-            .predicts_image
-            .then(|| (x.clone(), s.clone().recip_of_rest(DitConfig::LEAST_REST)));
         let (s, u) = (time(s), time(u));
         let device = x.value.device();
         let waves = frequencies(&device, x.value.dtype());
@@ -142,7 +162,7 @@ impl Dit {
         let t_embedded = self.t_cond_embedder.forward(t_cond.clone(), &waves);
         let x_cond = self.conditioning(t_embedded.clone(), condition);
         let positions = Dual::constant(self.positions.val());
-        let mut h = self.x_embedder.forward(x) + x_cond + positions;
+        let h = self.x_embedder.forward(x) + x_cond + positions;
 
         let label = condition.label.clone().unwrap_or_else(|| {
             let none = [self.config.label_dim as i64];
@@ -159,24 +179,32 @@ impl Dit {
         let second = self.s_embedder_second.forward(s, &waves)
             + self.u_embedder_second.forward(u, &waves)
             + common;
-        let (first, second) = (first.silu(), second.silu());
-        for (i, block) in self.blocks.iter().enumerate() {
-            let c = if i < self.config.encoder_depth {
-                &first
-            } else {
-                &second
-            };
-            h = block.forward(h, &condition.x_t, c.clone());
-        }
-        let velocity = unpatchify(self.final_layer.forward(h, second), &self.config);
-        if let Some((x, per_rest)) = image {
-            let per_rest = per_rest.linearly(|part| part.reshape([-1, 1, 1, 1]));
-            return (velocity + x.scaled(-1.0)) * per_rest;
-        }
-        if self.config.is_zero_data {
-            velocity.scaled(-1.0)
+        let [first, second] = [first, second].map(Dual::silu);
+        (h, Told { first, second })
+    }
+
+    /// The tokens after block `i`.
+    fn through_block(&self, i: usize, h: Dual<3>, x_cond: &Tensor<4>, told: &Told) -> Dual<3> {
+        let c = if i < self.config.encoder_depth {
+            &told.first
         } else {
-            velocity
+            &told.second
+        };
+        self.blocks[i].forward(h, x_cond, c.clone())
+    }
+
+    /// The velocity of the tokens after the last block; `x` and `s` as they came in.
+    fn left(&self, h: Dual<3>, told: Told, x: Dual<4>, s: Dual<1>) -> Dual<4> {
+        let put_out = unpatchify(self.final_layer.forward(h, told.second), &self.config);
+        if self.config.predicts_image {
+            let per_rest = s
+                .recip_of_rest(DitConfig::LEAST_REST)
+                .linearly(|part| part.reshape([-1, 1, 1, 1]));
+            (put_out + x.scaled(-1.0)) * per_rest
+        } else if self.config.is_zero_data {
+            put_out.scaled(-1.0)
+        } else {
+            put_out
         }
     }
 

@@ -55,8 +55,10 @@ impl<E> Source<'_, E> {
     /// Stored numbers `[outputs][inputs]` as burn keeps them, `[inputs, outputs]`.
     pub fn weight(&self, values: Vec<f32>, inputs: usize, outputs: usize) -> Param<Tensor<2>> {
         let data = TensorData::new(values, [outputs, inputs]);
-        let stored = Tensor::<2>::from_data(data, (self.device, self.dtype));
-        Param::from_tensor(stored.transpose().cast(self.products))
+        // Turned for good: a processor would copy a turned view of them in every product.
+        let turned = Tensor::<2>::from_data(data, &Device::flex()).transpose();
+        let kept = Tensor::<2>::from_data(turned.into_data(), (self.device, self.dtype));
+        Param::from_tensor(kept.cast(self.products))
     }
 
     pub fn linear(&mut self, name: &str, inputs: usize, outputs: usize) -> Result<Linear, E> {

@@ -114,6 +114,11 @@ pub struct LatentGaussian {
 }
 
 impl Vae {
+    /// Channels of the layers that see every pixel.
+    fn finest_width(&self) -> u64 {
+        self.decoder.conv_norm_out.num_channels as u64
+    }
+
     /// Pictures of latents.
     ///
     /// # Shapes

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::model::{AestheticHead, BrisqueModel, ClipJudge, ImageJudge, ImageNetJudge};
+use crate::model::{
+    BrisqueModel, ClipHead, ClipJudge, ImageJudge, ImageNetJudge, ImageRewardJudge, PromptScoreKind,
+};
 
 use super::brisque::Brisque;
 use super::judged::JudgedTerms;
@@ -11,7 +13,8 @@ use super::measure::{Bands, Measured};
 use super::score::{BoundReward, Count, Look, light_of, to_unit};
 use super::stroke::Plane;
 use super::{
-    PictureReward, PictureRewardError, PictureScore, PictureTerm, ScorerFile, colour, counted,
+    PictureReward, PictureRewardError, PictureScore, PictureTerm, Prompt, ScorerFile, colour,
+    counted,
 };
 
 /// A picture that others are compared with.
@@ -33,18 +36,55 @@ pub struct PictureScorers {
     /// [`ScorerFile::ClipLarge`].
     pub clip: Option<Arc<ClipJudge>>,
     /// [`ScorerFile::AestheticHead`].
-    pub aesthetic_head: Option<Arc<AestheticHead>>,
+    pub aesthetic_head: Option<Arc<ClipHead>>,
+    /// [`ScorerFile::PickScore`].
+    pub pick: Option<Arc<ClipJudge>>,
+    /// [`ScorerFile::Hps`].
+    pub hps: Option<Arc<ClipJudge>>,
+    /// Prompts as these towers' texts read them.
+    pub prompts: Vec<PromptHead>,
+    /// [`ScorerFile::ImageReward`], for each prompt.
+    pub image_rewards: Vec<(Prompt, Arc<ImageRewardJudge>)>,
+}
+
+/// A prompt as the text tower of a judge reads it: read once, as it does not depend on the picture.
+#[derive(Clone)]
+pub struct PromptHead {
+    /// By whose judgement.
+    pub judge: PromptScoreKind,
+    /// What pictures should show.
+    pub prompt: Prompt,
+    /// The judge's own score, as a function of a picture's embedding.
+    pub head: Arc<ClipHead>,
 }
 
 impl PictureScorers {
     /// What is at hand here or there.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
+        let mut prompts = self.prompts;
+        prompts.extend(other.prompts);
+        let mut image_rewards = self.image_rewards;
+        image_rewards.extend(other.image_rewards);
         Self {
             brisque: self.brisque.or(other.brisque),
             imagenet: self.imagenet.or(other.imagenet),
             clip: self.clip.or(other.clip),
             aesthetic_head: self.aesthetic_head.or(other.aesthetic_head),
+            pick: self.pick.or(other.pick),
+            hps: self.hps.or(other.hps),
+            prompts,
+            image_rewards,
+        }
+    }
+
+    /// The tower of pictures of a judge, and the file that it is read from.
+    fn tower(&self, judge: PromptScoreKind) -> (Option<&Arc<ClipJudge>>, ScorerFile) {
+        let file = ScorerFile::of_judge(judge);
+        match judge {
+            PromptScoreKind::Clip => (self.clip.as_ref(), file),
+            PromptScoreKind::Pick => (self.pick.as_ref(), file),
+            PromptScoreKind::Hps => (self.hps.as_ref(), file),
         }
     }
 }
@@ -100,9 +140,10 @@ impl PictureReward {
             };
             binder.add(weighted.weight(), &mut asked, &mut bound)?;
         }
-        let asked = [asked.own, asked.imagenet, asked.clip]
-            .into_iter()
-            .flatten();
+        let own = [asked.own, asked.imagenet].into_iter().flatten();
+        let asked = own
+            .chain(asked.towers.into_iter().flatten())
+            .chain(asked.image_rewards);
         bound.judged = asked.filter(|judged| !judged.is_empty()).collect();
         Ok(Arc::new(bound))
     }
@@ -114,7 +155,10 @@ struct Networks {
     /// The classifier of such pictures.
     own: Option<JudgedTerms>,
     imagenet: Option<JudgedTerms>,
-    clip: Option<JudgedTerms>,
+    /// In the order of [`PromptScoreKind::ALL`].
+    towers: [Option<JudgedTerms>; 3],
+    /// One for each term: what it sees depends on the prompt.
+    image_rewards: Vec<JudgedTerms>,
 }
 
 /// One term and what it may refer to.
@@ -132,7 +176,7 @@ impl Binder<'_> {
         bound: &mut BoundReward,
     ) -> Result<(), PictureRewardError> {
         let [channels, rows, columns] = self.shape;
-        let term = || self.term.to_string();
+        let term = || self.named();
         if self.term.kind().needs.colour && channels == 1 {
             return Err(PictureRewardError::Grey { term: term() });
         }
@@ -243,10 +287,27 @@ impl Binder<'_> {
                         found,
                     });
                 }
-                asked
-                    .clip
-                    .get_or_insert_with(|| JudgedTerms::new(clip.clone(), self.shape))
+                self.tower(PromptScoreKind::Clip, asked)?
                     .add_affine((**head).clone(), weight / 0.5);
+            }
+            PictureTerm::Prompt(judge, prompt) => {
+                let towers = self.tower(*judge, asked)?;
+                let mut heads = self.parts.scorers.prompts.iter();
+                let read = heads.find(|read| read.judge == *judge && read.prompt == *prompt);
+                let read = read.ok_or_else(|| self.no_file(ScorerFile::of_judge(*judge)))?;
+                let unit = match judge {
+                    PromptScoreKind::Clip | PromptScoreKind::Pick => 1.0,
+                    PromptScoreKind::Hps => 0.01,
+                };
+                towers.add_affine((*read.head).clone(), weight / unit);
+            }
+            PictureTerm::ImageReward(prompt) => {
+                let mut judges = self.parts.scorers.image_rewards.iter();
+                let judge = judges.find(|(of, _)| of == prompt);
+                let (_, judge) = judge.ok_or_else(|| self.no_file(ScorerFile::ImageReward))?;
+                let mut terms = JudgedTerms::new(judge.clone(), self.shape);
+                terms.add_affine(judge.network().head().clone(), weight);
+                asked.image_rewards.push(terms);
             }
             PictureTerm::Brisque => {
                 let model = self.parts.scorers.brisque.as_ref();
@@ -275,6 +336,11 @@ impl Binder<'_> {
         Ok(())
     }
 
+    /// The term in a message: prompts may be long.
+    fn named(&self) -> String {
+        PictureRewardError::shortened(&self.term.to_string())
+    }
+
     fn imagenet<'b>(
         &self,
         asked: &'b mut Networks,
@@ -285,15 +351,27 @@ impl Binder<'_> {
         Ok(terms.get_or_insert_with(|| JudgedTerms::new(judge.clone(), self.shape)))
     }
 
+    /// The terms that ask a tower.
+    fn tower<'b>(
+        &self,
+        judge: PromptScoreKind,
+        asked: &'b mut Networks,
+    ) -> Result<&'b mut JudgedTerms, PictureRewardError> {
+        let (tower, file) = self.parts.scorers.tower(judge);
+        let tower = tower.ok_or_else(|| self.no_file(file))?;
+        let terms = &mut asked.towers[judge as usize];
+        Ok(terms.get_or_insert_with(|| JudgedTerms::new(tower.clone(), self.shape)))
+    }
+
     fn no_file(&self, file: ScorerFile) -> PictureRewardError {
         PictureRewardError::NoFile {
-            term: self.term.to_string(),
+            term: self.named(),
             file,
         }
     }
 
     fn reference(&self, number: u32) -> Result<&ReferencePicture, PictureRewardError> {
-        let term = || self.term.to_string();
+        let term = || self.named();
         let have = self.parts.references.len();
         let index = (number as usize).checked_sub(1);
         let found = index.and_then(|index| self.parts.references.get(index));
@@ -321,7 +399,7 @@ impl Binder<'_> {
         number: u32,
         reference: &ReferencePicture,
     ) -> Result<Vec<f64>, PictureRewardError> {
-        let term = || self.term.to_string();
+        let term = || self.named();
         let mask = reference.mask.as_ref();
         let mask = mask.ok_or_else(|| PictureRewardError::NoMask {
             term: term(),

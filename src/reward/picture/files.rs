@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::PromptScoreKind;
+
 /// A file, or a folder of some, that somebody else publishes. It is never part of the program and never fetched by it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -17,24 +19,46 @@ pub enum ScorerFile {
     ClipLarge,
     /// LAION's aesthetic head over it.
     AestheticHead,
+    /// PickScore's CLIP.
+    PickScore,
+    /// HPSv2.1's CLIP.
+    Hps,
+    /// ImageReward.
+    ImageReward,
 }
 
 impl ScorerFile {
     /// All there are.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 7] = [
         Self::Brisque,
         Self::EfficientNet,
         Self::ClipLarge,
         Self::AestheticHead,
+        Self::PickScore,
+        Self::Hps,
+        Self::ImageReward,
     ];
+
+    /// The file of a judge of prompts.
+    pub const fn of_judge(judge: PromptScoreKind) -> Self {
+        match judge {
+            PromptScoreKind::Clip => Self::ClipLarge,
+            PromptScoreKind::Pick => Self::PickScore,
+            PromptScoreKind::Hps => Self::Hps,
+        }
+    }
 
     /// The option of the command line that points at it, without its dashes.
     pub fn option(self) -> &'static str {
         match self {
             Self::Brisque => "brisque",
             Self::EfficientNet => "imagenet",
-            Self::ClipLarge => "clip",
+            // `steer` has another `--clip`.
+            Self::ClipLarge => "clip-file",
             Self::AestheticHead => "aesthetic-head",
+            Self::PickScore => "pickscore",
+            Self::Hps => "hps",
+            Self::ImageReward => "imagereward",
         }
     }
 
@@ -45,6 +69,11 @@ impl ScorerFile {
             Self::EfficientNet => "EfficientNet-lite0's weights, a .pth file",
             Self::ClipLarge => "CLIP ViT-L/14, model.safetensors with its config.json",
             Self::AestheticHead => "LAION's head, sac+logos+ava1-l14-linearMSE.pth",
+            Self::PickScore => "PickScore, model.safetensors with its config.json (4 GB)",
+            Self::Hps => "HPSv2.1, HPS_v2.1_compressed.pt (2 GB)",
+            Self::ImageReward => {
+                "ImageReward.pt with vocab.txt of bert-base-uncased beside it (1.8 GB)"
+            }
         }
     }
 
@@ -57,6 +86,11 @@ impl ScorerFile {
             }
             Self::ClipLarge => "from openai/clip-vit-large-patch14 on Hugging Face",
             Self::AestheticHead => "from christophschuhmann/improved-aesthetic-predictor on GitHub",
+            Self::PickScore => "from yuvalkirstain/PickScore_v1 on Hugging Face",
+            Self::Hps => "from xswu/HPSv2 on Hugging Face",
+            Self::ImageReward => {
+                "from THUDM/ImageReward and google-bert/bert-base-uncased on Hugging Face"
+            }
         }
     }
 
@@ -67,6 +101,9 @@ impl ScorerFile {
             Self::EfficientNet => "imagenet/efficientnet-lite0.pth",
             Self::ClipLarge => "clip-vit-large-patch14/model.safetensors",
             Self::AestheticHead => "sac+logos+ava1-l14-linearMSE.pth",
+            Self::PickScore => "PickScore_v1/model.safetensors",
+            Self::Hps => "HPS_v2.1_compressed.pt",
+            Self::ImageReward => "imagereward/ImageReward.pt",
         }
     }
 
@@ -74,9 +111,12 @@ impl ScorerFile {
     pub fn endings(self) -> &'static [&'static str] {
         match self {
             Self::Brisque => &["txt"],
-            Self::EfficientNet | Self::ClipLarge | Self::AestheticHead => {
-                &["pth", "pt", "bin", "safetensors"]
-            }
+            Self::EfficientNet
+            | Self::ClipLarge
+            | Self::AestheticHead
+            | Self::PickScore
+            | Self::Hps
+            | Self::ImageReward => &["pth", "pt", "bin", "safetensors"],
         }
     }
 }

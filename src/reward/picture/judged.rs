@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::{AestheticHead, PictureJudge, Seen};
+use crate::model::{ClipHead, PictureJudge, Seen};
 
 /// The terms of a reward that ask one network: it is asked once for all of them.
 pub(super) struct JudgedTerms {
@@ -14,7 +14,7 @@ pub(super) struct JudgedTerms {
     /// Features of unit length, and how much the cosine with them weighs.
     similar: Vec<(Vec<f64>, f64)>,
     /// Affine functions of the features, and their weights.
-    affine: Vec<(AestheticHead, f64)>,
+    affine: Vec<(ClipHead, f64)>,
 }
 
 impl JudgedTerms {
@@ -49,7 +49,7 @@ impl JudgedTerms {
     }
 
     /// `weight (direction . features of x + offset)`.
-    pub fn add_affine(&mut self, head: AestheticHead, weight: f64) {
+    pub fn add_affine(&mut self, head: ClipHead, weight: f64) {
         self.affine.push((head, weight));
     }
 

@@ -11,8 +11,10 @@ mod decoded;
 mod error;
 mod files;
 mod judged;
+mod kind;
 mod light;
 mod measure;
+mod prompt;
 mod score;
 mod spec;
 mod stroke;
@@ -21,12 +23,14 @@ mod term;
 mod tests;
 
 pub use crate::model::{IMAGENET_CLASSES, imagenet_class_name, imagenet_class_names};
-pub use bind::{PictureParts, PictureScorers, ReferencePicture};
+pub use bind::{PictureParts, PictureScorers, PromptHead, ReferencePicture};
 pub use decoded::DecodedScore;
 pub use error::PictureRewardError;
 pub use files::{ScorerFile, ScorerFiles};
+pub use kind::{Needs, PictureKind};
+pub use prompt::Prompt;
 pub use spec::{PictureReward, WeightedTerm};
-pub use term::{Needs, PictureKind, PictureTerm};
+pub use term::PictureTerm;
 
 /// A reward of pictures whose every part is at hand. Pictures are `[n][C H W]`, -1 black and 1 white. What every
 /// formula calls `r` has the strength inside. The score of a picture does not depend on the pictures beside it.

@@ -5,7 +5,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{PictureRewardError, PictureTerm};
+use super::prompt::words;
+use super::{PictureRewardError, PictureTerm, Prompt};
 
 /// A term, how strong it is, and which way.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,9 @@ impl WeightedTerm {
 impl fmt::Display for WeightedTerm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.term.kind().name)?;
+        if let Some(prompt) = self.term.prompt() {
+            write!(f, "({prompt})")?;
+        }
         if let Some(argument) = self.term.argument() {
             write!(f, ":{argument}")?;
         }
@@ -65,8 +69,8 @@ impl PictureReward {
     pub const MAX_TERMS: usize = 16;
     /// The strongest term.
     pub const MAX_STRENGTH: f64 = 1000.0;
-    /// Longest text.
-    const MAX_TEXT: usize = 4000;
+    /// Longest text: the most terms, each with the longest prompt, every letter of it a quote.
+    const MAX_TEXT: usize = Self::MAX_TERMS * (2 * Prompt::MAX_BYTES + 50);
     /// The text of a reward without terms.
     const NONE: &'static str = "none";
 
@@ -158,7 +162,7 @@ impl FromStr for PictureReward {
         // Names may hold a minus: a sign stands alone between two terms, or at the beginning of one.
         let mut terms = Vec::new();
         let mut sign = Some(false);
-        for word in text.split_whitespace() {
+        for word in words(text).map_err(wrong)? {
             let (signed, word) = match word.strip_prefix(['+', '-']) {
                 Some(rest) => (Some(word.starts_with('-')), rest),
                 None => (None, word),
@@ -188,17 +192,28 @@ impl FromStr for PictureReward {
     }
 }
 
-/// `name`, `name:argument`, each with `@strength` or without.
+/// `name`, `name:argument`, `name("prompt")`, each with `@strength` or without.
 fn term(word: &str, negated: bool) -> Result<WeightedTerm, String> {
+    let end = word.find(['(', ':', '@']).unwrap_or(word.len());
+    if word[end..].starts_with('(') {
+        let (prompt, rest) = Prompt::read(&word[end..])?;
+        let term = PictureTerm::prompted(&word[..end], prompt)?;
+        let strength = match rest.strip_prefix('@') {
+            Some(number) => strength(number)?,
+            None if rest.is_empty() => 1.0,
+            None => {
+                let rest = PictureRewardError::shortened(rest);
+                return Err(format!("'{rest}' follows the bracket"));
+            }
+        };
+        return Ok(WeightedTerm {
+            term,
+            strength,
+            negated,
+        });
+    }
     let (named, strength) = match word.rsplit_once('@') {
-        Some((named, strength)) => {
-            let finite = strength.parse::<f64>().ok().filter(|v| v.is_finite());
-            let strength = finite.ok_or_else(|| {
-                let strength = PictureRewardError::shortened(strength);
-                format!("'{strength}' is no finite strength")
-            })?;
-            (named, strength)
-        }
+        Some((named, number)) => (named, strength(number)?),
         None => (word, 1.0),
     };
     let (name, argument) = match named.split_once(':') {
@@ -209,6 +224,14 @@ fn term(word: &str, negated: bool) -> Result<WeightedTerm, String> {
         term: PictureTerm::new(name, argument)?,
         strength,
         negated,
+    })
+}
+
+fn strength(number: &str) -> Result<f64, String> {
+    let finite = number.parse::<f64>().ok().filter(|v| v.is_finite());
+    finite.ok_or_else(|| {
+        let number = PictureRewardError::shortened(number);
+        format!("'{number}' is no finite strength")
     })
 }
 

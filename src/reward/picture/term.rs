@@ -1,8 +1,7 @@
-//! What there is to reward in a picture, with a name and a line about each.
+//! What there is to reward in a picture.
 
-use super::brisque::Brisque;
-use super::{PictureRewardError, ScorerFile};
-use crate::model::{IMAGENET_CLASSES, imagenet_class_of as class_of};
+use super::{PictureKind, PictureRewardError, Prompt};
+use crate::model::{IMAGENET_CLASSES, PromptScoreKind, imagenet_class_of as class_of};
 
 /// What a term looks at. Numbers of reference pictures count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +46,10 @@ pub enum PictureTerm {
     ImageNetSimilar(u32),
     /// LAION's aesthetic score.
     Aesthetic,
+    /// How well it goes with a prompt.
+    Prompt(PromptScoreKind, Prompt),
+    /// The same by ImageReward.
+    ImageReward(Prompt),
     /// Minus BRISQUE, by which photos look distorted.
     Brisque,
     /// Number of light parts that do not touch.
@@ -57,280 +60,8 @@ pub enum PictureTerm {
     Bytes,
 }
 
-/// What a term needs beside the picture.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// A classifier of such pictures.
-    pub judge: bool,
-    /// A reference picture.
-    pub reference: bool,
-    /// A mask of the reference picture.
-    pub mask: bool,
-    /// Pictures in colour.
-    pub colour: bool,
-    /// Files that others publish.
-    pub files: &'static [ScorerFile],
-    /// The least height and width of pictures; 0 where it does not matter.
-    pub side: usize,
-}
-
-/// A kind of term: what lists are made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PictureKind {
-    /// In text: `class`.
-    pub name: &'static str,
-    /// What follows its name in text: `:CLASS`, or nothing.
-    pub argument: &'static str,
-    /// On screen.
-    pub title: &'static str,
-    /// What it rewards, in one line.
-    pub what: &'static str,
-    /// What 1 is, at strength 1.
-    pub unit: &'static str,
-    /// What it needs.
-    pub needs: Needs,
-    /// Whether it has a gradient: what has none can be searched with, not followed.
-    pub gradient: bool,
-}
-
-const PLAIN: Needs = Needs {
-    judge: false,
-    reference: false,
-    mask: false,
-    colour: false,
-    files: &[],
-    side: 0,
-};
-const JUDGE: Needs = Needs {
-    judge: true,
-    ..PLAIN
-};
-const REFERENCE: Needs = Needs {
-    reference: true,
-    ..PLAIN
-};
-const COLOUR: Needs = Needs {
-    colour: true,
-    ..PLAIN
-};
-
-const IMAGENET: Needs = Needs {
-    files: &[ScorerFile::EfficientNet],
-    ..PLAIN
-};
-
-/// A kind with a gradient.
-const fn smooth(
-    [name, argument, title]: [&'static str; 3],
-    what: &'static str,
-    unit: &'static str,
-    needs: Needs,
-) -> PictureKind {
-    PictureKind {
-        name,
-        argument,
-        title,
-        what,
-        unit,
-        needs,
-        gradient: true,
-    }
-}
-
-/// A kind that is only counted.
-const fn counted(
-    [name, title]: [&'static str; 2],
-    what: &'static str,
-    unit: &'static str,
-) -> PictureKind {
-    PictureKind {
-        gradient: false,
-        ..smooth([name, "", title], what, unit, PLAIN)
-    }
-}
-
-/// Units are chosen so that strength 1 is gentle and 5 strong: over digits or photos a term at strength 1 has a standard
-/// deviation of about 1 (measured on MNIST and CIFAR-10), but for the class, whose unit is given.
-const KINDS: &[PictureKind] = &[
-    smooth(
-        ["class", ":CLASS", "Class"],
-        "How likely the classifier finds a class.",
-        "1 is a probability e times as large",
-        JUDGE,
-    ),
-    smooth(
-        ["similar", ":REFERENCE", "Similar to a picture"],
-        "How alike it is to a reference picture in the classifier's features, by their cosine.",
-        "1 is a cosine of 0.25",
-        Needs {
-            judge: true,
-            ..REFERENCE
-        },
-    ),
-    smooth(
-        ["masked", ":REFERENCE", "Keep a part"],
-        "As a reference picture wherever its mask leaves nothing free: inpainting.",
-        "1 is a mean squared difference of 0.02, white being 1",
-        Needs {
-            mask: true,
-            ..REFERENCE
-        },
-    ),
-    smooth(
-        ["blurred", ":REFERENCE", "Match blurred"],
-        "As a reference picture when both are blurred over a fourteenth of their side.",
-        "1 is a mean squared difference of 0.01, white being 1",
-        REFERENCE,
-    ),
-    smooth(
-        ["downsampled", ":REFERENCE", "Match downsampled"],
-        "As a reference picture when both are seen in blocks of 4 x 4 pixels.",
-        "1 is a mean squared difference of 0.01, white being 1",
-        REFERENCE,
-    ),
-    smooth(
-        ["grey", ":REFERENCE", "Match in grey"],
-        "As bright as a reference picture everywhere, in whatever colours.",
-        "1 is a mean squared difference of 0.02, white being 1",
-        Needs {
-            colour: true,
-            ..REFERENCE
-        },
-    ),
-    smooth(
-        ["brightness", "", "Brightness"],
-        "Light rather than dark, on average.",
-        "1 is a twentieth of the way from black to white",
-        PLAIN,
-    ),
-    smooth(
-        ["contrast", "", "Contrast"],
-        "Both light and dark: the standard deviation of the brightness.",
-        "1 is a twentieth of the way from black to white",
-        PLAIN,
-    ),
-    smooth(
-        ["saturation", "", "Saturation"],
-        "Pixels far from grey.",
-        "1 is a channel's deviation of a twentieth from its pixel's mean",
-        COLOUR,
-    ),
-    smooth(
-        ["colourfulness", "", "Colourfulness"],
-        "Many and strong colours, as people judge it (Hasler and Suesstrunk, 2003).",
-        "1 is 15 of their scale, on which 15 is slight and 82 high",
-        COLOUR,
-    ),
-    smooth(
-        ["warmth", "", "Warmth"],
-        "Red rather than blue.",
-        "1 is a tenth of the way from blue to red",
-        COLOUR,
-    ),
-    smooth(
-        ["palette", ":RRGGBB,RRGGBB,...", "Palette"],
-        "Pixels near the nearest of some colours.",
-        "1 is a mean squared distance of 0.04, white being 1",
-        COLOUR,
-    ),
-    smooth(
-        ["sharpness", "", "Sharpness"],
-        "Sudden changes: the root mean square of the Laplacian.",
-        "1 is a twentieth of the way from black to white",
-        PLAIN,
-    ),
-    smooth(
-        ["symmetry", "", "Symmetry"],
-        "Left as right: the correlation with the mirror image.",
-        "1 is a correlation of 0.2",
-        PLAIN,
-    ),
-    smooth(
-        ["edges", "", "Edges"],
-        "Much of the picture being an edge.",
-        "1 is a twentieth of the picture",
-        PLAIN,
-    ),
-    smooth(
-        ["thickness", "", "Stroke thickness"],
-        "Thick light strokes on dark: twice their area over the length of their outline.",
-        "1 is half a pixel",
-        PLAIN,
-    ),
-    smooth(
-        ["imagenet", ":CLASS", "ImageNet"],
-        "How likely EfficientNet-lite0 finds one of ImageNet's 1,000 classes.",
-        "1 is a probability e times as large",
-        IMAGENET,
-    ),
-    smooth(
-        ["imagenet-similar", ":REFERENCE", "Similar by ImageNet"],
-        "How alike it is to a reference picture in EfficientNet-lite0's features, by their cosine.",
-        "1 is a cosine of 0.25",
-        Needs {
-            reference: true,
-            ..IMAGENET
-        },
-    ),
-    smooth(
-        ["aesthetic", "", "Aesthetic (LAION)"],
-        "How much people liked pictures like it: LAION's aesthetic predictor V2 over CLIP ViT-L/14.",
-        "1 is half a point of its scale from 1 to 10",
-        Needs {
-            files: &[ScorerFile::ClipLarge, ScorerFile::AestheticHead],
-            ..PLAIN
-        },
-    ),
-    smooth(
-        ["brisque", "", "Undistorted (BRISQUE)"],
-        "As photos without blur, noise or blocks: statistics of neighbouring pixels (BRISQUE, 2012).",
-        "1 is 40 of its scale, on which 0 is best and 100 bad",
-        Needs {
-            files: &[ScorerFile::Brisque],
-            side: Brisque::LEAST_SIDE,
-            ..PLAIN
-        },
-    ),
-    counted(
-        ["hard-thickness", "Counted thickness"],
-        "Thick light strokes on dark: how far their pixels are from the dark.",
-        "1 is half a pixel",
-    ),
-    counted(
-        ["parts", "Parts"],
-        "Light parts that do not touch each other.",
-        "1 is one part",
-    ),
-    counted(
-        ["holes", "Holes"],
-        "Dark parts that light ones close in.",
-        "1 is one hole",
-    ),
-    counted(
-        ["bytes", "Detail"],
-        "What cannot be compressed: the size as a PNG.",
-        "1 is a quarter of a bit for each pixel",
-    ),
-];
-
 /// Most colours of a palette.
 pub(super) const MOST_COLOURS: usize = 16;
-
-impl PictureKind {
-    /// All there are, in the order of lists.
-    pub const ALL: &'static [PictureKind] = KINDS;
-
-    /// The kind of a name.
-    pub fn named(name: &str) -> Option<&'static Self> {
-        Self::ALL.iter().find(|kind| kind.name == name)
-    }
-
-    /// A term of this kind with what is usual after its name.
-    pub fn usual(&self) -> PictureTerm {
-        // Every kind has a term: a test goes through them.
-        PictureTerm::new(self.name, None).unwrap_or(PictureTerm::Brightness)
-    }
-}
 
 impl PictureTerm {
     /// The term of a name and of what stands after its colon.
@@ -360,16 +91,26 @@ impl PictureTerm {
             "imagenet" => imagenet(argument.unwrap_or("207")).map(Self::ImageNet),
             "imagenet-similar" => reference().map(Self::ImageNetSimilar),
             "aesthetic" => plain(Self::Aesthetic),
+            _ if prompted(name).is_some() => Err(format!(
+                "'{name}' needs a prompt: write {name}(\"a red fox\")"
+            )),
             "brisque" => plain(Self::Brisque),
             "hard-thickness" => plain(Self::HardThickness),
             "parts" => plain(Self::Parts),
             "holes" => plain(Self::Holes),
             "bytes" => plain(Self::Bytes),
-            _ => Err(format!(
-                "there is no reward named '{}'",
-                PictureRewardError::shortened(name)
-            )),
+            _ => Err(unknown(name)),
         }
+    }
+
+    /// The term of a name and of the prompt in its brackets.
+    pub(super) fn prompted(name: &str, prompt: Prompt) -> Result<Self, String> {
+        prompted(name)
+            .map(|of| of(prompt))
+            .ok_or_else(|| match PictureKind::named(name) {
+                Some(kind) => format!("'{}' takes no prompt", kind.name),
+                None => unknown(name),
+            })
     }
 
     fn name(&self) -> &'static str {
@@ -393,6 +134,10 @@ impl PictureTerm {
             Self::ImageNet(_) => "imagenet",
             Self::ImageNetSimilar(_) => "imagenet-similar",
             Self::Aesthetic => "aesthetic",
+            Self::Prompt(PromptScoreKind::Clip, _) => "clip",
+            Self::Prompt(PromptScoreKind::Pick, _) => "pickscore",
+            Self::Prompt(PromptScoreKind::Hps, _) => "hps",
+            Self::ImageReward(_) => "imagereward",
             Self::Brisque => "brisque",
             Self::HardThickness => "hard-thickness",
             Self::Parts => "parts",
@@ -404,7 +149,7 @@ impl PictureTerm {
     /// What it is called and what it needs.
     pub fn kind(&self) -> &'static PictureKind {
         // Every term has a kind: a test goes through them.
-        PictureKind::named(self.name()).unwrap_or(&KINDS[0])
+        PictureKind::named(self.name()).unwrap_or(&PictureKind::ALL[0])
     }
 
     /// What stands after its colon, where something does.
@@ -433,6 +178,24 @@ impl PictureTerm {
         }
     }
 
+    /// What the picture should show, where the term is about that.
+    pub fn prompt(&self) -> Option<&Prompt> {
+        match self {
+            Self::Prompt(_, prompt) | Self::ImageReward(prompt) => Some(prompt),
+            _ => None,
+        }
+    }
+
+    /// The same of another prompt; as it is where it has none.
+    #[must_use]
+    pub fn with_prompt(&self, prompt: Prompt) -> Self {
+        match self {
+            Self::Prompt(judge, _) => Self::Prompt(*judge, prompt),
+            Self::ImageReward(_) => Self::ImageReward(prompt),
+            other => other.clone(),
+        }
+    }
+
     /// The reference picture that it is compared with, from 1.
     pub fn reference(&self) -> Option<u32> {
         match self {
@@ -445,6 +208,22 @@ impl PictureTerm {
             _ => None,
         }
     }
+}
+
+/// What makes a term of a prompt, where a name is that of such a kind.
+fn prompted(name: &str) -> Option<fn(Prompt) -> PictureTerm> {
+    match name {
+        "clip" => Some(|prompt| PictureTerm::Prompt(PromptScoreKind::Clip, prompt)),
+        "pickscore" => Some(|prompt| PictureTerm::Prompt(PromptScoreKind::Pick, prompt)),
+        "hps" => Some(|prompt| PictureTerm::Prompt(PromptScoreKind::Hps, prompt)),
+        "imagereward" => Some(PictureTerm::ImageReward),
+        _ => None,
+    }
+}
+
+fn unknown(name: &str) -> String {
+    let name = PictureRewardError::shortened(name);
+    format!("there is no reward named '{name}'")
 }
 
 fn imagenet(text: &str) -> Result<u32, String> {

@@ -8,7 +8,7 @@ use std::path::Path;
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
 
-use crate::session::export::default_options;
+use crate::session::table::default_options;
 use crate::session::{ExportError, ExportFormat, write_atomically};
 
 /// A wall and what is needed to make it again.

@@ -1,6 +1,6 @@
 //! One look ahead from many pictures at one time: the value's gradient, the value, or the best future (methods.md 5).
 
-use crate::lookahead::images::{Asked, CHUNK, image_noise, numbers};
+use crate::lookahead::images::{Asked, image_noise, numbers};
 use crate::metrics::Counters;
 use crate::process::{Address, Purpose};
 use crate::steer::SteerError;
@@ -113,9 +113,9 @@ impl Look<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), SteerError> {
         let numbers = self.numbers();
+        let at_once = self.scene.map.rows_at_once() * numbers;
         out.velocity = vec![0.0; x.len()];
-        let chunks = x.chunks(CHUNK * numbers);
-        for (x, v) in chunks.zip(out.velocity.chunks_mut(CHUNK * numbers)) {
+        for (x, v) in x.chunks(at_once).zip(out.velocity.chunks_mut(at_once)) {
             progress.look()?;
             let rows = x.len() / numbers;
             let asked = self.marginal(rows);
@@ -153,7 +153,7 @@ impl Look<'_> {
         };
         let spread = left / self.t.hypot(left);
         out.gradient = vec![0.0; x.len()];
-        let group = (NUMBERS_AT_ONCE / (n * numbers)).clamp(1, CHUNK);
+        let group = (NUMBERS_AT_ONCE / (n * numbers)).clamp(1, self.scene.map.rows_at_once());
         for (g, ids) in ids.chunks(group).enumerate() {
             let span = g * group * numbers..(g * group + ids.len()) * numbers;
             progress.look()?;
@@ -253,6 +253,7 @@ impl Look<'_> {
         mut take: impl FnMut(Group<'_>, &mut Counters, &mut Progress<'_>) -> Result<(), SteerError>,
     ) -> Result<(), SteerError> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
+        let at_once = self.scene.map.rows_at_once();
         let group = (NUMBERS_AT_ONCE / (n * numbers)).max(1);
         for (g, ids) in ids.chunks(group).enumerate() {
             let first = g * group;
@@ -262,10 +263,10 @@ impl Look<'_> {
                 image_noise(self.noise(*id), 0, numbers, noise);
             }
             let mut futures = noise.clone();
-            for (c, chunk) in futures.chunks_mut(CHUNK * numbers).enumerate() {
+            for (c, chunk) in futures.chunks_mut(at_once * numbers).enumerate() {
                 progress.look()?;
                 let rows = chunk.len() / numbers;
-                let told = self.told(states, (c * CHUNK, rows));
+                let told = self.told(states, (c * at_once, rows));
                 told.flow(1, chunk, counters, &mut |_| true)?;
                 progress.did(rows);
             }
@@ -299,6 +300,7 @@ impl Look<'_> {
         progress: &mut Progress<'_>,
     ) -> Result<(), SteerError> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
+        let at_once = self.scene.map.rows_at_once();
         let mut gradient = vec![0.0_f32; x.len()];
         let values = &mut out.values;
         self.draws(
@@ -309,13 +311,12 @@ impl Look<'_> {
             |group, counters, progress| {
                 let (of_group, cotangent) = self.weighted_gradients(&group.futures, n, counters);
                 values[group.first..group.first + of_group.len()].copy_from_slice(&of_group);
-                let pieces = cotangent.chunks(CHUNK * numbers);
-                for (c, (cotangent, noise)) in
-                    pieces.zip(group.noise.chunks(CHUNK * numbers)).enumerate()
-                {
+                let pieces = cotangent.chunks(at_once * numbers);
+                let pieces = pieces.zip(group.noise.chunks(at_once * numbers));
+                for (c, (cotangent, noise)) in pieces.enumerate() {
                     progress.look()?;
                     let rows = noise.len() / numbers;
-                    let told = self.told(group.states, (c * CHUNK, rows));
+                    let told = self.told(group.states, (c * at_once, rows));
                     let (mut unused, mut by_state) =
                         (vec![0.0; noise.len()], vec![0.0; noise.len()]);
                     told.pullback(
@@ -326,7 +327,7 @@ impl Look<'_> {
                     );
                     progress.did(2 * rows);
                     for (row, from) in by_state.chunks_exact(numbers).enumerate() {
-                        let particle = group.first + (c * CHUNK + row) / n;
+                        let particle = group.first + (c * at_once + row) / n;
                         let to = &mut gradient[particle * numbers..(particle + 1) * numbers];
                         for (to, from) in to.iter_mut().zip(from) {
                             *to += from;

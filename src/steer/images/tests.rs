@@ -413,16 +413,7 @@ fn impossible_questions_are_refused_and_a_run_stops_when_told() {
 
 #[test]
 fn gradients_through_a_transformer_are_the_slopes_of_the_value() {
-    let config = DitConfig {
-        input_size: 8,
-        patch_size: 4,
-        hidden_size: 24,
-        depth: 2,
-        num_heads: 2,
-        encoder_depth: 1,
-        label_dim: 2,
-        ..DitConfig::digits()
-    };
+    let config = DitConfig::tiny(2);
     let dit = Dit::lively(&config, 3, &Device::flex());
     let map = NativeDit::new(&dit).unwrap();
     let numbers: usize = map.config().state().iter().product();

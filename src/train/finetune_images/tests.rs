@@ -18,16 +18,7 @@ use crate::train::finetune::Objective;
 pub(super) const SIZE: usize = 64;
 
 fn config() -> DitConfig {
-    DitConfig {
-        input_size: 8,
-        patch_size: 4,
-        hidden_size: 24,
-        depth: 2,
-        num_heads: 2,
-        encoder_depth: 1,
-        label_dim: 2,
-        ..DitConfig::digits()
-    }
+    DitConfig::tiny(2)
 }
 
 pub(super) fn parent() -> TuneParent {

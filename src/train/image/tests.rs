@@ -27,16 +27,7 @@ pub(super) fn bars(n: usize) -> ImageSet {
 
 pub(super) fn recipe(consistency: ImageConsistency) -> ImageRecipe {
     ImageRecipe {
-        model: DitConfig {
-            input_size: 8,
-            patch_size: 4,
-            hidden_size: 24,
-            depth: 2,
-            num_heads: 2,
-            encoder_depth: 1,
-            label_dim: 2,
-            ..DitConfig::digits()
-        },
+        model: DitConfig::tiny(2),
         steps: 60,
         batch: 16,
         micro_batch: 8,

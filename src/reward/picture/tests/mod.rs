@@ -8,8 +8,8 @@ use super::*;
 use crate::checkpoint::open_classifier;
 use crate::model::streams::{numbers, processor};
 use crate::model::{
-    AestheticHead, BrisqueModel, ClipConfig, ClipJudge, EfficientNetConfig, ImageJudge,
-    ImageNetJudge, Stage, made_efficientnet,
+    BrisqueModel, ClipConfig, ClipHead, ClipJudge, EfficientNetConfig, Fit, ImageJudge,
+    ImageNetJudge, ImageRewardJudge, PromptScoreKind, Stage, made_efficientnet, made_image_reward,
 };
 use crate::process::{Address, Purpose, normal_pairs};
 
@@ -73,19 +73,35 @@ fn networks() -> &'static PictureScorers {
             projection_dim: 12,
             ..ClipConfig::default()
         };
-        let head = AestheticHead {
-            direction: numbers(31, 12).iter().map(|v| *v as f32).collect(),
-            offset: 5.0,
+        let head = |key: u32, scale: f64, offset: f32| ClipHead {
+            direction: numbers(key, 12)
+                .iter()
+                .map(|v| (scale * v) as f32)
+                .collect(),
+            offset,
         };
-        let tower = tower.init(&device).unwrap();
+        let tower = |fit: Fit| {
+            let tower = tower.init(&device).unwrap();
+            Some(Arc::new(ClipJudge::new(tower, fit, &device)))
+        };
+        let prompts = PromptScoreKind::ALL.map(|judge| PromptHead {
+            judge,
+            prompt: Prompt::usual(),
+            head: Arc::new(head(40 + judge as u32, f64::from(judge.scale(None)), 0.0)),
+        });
         let lite = lite.init(&device);
         let weights = made_efficientnet(lite.wanted());
         let lite = lite.with_weights(weights).unwrap();
+        let read = ImageRewardJudge::new(Arc::new(made_image_reward()), Prompt::usual().text());
         PictureScorers {
             brisque: None,
             imagenet: Some(Arc::new(ImageNetJudge::new(lite, &device))),
-            clip: Some(Arc::new(ClipJudge::new(tower, &device))),
-            aesthetic_head: Some(Arc::new(head)),
+            clip: tower(Fit::Crop),
+            aesthetic_head: Some(Arc::new(head(31, 1.0, 5.0))),
+            pick: tower(Fit::Crop),
+            hps: tower(Fit::Pad),
+            prompts: prompts.to_vec(),
+            image_rewards: vec![(Prompt::usual(), Arc::new(read.unwrap()))],
         }
     })
 }
@@ -257,7 +273,7 @@ fn what_is_missing_is_named() {
         ..parts(DIGIT)
     };
     let mut other_head = parts(PHOTO);
-    other_head.scorers.aesthetic_head = Some(Arc::new(AestheticHead {
+    other_head.scorers.aesthetic_head = Some(Arc::new(ClipHead {
         direction: vec![1.0; 3],
         offset: 0.0,
     }));
@@ -320,6 +336,19 @@ fn what_is_missing_is_named() {
             &other_head,
             "embeddings have 12 numbers and the head wants 3",
         ),
+        (
+            "clip(\"a red fox\")",
+            PHOTO,
+            &nothing,
+            "'clip(\"a red fox\")' needs CLIP ViT-L/14",
+        ),
+        (
+            "pickscore(\"a red fox\")",
+            PHOTO,
+            &nothing,
+            "from yuvalkirstain/PickScore_v1 on Hugging Face",
+        ),
+        ("hps(\"a red fox\")", PHOTO, &nothing, "or with --hps"),
         ("brightness", [4, 8, 8], &nothing, "4 channels of 8 x 8"),
         ("brightness", [1, 8, 4096], &nothing, "8 x 4096"),
     ] {

@@ -5,6 +5,7 @@ mod figures;
 mod histogram;
 mod imagenet;
 mod mask;
+mod prompt;
 mod reference;
 mod terms;
 

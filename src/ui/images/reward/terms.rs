@@ -8,7 +8,7 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::{close_button, link, strength_row};
 
-use super::{imagenet, reference};
+use super::{imagenet, prompt, reference};
 
 /// Strengths on the slider, beside 0.
 const STRENGTHS: (f64, f64) = (0.05, 50.0);
@@ -52,6 +52,7 @@ fn one(ui: &mut Ui, state: &mut State, index: usize, before: &WeightedTerm) {
     if let PictureTerm::Palette(colours) = &mut after.term {
         palette(ui, colours);
     }
+    prompt::show(ui, &mut after.term);
     let rewarding = &mut state.session.images.rewarding;
     if removed {
         // The terms below move up.

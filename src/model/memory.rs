@@ -1,0 +1,26 @@
+//! About how much memory a network takes, before it takes it.
+
+/// Bytes that a network takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Memory {
+    /// Its weights, which stay.
+    pub weights: u64,
+    /// What is alive beside them while it computes.
+    pub working: u64,
+}
+
+impl Memory {
+    /// Both.
+    pub const fn bytes(self) -> u64 {
+        self.weights + self.working
+    }
+
+    /// Of two networks that are asked one after the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            weights: self.weights + other.weights,
+            working: self.working.max(other.working),
+        }
+    }
+}

@@ -113,7 +113,7 @@ fn a_file_that_is_no_map_is_named_and_asked_for_once() {
     std::fs::write(&broken, "nothing of the kind").expect("a file for the test");
     let mut window = window_of(session(&broken));
     wait_until(&mut window, "no message", |window| {
-        has_text(window, "broken.safetensors:")
+        has_text(window, "broken.safetensors")
     });
     wait_until(&mut window, "no rest", |window| window.state().is_settled());
 }

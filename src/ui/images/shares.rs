@@ -98,11 +98,11 @@ pub fn sentence(ui: &mut Ui, state: &State) {
         });
         let room = (ui.available_width() - part_width).max(0.0);
         let fits = |text: &str| width(text, &font) <= room;
-        let texts = (1..=NAMED).rev().map(|most| in_words(&named, most));
-        let text = texts.clone().find(|text| fits(text)).or(texts.last());
-        let text = RichText::new(text.unwrap_or_default())
-            .font(font.clone())
-            .color(palette.text);
+        let mut texts = (1..=NAMED).rev().map(|most| in_words(&named, most));
+        // The shortest is cut where not even that has room.
+        let text = texts.find(|text| fits(text));
+        let text = text.unwrap_or_else(|| in_words(&named, 1));
+        let text = RichText::new(text).font(font.clone()).color(palette.text);
         ui.scope(|ui| {
             ui.set_max_width(room);
             ui.add(Label::new(text).truncate());

@@ -231,8 +231,7 @@ fn every_edit_of_the_wall_is_a_step_of_undo() {
     let mut window = settled(&path);
     let undo = Modifiers::COMMAND;
     let redo = Modifiers::COMMAND | Modifiers::SHIFT;
-    type Act = fn(&mut Window);
-    let acts: [(&str, Act); 7] = [
+    let acts: [(&str, fn(&mut Window)); 7] = [
         ("other noise", |window| tap(window, Key::R)),
         ("other noise in x_t", |window| {
             window

@@ -1,6 +1,8 @@
 //! The list of everything that can be rewarded.
 
-use eframe::egui::{Align2, AtomExt as _, Button, ComboBox, RichText, Role, Ui, WidgetInfo, vec2};
+use eframe::egui::{
+    Align2, AtomExt as _, Button, ComboBox, Label, RichText, Role, Ui, WidgetInfo, vec2,
+};
 
 use crate::reward::picture::{PictureKind, PictureReward, PictureTerm, ScorerFile};
 use crate::session::{FreePart, StoredPicture, StoredReference};
@@ -9,7 +11,7 @@ use crate::ui::tokens::{self, size};
 use crate::ui::widgets::link;
 
 /// Width of the list, and of the names in it.
-const LIST: f32 = 620.0;
+const LIST: f32 = 650.0;
 const NAMES: f32 = 148.0;
 /// Height of the list, at most.
 const HEIGHT: f32 = 480.0;
@@ -101,7 +103,8 @@ fn absent(ui: &mut Ui, file: ScorerFile) -> bool {
         let faint = tokens::palette(ui).text_faint;
         let hover = format!("Choose {}", file.what());
         let response = link(ui, "point at it").on_hover_text(hover);
-        ui.label(RichText::new(from).size(size::TICK).color(faint));
+        let from = RichText::new(from).size(size::TICK).color(faint);
+        ui.add(Label::new(from).truncate());
         response.clicked()
     })
     .inner
@@ -114,7 +117,7 @@ fn entry(ui: &mut Ui, kind: &PictureKind, missing: Option<&str>) -> bool {
     if !kind.gradient {
         hover += " It has no gradient: it can be searched with, not followed.";
     }
-    let name = kind.title.atom_size(vec2(NAMES, 0.0));
+    let name = kind.title.atom_size(vec2(NAMES, size::BODY + 3.0));
     let name = name.atom_align(Align2::LEFT_CENTER);
     let what = RichText::new(kind.what)
         .size(size::SMALL)

@@ -1,4 +1,4 @@
-//! The gallery, exported pictures, groups, curves and replay, with a small network that was never trained, without a
+//! The gallery, exported pictures, groups, curves and replay, with a small network that knows nothing, without a
 //! graphics device.
 
 mod pictures;
@@ -108,6 +108,13 @@ fn a_starred_draw_is_made_again_in_the_gallery_removed_and_brought_back() {
     select_first(&mut window);
     tap(&mut window, Key::S);
     assert!(images(&window).kept[0].starred && images(&window).kept[0].made.is_some());
+    // Every draw is another, so that the same picture again says something.
+    let first = images(&window).kept[0].picture.clone();
+    tap(&mut window, Key::ArrowRight);
+    tap(&mut window, Key::S);
+    assert_ne!(images(&window).kept[1].picture, first);
+    tap(&mut window, Key::S);
+    assert_eq!(images(&window).kept.len(), 1);
     choose(&mut window, "Gallery");
     assert_eq!(images(&window).middle, Middle::Gallery);
     window.get_by_label("Gallery of 1 pictures").focus();
@@ -483,6 +490,73 @@ fn the_studio_is_exported_as_the_window_shows_it() {
     assert!(message.contains("foresight steer"), "{message}");
     let message = export(Some(9), false, "nine.png").expect_err("no such picture");
     assert!(message.contains("0 to 1"), "{message}");
+}
+
+#[test]
+fn the_gallery_is_exported_as_it_is_arranged() {
+    let (folder, path) = map();
+    let mut window = window_of(session(&path));
+    select_first(&mut window);
+    tap(&mut window, Key::S);
+    tap(&mut window, Key::ArrowRight);
+    tap(&mut window, Key::S);
+    let mut there = window.state().session().clone();
+    there.images.middle = Middle::Gallery;
+    let file = folder.path().join("s.ron");
+    there.save(&file).expect("a file for the test");
+    let export = |item, out: &str| {
+        let out = folder.path().join(out);
+        let args = ExportArgs {
+            session: file.clone(),
+            item,
+            scrub: false,
+            frames: 61,
+            scale: 1,
+            without_settings: false,
+            out: out.clone(),
+        };
+        run_export(&args).map(|()| out)
+    };
+    // The newest first.
+    let one = export(Some(0), "one.png").expect("one picture");
+    let pixels = image::open(one).expect("a PNG file").into_luma8();
+    assert_eq!(pixels.into_raw(), there.images.kept[1].picture.bytes());
+    let sheet = export(None, "sheet.png").expect("a sheet");
+    let sheet = image::open(sheet).expect("a PNG file");
+    assert!(sheet.width() > 2 * 112, "two pictures side by side");
+    let message = export(Some(2), "none.png").expect_err("no third picture");
+    assert!(message.contains("0 to 1"), "{message}");
+    let message = export(None, "all.gif").expect_err("nothing that moves");
+    assert!(message.contains(".png"), "{message}");
+}
+
+#[test]
+fn the_menu_of_ways_to_files_is_narrow_and_stays_open_while_its_options_are_set() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    window.get_by_label("Export").click_accesskit();
+    window.run_steps(30);
+    let sheet = "Wall as contact sheet…";
+    let width = |window: &Window| {
+        let item = window.query_all_by_label_contains(sheet).next();
+        item.map(|item| item.rect().width())
+    };
+    assert!(width(&window).is_some_and(|width| width < 320.0));
+    let settings = window.get_by_label("With the settings that make it again");
+    let at = settings.rect().center();
+    for pressed in [true, false] {
+        window.hover_at(at);
+        window.event(eframe::egui::Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+        window.run_steps(2);
+    }
+    window.run_steps(30);
+    assert!(width(&window).is_some(), "it is open");
+    window.check_accessibility();
 }
 
 #[test]

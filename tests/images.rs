@@ -1,4 +1,4 @@
-//! The Images workspace by role, label and key, with a small network that was never trained, without a graphics device.
+//! The Images workspace by role, label and key, with a small network that knows nothing, without a graphics device.
 
 #[path = "images/latents.rs"]
 mod latents;
@@ -113,7 +113,7 @@ fn a_file_that_is_no_map_is_named_and_asked_for_once() {
     std::fs::write(&broken, "nothing of the kind").expect("a file for the test");
     let mut window = window_of(session(&broken));
     wait_until(&mut window, "no message", |window| {
-        has_text(window, "broken.safetensors:")
+        has_text(window, "broken.safetensors")
     });
     wait_until(&mut window, "no rest", |window| window.state().is_settled());
 }
@@ -223,6 +223,57 @@ fn classes_noise_and_order_are_one_click_or_key() {
     window.get_by_label("by label").click_accesskit();
     window.run_steps(3);
     assert_eq!(images(&window).order, WallOrder::Label);
+}
+
+#[test]
+fn every_edit_of_the_wall_is_a_step_of_undo() {
+    let (_folder, path) = map();
+    let mut window = settled(&path);
+    let undo = Modifiers::COMMAND;
+    let redo = Modifiers::COMMAND | Modifiers::SHIFT;
+    let acts: [(&str, fn(&mut Window)); 7] = [
+        ("other noise", |window| tap(window, Key::R)),
+        ("other noise in x_t", |window| {
+            window
+                .get_by_label("Seed of the noise in x_t")
+                .set_value_accesskit(7.0);
+        }),
+        ("a lookahead", |window| tap(window, Key::Num2)),
+        ("a class that is told", |window| {
+            window
+                .get_by_label("Tell the draws the class")
+                .click_accesskit();
+        }),
+        ("more pictures", |window| {
+            window
+                .get_by_label("Pictures, type a number")
+                .set_value_accesskit(20.0);
+        }),
+        ("an order", |window| {
+            window.get_by_label("by label").click_accesskit();
+        }),
+        ("another picture", |window| {
+            window.get_by_label("another").click_accesskit();
+        }),
+    ];
+    let first = images(&window).clone();
+    for (name, act) in acts {
+        let before = images(&window).clone();
+        act(&mut window);
+        // Long enough for it to be a step of its own.
+        window.run_steps(90);
+        let after = images(&window).clone();
+        assert_ne!(before, after, "{name}");
+        press(&mut window, undo, Key::Z);
+        assert_eq!(*images(&window), before, "{name}");
+        press(&mut window, redo, Key::Z);
+        assert_eq!(*images(&window), after, "{name}");
+    }
+    for _ in 0..acts.len() {
+        press(&mut window, undo, Key::Z);
+    }
+    assert_eq!(*images(&window), first, "each was one step");
+    wait_until(&mut window, "no wall", |window| window.state().is_settled());
 }
 
 #[test]

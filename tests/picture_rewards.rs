@@ -1,4 +1,4 @@
-//! Rewards in the Images workspace by role, label and key, with a small network that was never trained.
+//! Rewards in the Images workspace by role, label and key, with a small network that knows nothing.
 
 mod pictures;
 

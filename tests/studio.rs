@@ -1,10 +1,10 @@
-//! The Studio by role, label and key, with a small network that was never trained, without a graphics device.
+//! The Studio by role, label and key, with a small network that knows nothing, without a graphics device.
 
 mod pictures;
 
 use std::path::Path;
 
-use eframe::egui::{Key, Modifiers, vec2};
+use eframe::egui::{Key, Modifiers, accesskit::Role, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
@@ -129,6 +129,40 @@ fn strips_come_by_themselves_once_pictures_were_asked_for() {
         window.get_by_label(&format!("{rows} rows of 3 pictures"));
         window.check_accessibility();
     }
+}
+
+#[test]
+fn every_setting_of_the_studio_is_a_step_of_undo() {
+    let (_folder, path) = map();
+    let mut window = opened(session(&path));
+    start(&mut window);
+    settle(&mut window, "no pictures");
+    let acts: [fn(&mut Window); 4] = [
+        |window| click(window, "methods"),
+        |window| {
+            let row = window.get_by_role_and_label(Role::CheckBox, "DPS");
+            row.click_accesskit();
+        },
+        |window| click(window, "SDE"),
+        |window| {
+            let pictures = window.get_by_label("Side by side, type a number");
+            pictures.set_value_accesskit(2.0);
+        },
+    ];
+    for (index, act) in acts.into_iter().enumerate() {
+        let before = studio(&window).clone();
+        act(&mut window);
+        // Long enough for it to be a step of its own.
+        window.run_steps(90);
+        let after = studio(&window).clone();
+        assert_ne!(before, after, "edit {index}");
+        press(&mut window, Modifiers::COMMAND, Key::Z);
+        assert_eq!(*studio(&window), before, "edit {index}");
+        press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+        assert_eq!(*studio(&window), after, "edit {index}");
+    }
+    settle(&mut window, "no pictures of the settings");
+    window.get_by_label("4 rows of 2 pictures");
 }
 
 #[test]
@@ -259,7 +293,10 @@ fn kept_by_batch(window: &Window) -> usize {
 #[test]
 fn a_queue_is_made_while_one_works_elsewhere_and_undo_takes_no_picture_back() {
     let (_folder, path) = map();
-    let mut window = queued(long(&path), 3);
+    // All of it is waited for.
+    let mut session = long(&path);
+    session.images.studio.settings.plan.draws = 16;
+    let mut window = queued(session, 3);
     assert_eq!(window.state().session().images.batch.entries.len(), 1);
     assert!(has_text(&window, "seeds 1 to 3"));
     // Somewhere else.
@@ -274,6 +311,8 @@ fn a_queue_is_made_while_one_works_elsewhere_and_undo_takes_no_picture_back() {
         kept.iter().map(|kept| kept.seed).collect()
     };
     assert_eq!(seeds(&window), [1, 2, 3]);
+    let kept = &window.state().session().images.kept;
+    assert_ne!(kept[0].picture, kept[1].picture, "each seed is another");
     press(&mut window, Modifiers::COMMAND, Key::Z);
     assert_eq!(seeds(&window), [1, 2, 3], "what was made is no edit");
     assert!(window.state().session().images.batch.entries.is_empty());
@@ -303,12 +342,13 @@ fn escape_lets_the_queue_wait_and_it_is_reordered_cancelled_and_brought_back() {
         entries.iter().map(|entry| seed(entry)).collect()
     };
     assert_eq!(seeds(&window), [1, 2]);
-    let sooner = "Sooner: MFM-GF, class:3@2 + brightness";
+    let name = "MFM-GF, 250 steps, N = 256, toward class:3@2 + brightness";
+    let sooner = &format!("Sooner: {name}");
     let found = window.query_all_by_label(sooner).last();
     found.expect("the second entry").click_accesskit();
     window.run_steps(3);
     assert_eq!(seeds(&window), [2, 1]);
-    let out = "Take out of the queue: MFM-GF, class:3@2 + brightness";
+    let out = &format!("Take out of the queue: {name}");
     let found = window.query_all_by_label(out).next();
     found.expect("the first entry").click_accesskit();
     window.run_steps(3);
@@ -325,7 +365,7 @@ fn a_half_done_queue_goes_on_after_a_restart_and_without_a_window() {
     let (folder, path) = map();
     // All of it is made twice.
     let mut session = long(&path);
-    session.images.studio.settings.plan.draws = 64;
+    session.images.studio.settings.plan.draws = 16;
     let mut window = queued(session, 4);
     wait_until(&mut window, "no picture", |window| {
         kept_by_batch(window) > 0

@@ -3,22 +3,18 @@
 
 mod pictures;
 
-use std::collections::{HashMap, VecDeque};
-use std::convert::Infallible;
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use burn::tensor::{DType, Device};
 use eframe::egui::{self, vec2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
-use foresight::checkpoint::{read_image_map, write_image_map};
 use foresight::engine::{Command, Compute, Engine, Event, OpenImages, WallAnswer, WallRequest};
 use foresight::gpu::{SharedDevice, uploads};
 use foresight::lookahead::Source;
-use foresight::model::Dit;
 use foresight::session::{ComputeChoice, Images, Rewarding, Session, WallOrder, Workspace};
 use foresight::ui::{App, AppOptions};
 
@@ -134,27 +130,6 @@ fn a_wall_at_rest_writes_nothing_and_another_order_no_picture() {
     assert!(uploads().pictures > before.pictures);
 }
 
-/// Makes every weight of a map alive, as after training: all draws of a fresh one are the same.
-fn enliven(map: &Path) {
-    let device = Device::flex();
-    let (card, net) = read_image_map(map, &device).expect("a map");
-    let weights = net.weights().into_iter();
-    let mut weights: HashMap<String, Vec<f32>> = weights.map(|w| (w.name, w.values)).collect();
-    let mut count = 0_u32;
-    let mut alive = |name: &str, shape: &[usize]| {
-        let mut values = weights.remove(name).expect("the same names");
-        let inputs: usize = shape[1..].iter().product();
-        let scale = 0.7 / (inputs as f32).sqrt();
-        for value in &mut values {
-            count += 1;
-            *value += scale * (1.7 * count as f32).sin();
-        }
-        Ok::<_, Infallible>(values)
-    };
-    let Ok(net) = Dit::read(&card.model, &device, DType::F32, &mut alive);
-    write_image_map(map, &card, &net).expect("a file for the test");
-}
-
 /// Walls of 12 pictures of a map by an engine on `choice`, one for each lookahead.
 fn walls(shared: &Arc<SharedDevice>, map: &Path, choice: ComputeChoice) -> Vec<Arc<WallAnswer>> {
     let engine = Engine::start(Some(shared.clone()), choice, Arc::new(|| {}));
@@ -195,7 +170,6 @@ fn walls(shared: &Arc<SharedDevice>, map: &Path, choice: ComputeChoice) -> Vec<A
 fn a_map_on_the_shared_device_draws_the_processors_wall_and_uploads_no_picture() {
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let (_folder, path) = map();
-    enliven(&path);
     let Some(shared) = shared() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! `foresight export`: pictures of a session's wall or Studio as files, as the window writes them.
+//! `foresight export`: pictures of a session's wall, Studio or Gallery as files, as the window writes them.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,7 +15,8 @@ pub struct ExportArgs {
     /// A session of the Images workspace.
     #[arg(value_name = "SESSION.ron")]
     pub session: PathBuf,
-    /// One draw of the wall, or one picture of the Studio's row that is selected, by its number.
+    /// One draw of the wall, one picture of the Studio's row that is selected, or one of the Gallery as it is arranged, by
+    /// its number.
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..1024))]
     pub item: Option<u32>,
     /// Moving: t from 0 to 1, or the Studio's runs step by step, as one .gif or as numbered .png files.
@@ -50,11 +51,16 @@ pub fn run_export(args: &ExportArgs) -> Result<(), String> {
     let kind = kind_of(&args.out, args)?;
     let desk = Desk::new();
     let images = &session.images;
-    let model = open_map(&desk, images)?;
-    let what = if images.middle == Middle::Studio {
-        of_studio(&desk, &model, images, (kind, args))?
-    } else {
-        of_wall(&desk, model, images, (kind, args))?
+    let what = match images.middle {
+        Middle::Gallery => of_gallery(images, (kind, args))?,
+        Middle::Studio => {
+            let model = open_map(&desk, images)?;
+            of_studio(&desk, &model, images, (kind, args))?
+        }
+        Middle::Wall | Middle::Diversity => {
+            let model = open_map(&desk, images)?;
+            of_wall(&desk, model, images, (kind, args))?
+        }
     };
     let path = args.out.clone();
     let request = PicturesRequest { what, path };
@@ -101,6 +107,36 @@ fn of_studio(
         }
         Kind::Sheet | Kind::Arrays => PicturesExport::Sheet(sheet_of(&answer, images)),
     })
+}
+
+/// What the Gallery shows: its pictures are in the session.
+fn of_gallery(
+    images: &Images,
+    (kind, args): (Kind, &ExportArgs),
+) -> Result<PicturesExport, String> {
+    let shown = images.gallery();
+    match kind {
+        _ if shown.is_empty() => Err(format!(
+            "{}: the Gallery shows no picture",
+            args.session.display()
+        )),
+        Kind::Sheet => Ok(PicturesExport::Sheet(images.sheet_of_kept(&shown))),
+        Kind::Picture(item) => {
+            let index = shown.get(item as usize).ok_or_else(|| {
+                let last = shown.len() - 1;
+                format!("the Gallery shows pictures 0 to {last}, not {item}")
+            })?;
+            Ok(PicturesExport::Picture {
+                kept: Box::new((*images.kept[*index]).clone()),
+                scale: args.scale,
+                settings: !args.without_settings,
+            })
+        }
+        Kind::Scrub | Kind::Arrays => Err(format!(
+            "{}: the Gallery's pictures are written as .png; with the wall in the middle of the session there are .gif, .npz and .safetensors too",
+            args.out.display()
+        )),
+    }
 }
 
 /// What the wall shows.

@@ -130,7 +130,7 @@ pub enum Command {
     Sample(SampleArgs),
     /// Make the pictures and figures of a session again, without a window.
     Replay(ReplayArgs),
-    /// Write pictures of a session's wall or Studio: one with its settings, a contact sheet, moving pictures, arrays.
+    /// Write pictures of a session's wall, Studio or Gallery: one with its settings, a contact sheet, moving pictures, arrays.
     Export(ExportArgs),
     /// Make the pictures of a session's queue, without a window.
     Batch(BatchArgs),

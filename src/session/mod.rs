@@ -5,6 +5,7 @@ mod decoders;
 mod document;
 mod export;
 mod free;
+mod gallery;
 mod history;
 mod images;
 mod made;

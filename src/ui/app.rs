@@ -260,15 +260,16 @@ fn keys(ctx: &egui::Context, state: &mut State) {
     }
 }
 
-/// Messages of menus, below them.
+/// Messages of menus and of what works in the background, above the timeline: there they cover pictures and plots, but
+/// nothing to click.
 fn program_notice(ctx: &egui::Context, state: &mut State) {
     if state.notices.at(Place::Program).is_none() {
         return;
     }
     egui::Area::new(egui::Id::unique("program notice"))
         .anchor(
-            egui::Align2::RIGHT_TOP,
-            egui::vec2(-16.0, size::TOP_BAR + 8.0),
+            egui::Align2::CENTER_BOTTOM,
+            egui::vec2(0.0, -(size::STATUS_BAR + size::TIMELINE + 3.0 * space::GAP)),
         )
         .order(egui::Order::Foreground)
         .show(ctx, |ui| {

@@ -211,7 +211,7 @@ fn activity(ui: &mut Ui, state: &State, palette: &Palette) {
                 _ => progress.label.clone(),
             };
             if let Some(share) = progress.fraction {
-                text = format!("{text} {:.0} %", share * 100.0);
+                text = format!("{text}, {:.0} %", share * 100.0);
             }
             if let Some(left) = progress.left {
                 text = format!("{text}, {}", format::left(left));

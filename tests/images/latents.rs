@@ -91,7 +91,7 @@ fn a_dropped_map_of_latents_is_in_false_colours_until_a_decoder_is_dropped() {
     assert!(!has_text(&window, "false colours"));
     window
         .get_by_label("Decode without vae.safetensors")
-        .click();
+        .click_accesskit();
     window.run_steps(2);
     wait_until(&mut window, "the decoder stayed", |window| {
         has_text(window, "false colours") && window.state().is_settled()

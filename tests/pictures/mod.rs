@@ -1,10 +1,11 @@
-//! What the window tests of pictures share: a map that was never trained, and patience.
+//! What the window tests of pictures share: a map whose draws differ, and patience.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
+use burn::tensor::{DType, Device};
 use egui_kittest::Harness;
 
 use foresight::checkpoint::{FORMAT, ImageCard, write_image_map};
@@ -13,7 +14,7 @@ use foresight::ui::App;
 
 pub type Window = Harness<'static, App>;
 
-/// A folder with a map of digits that knows nothing.
+/// A folder with a map of digits that knows nothing, but whose every draw is another, as of one that was trained.
 pub fn map() -> (tempfile::TempDir, PathBuf) {
     let folder = tempfile::tempdir().expect("a folder for the test");
     let path = folder.path().join("tiny.safetensors");
@@ -24,7 +25,7 @@ pub fn map() -> (tempfile::TempDir, PathBuf) {
         encoder_depth: 1,
         ..DitConfig::digits()
     };
-    let net = Dit::init(&config, 1, &Device::flex()).expect("a sound shape");
+    let net = alive(&config);
     let card = ImageCard {
         format: FORMAT,
         model: config,
@@ -42,6 +43,27 @@ pub fn map() -> (tempfile::TempDir, PathBuf) {
     };
     write_image_map(&path, &card, &net).expect("a file for the test");
     (folder, path)
+}
+
+/// A network with every weight alive: a fresh one begins with zeros that make all its draws the same.
+fn alive(config: &DitConfig) -> Dit {
+    let device = Device::flex();
+    let fresh = Dit::init(config, 1, &device).expect("a sound shape");
+    let weights = fresh.weights().into_iter();
+    let mut weights: HashMap<String, Vec<f32>> = weights.map(|w| (w.name, w.values)).collect();
+    let mut count = 0_u32;
+    let mut moved = |name: &str, shape: &[usize]| {
+        let mut values = weights.remove(name).expect("the same names");
+        let inputs: usize = shape[1..].iter().product();
+        let scale = 0.7 / (inputs as f32).sqrt();
+        for value in &mut values {
+            count += 1;
+            *value += scale * (1.7 * count as f32).sin();
+        }
+        Ok::<_, Infallible>(values)
+    };
+    let Ok(net) = Dit::read(config, &device, DType::F32, &mut moved);
+    net
 }
 
 /// Steps until it is so: pictures come from the engine's own thread.

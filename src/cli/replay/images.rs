@@ -126,10 +126,7 @@ pub(in crate::cli) fn wall_of(
 pub(in crate::cli) fn cells(wall: &WallAnswer) -> Vec<SheetCell> {
     (0..wall.len() as u32)
         .filter_map(|item| draw_of(wall, None, item))
-        .map(|kept| SheetCell {
-            caption: kept.caption(format!("{:.3}", kept.t)),
-            picture: kept.picture,
-        })
+        .map(|kept| SheetCell::of(&kept))
         .collect()
 }
 

@@ -58,7 +58,7 @@ pub fn height(state: &State, height: f32) -> f32 {
 /// Of the heading and the links below it.
 const HEAD: f32 = 64.0;
 /// Of an entry.
-const ROW: f32 = 66.0;
+const ROW: f32 = 80.0;
 
 /// Shows the queue, if there is one.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -90,6 +90,8 @@ fn head(ui: &mut Ui, state: &mut State) {
         let name = RichText::new("Batch").font(tokens::heading_font());
         ui.label(name.color(palette.text_strong));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            // As wide as the entries.
+            ui.add_space(space::SCROLL);
             let text = match state.batch_left() {
                 _ if paused => "waits".to_owned(),
                 Some(left) => format::left(left),
@@ -118,29 +120,43 @@ fn head(ui: &mut Ui, state: &mut State) {
     ui.add_space(2.0);
 }
 
-/// What an entry is called.
+/// What makes the pictures of an entry, in short: `MFM-GF, 30 steps, N = 16`.
 fn title(entry: &BatchEntry) -> String {
     let plan = &entry.recipe.settings.plan;
     let title = plan.method.card().title;
-    match plan.method {
-        Method::Base => title.to_owned(),
-        _ => format!("{title}, {}", entry.recipe.rewarding.reward),
+    let text = format!("{title}, {} steps", plan.steps);
+    if plan.draws_matter() {
+        format!("{text}, N = {}", plan.draws)
+    } else {
+        text
+    }
+}
+
+/// What they are steered toward.
+fn toward(entry: &BatchEntry) -> String {
+    match entry.recipe.settings.plan.method {
+        Method::Base => "nothing".to_owned(),
+        _ => entry.recipe.rewarding.reward.to_string(),
     }
 }
 
 fn entry(ui: &mut Ui, state: &mut State, entry: &BatchEntry, (up, down): (bool, bool)) {
     let palette = tokens::palette(ui);
-    let name = title(entry);
+    let (title, toward) = (title(entry), toward(entry));
+    let name = format!("{title}, toward {toward}");
     ui.push_id(entry.id, |ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
+        let line = |ui: &mut Ui, text: &str, color| {
+            let text = RichText::new(text).size(size::SMALL).color(color);
+            ui.add(Label::new(text).truncate()).on_hover_text(&name);
+        };
+        line(ui, &title, palette.text_strong);
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 2.0;
             let room = vec2(ui.available_width() - 62.0, size::SMALL + 6.0);
             ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::Center), |ui| {
                 ui.set_min_width(room.x);
-                let text = RichText::new(&name).size(size::SMALL);
-                ui.add(Label::new(text.color(palette.text_strong)).truncate())
-                    .on_hover_text(&name);
+                line(ui, &toward, palette.text_quiet);
             });
             if arrow_button(ui, Vec2::UP, up, &format!("Sooner: {name}")) {
                 state.shift_in_batch(entry.id, true);

@@ -1,6 +1,6 @@
 //! How different the draws are, against `t`: of the chosen lookahead and of others beside it, each with its cost.
 
-use eframe::egui::{Checkbox, Color32, Label, RichText, ScrollArea, Ui, Vec2, vec2};
+use eframe::egui::{Checkbox, Color32, Label, RichText, ScrollArea, Sense, Stroke, Ui, Vec2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoint, PlotPoints, Text};
 
 use crate::engine::{ImageCurvePoint, Slot};
@@ -91,15 +91,19 @@ fn legend(ui: &mut Ui, state: &mut State) {
                 format::fixed(evaluations, 0)
             );
             let beside = &mut state.session.images.beside;
-            let mut on = chosen || beside.iter().any(|s| same_kind(*s, source));
-            let text = RichText::new(text).size(size::SMALL);
-            let text = text.color(color_of(source, palette));
-            let response = ui
-                .add_enabled(!chosen, Checkbox::new(&mut on, text))
-                .on_hover_text("Evaluations of the network for one draw")
-                .on_disabled_hover_text(
+            let mut on = beside.iter().any(|s| same_kind(*s, source));
+            let color = color_of(source, palette);
+            let text = RichText::new(text).size(size::SMALL).color(color);
+            if chosen {
+                swatch(ui, color);
+                ui.label(text).on_hover_text(
                     "The lookahead of the wall. Evaluations of the network for one draw",
                 );
+                continue;
+            }
+            let response = ui
+                .add(Checkbox::new(&mut on, text))
+                .on_hover_text("Evaluations of the network for one draw");
             if response.changed() {
                 beside.retain(|s| !same_kind(*s, source));
                 if on {
@@ -109,6 +113,13 @@ fn legend(ui: &mut Ui, state: &mut State) {
         }
         copy_link(ui, "Copy CSV", || csv(state));
     });
+}
+
+/// A piece of the curve that is always there.
+fn swatch(ui: &mut Ui, color: Color32) {
+    let (rect, _) = ui.allocate_exact_size(vec2(16.0, size::SMALL), Sense::hover());
+    let stroke = Stroke::new(2.4, color);
+    ui.painter().hline(rect.x_range(), rect.center().y, stroke);
 }
 
 /// Curves that are still computed, or were cancelled.
@@ -313,12 +324,19 @@ fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
                 let upper: Vec<f64> = band.edges.iter().map(|e| e[1]).collect();
                 let area = FilledArea::new(band.name.clone(), &times, &lower, &upper);
                 plot.add(area.fill_color(band.color));
-                // Its name where it is thickest, away from the frame.
+                // Its name where it has most room, away from the frame: as wide as to the times beside it.
                 let inside = 1..times.len().saturating_sub(1);
-                let thick = |i: &usize| band.edges[*i][1] - band.edges[*i][0];
-                let best = inside.max_by(|a, b| thick(a).total_cmp(&thick(b)));
-                if let Some(i) = best.filter(|i| thick(i) > NAMED) {
-                    let middle = f64::midpoint(band.edges[i][0], band.edges[i][1]);
+                let free = |i: &usize| {
+                    let around = &band.edges[i - 1..=i + 1];
+                    let low = around.iter().map(|e| e[0]).fold(0.0, f64::max);
+                    let high = around.iter().map(|e| e[1]).fold(1.0, f64::min);
+                    [low, high]
+                };
+                let room = |i: &usize| free(i)[1] - free(i)[0];
+                let best = inside.max_by(|a, b| room(a).total_cmp(&room(b)));
+                if let Some(i) = best.filter(|i| room(i) > NAMED) {
+                    let [low, high] = free(&i);
+                    let middle = f64::midpoint(low, high);
                     let name = RichText::new(band.name).size(size::TICK).color(ink);
                     let text = Text::new("label", PlotPoint::new(times[i], middle), name);
                     plot.text(text.allow_hover(false));

@@ -12,8 +12,9 @@ use crate::ui::widgets::value_row;
 use super::atlas::whole;
 use super::shares::word;
 
-/// Points of the picture, at most.
+/// Points of the picture, at most, and of the column's height.
 const LARGE: f32 = 200.0;
+const SHARE: f32 = 0.4;
 
 /// Shows the column.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -25,11 +26,12 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         return;
     };
     let kept = kept.clone();
+    let largest = LARGE.min(SHARE * ui.available_height());
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
             ui.set_max_width(ui.available_width() - space::SCROLL);
-            pictures(ui, state, &kept);
+            pictures(ui, state, &kept, largest);
             again(ui, state, &kept);
             ui.add_space(space::ROW);
             ui.spacing_mut().item_spacing.y = 2.0;
@@ -52,11 +54,11 @@ fn of_entry<'a>(state: &'a State, kept: &KeptPicture) -> Option<&'a Again> {
 }
 
 /// The picture, and beside it the same made again.
-fn pictures(ui: &mut Ui, state: &mut State, kept: &KeptPicture) {
+fn pictures(ui: &mut Ui, state: &mut State, kept: &KeptPicture, largest: f32) {
     let now = of_entry(state, kept).and_then(|again| again.now.clone());
     let smooth = state.session.images.smooth;
     let both: Vec<_> = std::iter::once(kept.picture.clone()).chain(now).collect();
-    let side = (ui.available_width() / both.len() as f32 - 3.0).min(LARGE);
+    let side = (ui.available_width() / both.len() as f32 - 3.0).min(largest);
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 6.0;
         for picture in &both {

@@ -3,7 +3,7 @@
 use eframe::egui::{self, Align2, Context, Label, RichText, vec2};
 
 use crate::ui::state::{State, file_name};
-use crate::ui::tokens;
+use crate::ui::tokens::{self, space};
 
 use super::details;
 
@@ -26,13 +26,18 @@ pub fn show(ctx: &Context, state: &mut State) {
             let palette = tokens::palette(ui);
             let is_steered = settings.made.steered().is_some();
             let what = if is_steered { "its run" } else { "its wall" };
-            let text = format!("{name} says how it was made. Look into it, or bring back {what}?");
+            let question = if inspected {
+                format!("Bring back {what}?")
+            } else {
+                format!("Look into it, or bring back {what}?")
+            };
+            let text = format!("{name} says how it was made. {question}");
             ui.add(Label::new(RichText::new(text).color(palette.text)).wrap());
             if inspected {
                 ui.add_space(6.0);
                 details::settings(ui, settings.label.as_deref(), Some(&settings.made));
-                ui.add_space(6.0);
             }
+            ui.add_space(space::HEADING);
             ui.horizontal(|ui| {
                 if !inspected {
                     inspect = ui.button("Inspect").clicked();
@@ -51,6 +56,8 @@ pub fn show(ctx: &Context, state: &mut State) {
         });
     if inspect && let Some(dropped) = &mut state.images.dropped {
         dropped.inspected = true;
+        // It has grown: the next frame puts it into the middle again.
+        ctx.request_repaint();
     }
     if restore {
         state.restore_dropped();

@@ -1,25 +1,31 @@
 //! Ways to files: one picture, a sheet, a scrub, a steered run, arrays.
 
-use eframe::egui::{Button, RichText, Ui, containers::menu::MenuButton};
+use eframe::egui::{
+    Button, PopupCloseBehavior, RichText, Ui,
+    containers::menu::{MenuButton, MenuConfig},
+};
 
 use crate::session::Middle;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::check_row;
 
-use super::gallery;
-
+/// Width of the menu.
+const WIDTH: f32 = 290.0;
 /// Enlargements that are offered.
 const SCALES: [u32; 4] = [1, 4, 8, 16];
 
 /// The menu of the row above the middle.
 pub fn menu(ui: &mut Ui, state: &mut State) {
     let button = Button::new(RichText::new("Export").size(size::SMALL)).frame_when_inactive(false);
-    MenuButton::from_button(button).ui(ui, |ui| items(ui, state));
+    // The options below the ways are set before one of them is taken.
+    let config = MenuConfig::new().close_behavior(PopupCloseBehavior::CloseOnClickOutside);
+    let menu = MenuButton::from_button(button).config(config);
+    menu.ui(ui, |ui| items(ui, state));
 }
 
 fn items(ui: &mut Ui, state: &mut State) {
-    ui.set_min_width(270.0);
+    ui.set_width(WIDTH);
     let in_gallery = state.session.images.middle == Middle::Gallery;
     if in_gallery {
         let entry = state.gallery_entry().map(|(_, kept)| kept.clone());
@@ -28,7 +34,7 @@ fn items(ui: &mut Ui, state: &mut State) {
         {
             state.export_picture(kept);
         }
-        let shown = gallery::shown(state);
+        let shown = state.session.images.gallery();
         if item(ui, !shown.is_empty(), "Gallery as contact sheet…", "png") {
             state.export_gallery_sheet(&shown);
         }

@@ -1,7 +1,5 @@
 //! The gallery: everything that was made and kept, with the settings of each.
 
-use std::sync::Arc;
-
 use eframe::egui::{
     Align2, CornerRadius, CursorIcon, EventFilter, Id, Key, Label, Rect, Response, RichText, Role,
     ScrollArea, Sense, Shape, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, pos2, vec2,
@@ -21,6 +19,8 @@ use super::{batch, details, hover};
 const SIDE: f32 = 92.0;
 const LINE: f32 = 19.0;
 const GAP: f32 = 8.0;
+/// Around all pictures: the outlines of the outermost lie there.
+const EDGE: f32 = 3.0;
 /// The settings at the right.
 const DETAILS: f32 = 252.0;
 
@@ -29,38 +29,9 @@ pub fn id() -> Id {
     Id::unique("gallery")
 }
 
-/// Entries as they are arranged.
-pub fn shown(state: &State) -> Vec<usize> {
-    let images = &state.session.images;
-    arranged(&images.kept, images.gallery_order, images.stars_only)
-}
-
-fn arranged(kept: &[Arc<KeptPicture>], order: GalleryOrder, stars_only: bool) -> Vec<usize> {
-    let mut entries: Vec<usize> = (0..kept.len())
-        .filter(|index| kept[*index].starred || !stars_only)
-        .collect();
-    // The newest first; what follows is stable.
-    entries.reverse();
-    match order {
-        GalleryOrder::Newest => {}
-        // Those that were not judged come last.
-        GalleryOrder::Label => entries.sort_by_key(|index| {
-            let label = &kept[*index].label;
-            (label.is_none(), label.clone())
-        }),
-        GalleryOrder::Time => entries.sort_by(|a, b| kept[*a].t.total_cmp(&kept[*b].t)),
-        GalleryOrder::Reward => {
-            let reward = |index: &usize| kept[*index].reward.unwrap_or(f32::NEG_INFINITY);
-            entries.sort_by(|a, b| reward(b).total_cmp(&reward(a)));
-        }
-        GalleryOrder::Seed => entries.sort_by_key(|index| (kept[*index].seed, kept[*index].item)),
-    }
-    entries
-}
-
 /// Shows the gallery.
 pub fn show(ui: &mut Ui, state: &mut State) {
-    let entries = shown(state);
+    let entries = state.session.images.gallery();
     tools(ui, state, entries.len());
     notice(ui, &mut state.notices, Place::Images);
     let area = ui.available_rect_before_wrap();
@@ -160,15 +131,17 @@ fn grid(ui: &mut Ui, state: &mut State, entries: &[usize]) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            let width = ui.available_width() - space::SCROLL;
+            let width = ui.available_width() - space::SCROLL - 2.0 * EDGE;
             let columns = (((width + GAP) / (SIDE + GAP)) as usize).max(1);
             let side = ((width + GAP) / columns as f32 - GAP)
                 .min(1.6 * SIDE)
                 .floor();
             let rows = entries.len().div_ceil(columns);
             let high = side + LINE + GAP;
-            let (rect, _) = ui.allocate_exact_size(vec2(width, rows as f32 * high), Sense::hover());
-            let response = ui.interact(rect, id(), Sense::click());
+            let needed = vec2(width, rows as f32 * high) + vec2(2.0 * EDGE, 2.0 * EDGE);
+            let (whole, _) = ui.allocate_exact_size(needed, Sense::hover());
+            let response = ui.interact(whole, id(), Sense::click());
+            let rect = whole.shrink(EDGE);
             let cells: Vec<(usize, Rect)> = entries
                 .iter()
                 .enumerate()
@@ -356,47 +329,11 @@ fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)
         }
     }
     if response.has_focus() {
-        let around = response.rect.expand2(vec2(3.0, 1.0));
+        // Of what is in sight: the frame of all pictures is longer than the panel.
+        let around = response.rect.intersect(ui.clip_rect());
         let stroke = Stroke::new(1.0, tokens::faded(palette.focus, 0.6));
         let radius = CornerRadius::same(size::RADIUS);
         ui.painter()
             .rect_stroke(around, radius, stroke, StrokeKind::Inside);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::session::StoredPicture;
-
-    fn kept(label: Option<&str>, t: f64, seed: u64, item: u32, starred: bool) -> Arc<KeptPicture> {
-        Arc::new(KeptPicture {
-            // One pixel, black: the numbers are right.
-            picture: StoredPicture::from_bytes(1, 1, &[0]).expect("a picture of one pixel"),
-            label: label.map(str::to_owned),
-            t,
-            seed,
-            item,
-            starred,
-            made: None,
-            reward: Some(item as f32),
-            by_batch: false,
-        })
-    }
-
-    #[test]
-    fn entries_stand_in_every_order_and_stars_alone() {
-        let all = [
-            kept(Some("9"), 0.5, 2, 7, true),
-            kept(None, 0.1, 1, 9, false),
-            kept(Some("4"), 0.9, 1, 3, true),
-        ];
-        let order = |order| arranged(&all, order, false);
-        assert_eq!(order(GalleryOrder::Newest), [2, 1, 0]);
-        assert_eq!(order(GalleryOrder::Label), [2, 0, 1]);
-        assert_eq!(order(GalleryOrder::Time), [1, 0, 2]);
-        assert_eq!(order(GalleryOrder::Seed), [2, 1, 0]);
-        assert_eq!(order(GalleryOrder::Reward), [1, 0, 2]);
-        assert_eq!(arranged(&all, GalleryOrder::Seed, true), [2, 0]);
     }
 }

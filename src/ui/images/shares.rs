@@ -1,6 +1,8 @@
 //! How many of the draws are of which class: in a sentence, beside groups, as bars.
 
-use eframe::egui::{Align2, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
+use eframe::egui::{
+    Align2, FontId, Label, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2,
+};
 
 use crate::engine::{GroupsAnswer, WallAnswer};
 use crate::session::WallOrder;
@@ -51,6 +53,16 @@ fn ranked(drawn: &WallAnswer) -> Vec<(usize, f64)> {
     ranked
 }
 
+/// The first `most` of the classes by their names, the rest together.
+fn in_words(named: &[(String, f64)], most: usize) -> String {
+    let (named, rest) = named.split_at(most.min(named.len()));
+    let rest: f64 = rest.iter().map(|(_, share)| share).sum();
+    let other = (rest > 0.0).then(|| ("other".to_owned(), rest));
+    let all = named.iter().cloned().chain(other);
+    let all = all.map(|(name, share)| format!("{} {name}", whole_percent(share)));
+    all.collect::<Vec<_>>().join(", ")
+}
+
 /// `62 % nine, 30 % four, 8 % seven`.
 pub fn sentence(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
@@ -68,26 +80,34 @@ pub fn sentence(ui: &mut Ui, state: &State) {
             ui.add(Label::new(text).truncate());
             return;
         }
-        let mut text = ranked
+        let named: Vec<(String, f64)> = ranked
             .iter()
-            .take(NAMED)
-            .map(|(class, share)| {
-                let name = word(&state.images.class_name(*class));
-                format!("{} {name}", whole_percent(*share))
-            })
-            .collect::<Vec<_>>()
-            .join(", ");
-        if ranked.len() > NAMED {
-            let rest: f64 = ranked[NAMED..].iter().map(|r| r.1).sum();
-            text = format!("{text}, {} other", whole_percent(rest));
-        }
-        let text = RichText::new(text)
-            .size(size::BODY + 1.0)
-            .color(palette.text);
-        ui.add(Label::new(text).truncate());
+            .map(|(class, share)| (word(&state.images.class_name(*class)), *share))
+            .collect();
+        // As many by name as have room.
+        let font = FontId::proportional(size::BODY + 1.0);
         let (fresh, all) = (view.fresh(), view.tiles.len());
-        if fresh < all {
-            let text = format!("first {fresh} of {all}");
+        let part = (fresh < all).then(|| format!("first {fresh} of {all}"));
+        let width = |text: &str, font: &FontId| {
+            let (text, font) = (text.to_owned(), font.clone());
+            let galley = ui.painter().layout_no_wrap(text, font, palette.text);
+            galley.size().x
+        };
+        let part_width = part.as_ref().map_or(0.0, |text| {
+            width(text, &tokens::small_font()) + ui.spacing().item_spacing.x
+        });
+        let room = (ui.available_width() - part_width).max(0.0);
+        let fits = |text: &str| width(text, &font) <= room;
+        let mut texts = (1..=NAMED).rev().map(|most| in_words(&named, most));
+        // The shortest is cut where not even that has room.
+        let text = texts.find(|text| fits(text));
+        let text = text.unwrap_or_else(|| in_words(&named, 1));
+        let text = RichText::new(text).font(font.clone()).color(palette.text);
+        ui.scope(|ui| {
+            ui.set_max_width(room);
+            ui.add(Label::new(text).truncate());
+        });
+        if let Some(text) = part {
             ui.label(
                 RichText::new(text)
                     .size(size::SMALL)
@@ -272,6 +292,15 @@ pub fn section(ui: &mut Ui, state: &State) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_has_no_name_in_the_sentence_is_counted_as_other() {
+        let shares = [("nine", 0.62), ("four", 0.3), ("seven", 0.08)];
+        let shares = shares.map(|(name, share)| (name.to_owned(), share));
+        assert_eq!(in_words(&shares, 4), "62 % nine, 30 % four, 8 % seven");
+        assert_eq!(in_words(&shares, 1), "62 % nine, 38 % other");
+        assert_eq!(in_words(&[], 4), "");
+    }
 
     #[test]
     fn digits_are_words_and_other_names_stay() {

@@ -183,6 +183,8 @@ impl State {
         self.notices.clear(Place::Images);
         self.images.loading = None;
         self.images.refused = None;
+        // What the map cannot do is no edit of a person.
+        self.keep_edits();
         self.decode_as_before(&model);
         self.fit_images_to(&model);
         if let Some(trouble) = &model.trouble {
@@ -193,6 +195,7 @@ impl State {
         self.images.groups = Groups::default();
         self.check_expected();
         self.reset_studio();
+        self.forget_edits();
     }
 
     /// Takes back what the map cannot do.

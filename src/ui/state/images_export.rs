@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crate::engine::{Command, PicturesExport, PicturesRequest, WallRequest};
 use crate::session::{KeptPicture, Made, SheetCell};
 use crate::ui::errands::Pick;
-use crate::ui::format;
 
 use super::{Place, State};
 
@@ -108,7 +107,7 @@ impl State {
     pub fn export_wall_sheet(&mut self) {
         let count = self.images.view.tiles.len() as u32;
         let cells = (0..count).filter_map(|item| self.draw_of(item, false));
-        let cells: Vec<SheetCell> = cells.map(|kept| cell(&kept)).collect();
+        let cells = cells.map(|kept| SheetCell::of(&kept)).collect();
         self.ask_where(
             PicturesExport::Sheet(cells),
             ExportKind::Sheet,
@@ -118,9 +117,7 @@ impl State {
 
     /// Asks where to write entries of the gallery as a contact sheet.
     pub fn export_gallery_sheet(&mut self, entries: &[usize]) {
-        let kept = &self.session.images.kept;
-        let cells = entries.iter().filter_map(|index| kept.get(*index));
-        let cells: Vec<SheetCell> = cells.map(|kept| cell(kept)).collect();
+        let cells = self.session.images.sheet_of_kept(entries);
         let name = "gallery.png".into();
         self.ask_where(PicturesExport::Sheet(cells), ExportKind::Sheet, name);
     }
@@ -158,13 +155,5 @@ impl State {
             let request = PicturesRequest { what, path };
             self.engine.submit(Command::ExportPictures(request));
         }
-    }
-}
-
-/// A picture of a contact sheet and what stands below it.
-pub(super) fn cell(kept: &KeptPicture) -> SheetCell {
-    SheetCell {
-        picture: kept.picture.clone(),
-        caption: kept.caption(format::fixed(kept.t, 3)),
     }
 }

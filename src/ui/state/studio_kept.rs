@@ -4,7 +4,7 @@ use crate::engine::{PicturesExport, SteeringFilm};
 use crate::session::{KeptPicture, Rewarding, SheetCell, SteeredRecipe, StudioNode};
 use crate::steer::Method;
 
-use super::images_export::{ExportKind, cell};
+use super::images_export::ExportKind;
 use super::{Place, State};
 
 impl State {
@@ -91,7 +91,7 @@ impl State {
             .flat_map(|(row, title)| (0..across).map(move |of| (row, of, title)))
             .filter_map(|(row, of, title)| {
                 let kept = self.steered_picture(row, of)?;
-                let mut cell = cell(&kept);
+                let mut cell = SheetCell::of(&kept);
                 cell.caption.insert(0, title.clone());
                 Some(cell)
             })

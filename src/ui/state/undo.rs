@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use eframe::egui;
 
+use crate::lookahead::Source;
 use crate::reward::Reward;
 use crate::session::{
-    Batch, Images, KeptPicture, Picture, Rewarding, Session, Studio, StudioNode, StudioSettings,
-    WorldRef,
+    Batch, Images, KeptPicture, Likeness, Picture, Rewarding, Session, StoredPicture, Studio,
+    StudioNode, StudioSettings, StudioShow, WallOrder, WorldRef,
 };
-use crate::steer::SteerPlan;
+use crate::steer::{Method, SteerPlan};
 
 use super::State;
 
@@ -34,7 +35,8 @@ pub struct Edit {
 pub struct PictureEdit {
     class: Option<u32>,
     picture: Picture,
-    noise: u64,
+    settings: Settings,
+    compare: Option<StoredPicture>,
     pub(super) kept: Vec<Arc<KeptPicture>>,
     /// The queue of what is still to be made.
     pub(super) batch: Batch,
@@ -42,6 +44,54 @@ pub struct PictureEdit {
     all: Option<Box<Images>>,
     rewarding: Rewarding,
     studio: StudioEdit,
+}
+
+/// What decides the wall, and the rows of the Studio.
+#[derive(Clone, Debug, PartialEq)]
+struct Settings {
+    noise: u64,
+    seed: u64,
+    draws: u32,
+    source: Source,
+    tell_class: bool,
+    guidance: f32,
+    order: WallOrder,
+    likeness: Likeness,
+    show: StudioShow,
+    methods: Vec<Method>,
+    pictures: u32,
+}
+
+impl Settings {
+    fn of(images: &Images) -> Self {
+        Self {
+            noise: images.noise,
+            seed: images.seed,
+            draws: images.draws,
+            source: images.source,
+            tell_class: images.tell_class,
+            guidance: images.guidance,
+            order: images.order,
+            likeness: images.likeness,
+            show: images.studio.show,
+            methods: images.studio.methods.clone(),
+            pictures: images.studio.pictures,
+        }
+    }
+
+    fn put(self, images: &mut Images) {
+        images.noise = self.noise;
+        images.seed = self.seed;
+        images.draws = self.draws;
+        images.source = self.source;
+        images.tell_class = self.tell_class;
+        images.guidance = self.guidance;
+        images.order = self.order;
+        images.likeness = self.likeness;
+        images.studio.show = self.show;
+        images.studio.methods = self.methods;
+        images.studio.pictures = self.pictures;
+    }
 }
 
 /// What of the Studio can be taken back.
@@ -52,14 +102,25 @@ struct StudioEdit {
     node: Option<u32>,
 }
 
-/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures, how they are steered.
-type Watched = (Reward, Vec<SteerPlan>, Rewarding, StudioSettings);
+/// What is edited bit by bit: the reward and the methods of a comparison, the reward of pictures, how they are steered,
+/// how the wall is drawn.
+#[derive(Clone, Debug, PartialEq)]
+struct Watched {
+    reward: Reward,
+    panels: Vec<SteerPlan>,
+    rewarding: Rewarding,
+    studio: StudioSettings,
+    settings: Settings,
+    compare: Option<StoredPicture>,
+}
 
 /// The rewards and methods as the history knows them, and edits that are not at rest yet.
 pub struct EditWatch {
     known: Watched,
     seen: Watched,
     since: f64,
+    /// A step was kept in this frame: what changes with it is a part of it.
+    is_recorded: bool,
 }
 
 impl EditWatch {
@@ -70,20 +131,20 @@ impl EditWatch {
             seen: known.clone(),
             known,
             since: 0.0,
+            is_recorded: false,
         }
     }
 }
 
 fn watched(session: &Session) -> Watched {
-    let steering = &session.steering;
-    let rewarding = session.images.rewarding.clone();
-    let studio = session.images.studio.settings.clone();
-    (
-        steering.reward.clone(),
-        steering.panels.clone(),
-        rewarding,
-        studio,
-    )
+    Watched {
+        reward: session.steering.reward.clone(),
+        panels: session.steering.panels.clone(),
+        rewarding: session.images.rewarding.clone(),
+        studio: session.images.studio.settings.clone(),
+        settings: Settings::of(&session.images),
+        compare: session.images.compare.clone(),
+    }
 }
 
 impl State {
@@ -96,7 +157,8 @@ impl State {
             picture: PictureEdit {
                 class: self.session.images.class,
                 picture: self.session.images.picture.clone(),
-                noise: self.session.images.noise,
+                settings: Settings::of(&self.session.images),
+                compare: self.session.images.compare.clone(),
                 kept: self.session.images.kept.clone(),
                 batch: self.session.images.batch.clone(),
                 all: None,
@@ -111,22 +173,26 @@ impl State {
     }
 
     fn differs(&self, from: &Watched) -> bool {
-        from.0 != self.session.steering.reward
-            || from.1 != self.session.steering.panels
-            || from.2 != self.session.images.rewarding
-            || from.3 != self.session.images.studio.settings
+        from.reward != self.session.steering.reward
+            || from.panels != self.session.steering.panels
+            || from.rewarding != self.session.images.rewarding
+            || from.studio != self.session.images.studio.settings
+            || from.compare != self.session.images.compare
+            || from.settings != Settings::of(&self.session.images)
     }
 
     /// Keeps the world, the reward and the methods as they are now for undo.
     pub fn remember_world(&mut self) {
         self.keep_edits();
         self.history.record(self.edit());
+        self.edits.is_recorded = true;
     }
 
     /// The same with everything that decides the wall of pictures.
     pub(super) fn remember_all(&mut self) {
         self.keep_edits();
         self.history.record(self.whole_edit());
+        self.edits.is_recorded = true;
     }
 
     fn whole_edit(&self) -> Edit {
@@ -152,6 +218,9 @@ impl State {
 
     /// Notices edits of the reward and the methods, and keeps them for undo once they rest.
     pub(super) fn watch_edits(&mut self, ctx: &egui::Context) {
+        if std::mem::take(&mut self.edits.is_recorded) {
+            self.forget_edits();
+        }
         if !self.differs(&self.edits.known) {
             return;
         }
@@ -174,12 +243,14 @@ impl State {
         self.edits.seen = self.edits.known.clone();
         self.history.record(Edit {
             world: now.world,
-            reward: known.0,
-            panels: known.1,
+            reward: known.reward,
+            panels: known.panels,
             picture: PictureEdit {
-                rewarding: known.2,
+                settings: known.settings,
+                compare: known.compare,
+                rewarding: known.rewarding,
                 studio: StudioEdit {
-                    settings: known.3,
+                    settings: known.studio,
                     ..now.picture.studio
                 },
                 ..now.picture
@@ -222,7 +293,8 @@ impl State {
         let images = &mut self.session.images;
         images.class = edit.picture.class;
         images.picture = edit.picture.picture;
-        images.noise = edit.picture.noise;
+        edit.picture.settings.put(images);
+        images.compare = edit.picture.compare;
         images.kept = edit.picture.kept;
         images.trim_kept();
         // Whether it waits, and which numbers it gave, is nothing that was edited.

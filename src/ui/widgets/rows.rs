@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use eframe::egui::{self, Align, Label, Layout, Response, RichText, Sense, Ui, WidgetText, vec2};
+use eframe::egui::{
+    self, Align, Label, Layout, Response, RichText, Sense, TextStyle, TextWrapMode, Ui, WidgetText,
+    vec2,
+};
 
 use crate::ui::tokens::{self, duration, size, space};
 
@@ -64,7 +67,9 @@ pub fn link(ui: &mut Ui, text: &str) -> Response {
     let text = RichText::new(text).size(size::SMALL).color(color);
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = size::SMALL + 4.0;
-        ui.add(egui::Button::new(text).frame(false))
+        // Where several stand in a row one goes to the next line, never a part of it.
+        let button = egui::Button::new(text).frame(false);
+        ui.add(button.wrap_mode(TextWrapMode::Extend))
             .on_hover_cursor(egui::CursorIcon::PointingHand)
     })
     .inner
@@ -94,22 +99,43 @@ pub fn key_hint(ui: &mut Ui, keys: &str) {
     ui.label(RichText::new(keys).size(size::TICK).color(faint));
 }
 
-/// A name at the left, a value at the right.
+/// Width of the names beside values.
+const NAMES: f32 = 104.0;
+
+/// A name at the left, a value at the right. A value that does not fit beside the names of other rows begins further
+/// left; one for which a whole row is too narrow is wrapped.
 pub fn value_row(ui: &mut Ui, name: &str, value: impl Into<WidgetText>) {
     let palette = tokens::palette(ui);
+    let value: WidgetText = value.into();
     ui.horizontal_top(|ui| {
         let name = RichText::new(name)
             .size(size::SMALL)
             .color(palette.text_quiet);
+        let width = |ui: &Ui, text: WidgetText| {
+            let galley = text.into_galley(
+                ui,
+                Some(TextWrapMode::Extend),
+                f32::INFINITY,
+                TextStyle::Body,
+            );
+            galley.size().x.ceil()
+        };
+        let room = ui.available_width() - ui.spacing().item_spacing.x;
+        let left = room - width(ui, value.clone());
+        let least = width(ui, name.clone().into());
+        let names = if left >= least {
+            NAMES.min(left).max(least)
+        } else {
+            NAMES
+        };
         ui.allocate_ui_with_layout(
-            vec2(116.0, size::SMALL + 5.0),
+            vec2(names, size::SMALL + 5.0),
             Layout::left_to_right(Align::Min),
             |ui| {
-                ui.set_min_width(116.0);
+                ui.set_min_width(names);
                 ui.label(name);
             },
         );
-        let value: WidgetText = value.into();
         ui.add(
             Label::new(value)
                 .wrap()
@@ -142,4 +168,49 @@ pub fn slider_row(
         answer
     })
     .inner
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable as _;
+
+    use super::*;
+
+    #[test]
+    fn a_value_stays_on_one_line_while_the_row_is_wide_enough() {
+        let rows = [
+            ("mean", "\u{2212}20.16 ± 5.96"),
+            ("typical", "\u{2212}11.9\u{2009}→\u{2009}\u{2212}12.1"),
+            ("made as", "steered picture 10"),
+            ("seed of the draws", "1234567890"),
+        ];
+        // As wide as the side panels are at first.
+        let mut is_installed = false;
+        let show = move |ui: &mut Ui| {
+            if !std::mem::replace(&mut is_installed, true) {
+                // The fonts are there from the next frame on.
+                tokens::install(ui.ctx());
+                ui.ctx().request_repaint();
+                return;
+            }
+            ui.set_width(size::SIDE - 40.0);
+            for (name, value) in rows {
+                value_row(ui, name, value);
+            }
+            value_row(
+                ui,
+                "path",
+                "a name that is far too long for any row ".repeat(4),
+            );
+        };
+        let mut window = Harness::new_ui(show);
+        window.run();
+        for (_, value) in rows {
+            let height = window.get_by_label(value).rect().height();
+            assert!(height < 1.5 * size::BODY, "{value}: {height}");
+        }
+        let long = window.get_by_label_contains("far too long").rect();
+        assert!(long.height() > 3.0 * size::BODY, "it is wrapped");
+    }
 }

@@ -1,6 +1,8 @@
 //! The list of everything that can be rewarded.
 
-use eframe::egui::{Button, ComboBox, RichText, Role, Ui, WidgetInfo, vec2};
+use eframe::egui::{
+    Align2, AtomExt as _, Button, ComboBox, Label, RichText, Role, Ui, WidgetInfo, vec2,
+};
 
 use crate::reward::picture::{PictureKind, PictureReward, PictureTerm, ScorerFile};
 use crate::session::{FreePart, StoredPicture, StoredReference};
@@ -9,8 +11,10 @@ use crate::ui::tokens::{self, size};
 use crate::ui::widgets::link;
 
 /// Width of the list, and of the names in it.
-const LIST: f32 = 500.0;
-const NAMES: f32 = 156.0;
+const LIST: f32 = 650.0;
+const NAMES: f32 = 148.0;
+/// Height of the list, at most.
+const HEIGHT: f32 = 480.0;
 
 /// Shows the list while it is open.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -23,9 +27,10 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ui.add_enabled_ui(!full, |ui| {
         let combo = ComboBox::from_id_salt("add reward")
             .width(width)
+            .height(HEIGHT)
             .selected_text(RichText::new(text).color(quiet))
             .show_ui(ui, |ui| {
-                ui.set_min_width(LIST);
+                ui.set_width(LIST);
                 ui.spacing_mut().item_spacing.y = 1.0;
                 for kind in PictureKind::ALL {
                     let reason = missing(state, kind);
@@ -92,12 +97,14 @@ fn missing(state: &State, kind: &PictureKind) -> Option<String> {
 /// Where a file comes from that is not here. Whether the person wants to point at it.
 fn absent(ui: &mut Ui, file: ScorerFile) -> bool {
     ui.horizontal(|ui| {
-        ui.add_space(NAMES + ui.spacing().item_spacing.x);
+        let spacing = ui.spacing();
+        ui.add_space(NAMES + spacing.button_padding.x + spacing.item_spacing.x);
         let from = format!("Not found. It comes {}.", file.from());
         let faint = tokens::palette(ui).text_faint;
         let hover = format!("Choose {}", file.what());
         let response = link(ui, "point at it").on_hover_text(hover);
-        ui.label(RichText::new(from).size(size::TICK).color(faint));
+        let from = RichText::new(from).size(size::TICK).color(faint);
+        ui.add(Label::new(from).truncate());
         response.clicked()
     })
     .inner
@@ -110,17 +117,22 @@ fn entry(ui: &mut Ui, kind: &PictureKind, missing: Option<&str>) -> bool {
     if !kind.gradient {
         hover += " It has no gradient: it can be searched with, not followed.";
     }
-    ui.horizontal(|ui| {
-        let button = Button::selectable(false, kind.title).min_size(vec2(NAMES, 0.0));
-        let response = ui
-            .add_enabled(missing.is_none(), button)
-            .on_hover_text(hover)
-            .on_disabled_hover_text(missing.unwrap_or_default());
-        let what = RichText::new(kind.what)
-            .size(size::SMALL)
-            .color(palette.text_quiet);
-        ui.add_enabled(missing.is_none(), eframe::egui::Label::new(what).truncate());
-        response.clicked()
-    })
-    .inner
+    let name = kind.title.atom_size(vec2(NAMES, size::BODY + 3.0));
+    let name = name.atom_align(Align2::LEFT_CENTER);
+    let what = RichText::new(kind.what)
+        .size(size::SMALL)
+        .color(palette.text_quiet);
+    let what = what.atom_grow(true).atom_shrink(true);
+    let what = what.atom_align(Align2::LEFT_CENTER);
+    let button = Button::selectable(false, (name, what))
+        .truncate()
+        .min_size(vec2(ui.available_width(), 0.0));
+    let possible = missing.is_none();
+    let response = ui.add_enabled(possible, button);
+    // What it rewards is no part of its name.
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, possible, kind.title));
+    response
+        .on_hover_text(hover)
+        .on_disabled_hover_text(missing.unwrap_or_default())
+        .clicked()
 }

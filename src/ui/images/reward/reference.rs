@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, state: &mut State, index: usize) {
                 .as_ref()
                 .map_or("no picture yet", |r| r.from.as_str());
             ui.add(Label::new(RichText::new(text).size(size::SMALL).color(quiet)).truncate());
-            ui.horizontal(|ui| chosen = sources(ui, state));
+            ui.horizontal_wrapped(|ui| chosen = sources(ui, state));
             if masked && let Some(reference) = &current {
                 let free = free_part(ui, &reference.free);
                 mask::link(ui, state, index);
@@ -80,7 +80,7 @@ fn sources(ui: &mut Ui, state: &State) -> Option<StoredReference> {
     }
     let kept = state.session.images.kept.iter().rev().find(|k| k.starred);
     if let Some(kept) = kept
-        && link(ui, "last kept")
+        && link(ui, "kept")
             .on_hover_text("Take the picture that was kept last")
             .clicked()
     {

@@ -16,7 +16,7 @@ use super::{enlarged, labels};
 /// Between pictures.
 const GAP: f32 = 6.0;
 /// The smallest and the largest picture.
-const SIDES: [f32; 2] = [24.0, 260.0];
+const SIDES: [f32; 2] = [24.0, 340.0];
 
 /// Where the pictures lie.
 pub struct Grid {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use eframe::egui::{Align2, Color32, FontId, Pos2, Rect, Sense, Ui, pos2, vec2};
+use eframe::egui::text::{LayoutJob, TextWrapping};
+use eframe::egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Sense, Ui, pos2, vec2};
 
 use crate::engine::{StudioRow, StudioRun};
 use crate::metrics::Counters;
@@ -11,7 +12,7 @@ use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
 
 /// Width of the labels.
-pub const WIDTH: f32 = 142.0;
+pub const WIDTH: f32 = 158.0;
 /// Height of a line.
 const LINE: f32 = 16.0;
 
@@ -58,7 +59,8 @@ pub fn reward(run: &StudioRun, at_end: bool, values: &[f64]) -> (String, &'stati
 
 fn calls(counters: Counters, pictures: usize) -> String {
     let each = counters.total() as f64 / pictures.max(1) as f64;
-    format!("{} evaluations", format::count(each.round() as u64))
+    let plural = if each.round() == 1.0 { "" } else { "s" };
+    format!("{} evaluation{plural}", format::count(each.round() as u64))
 }
 
 /// Shows a row's label.
@@ -125,18 +127,22 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
     } else {
         row.title.clone()
     };
-    painter.text(
-        at + vec2(9.0, 0.0),
-        Align2::LEFT_TOP,
-        title,
-        tokens::strong_font(),
-        palette.text_strong,
-    );
+    let ink = palette.text_strong;
+    elided(&painter, area, (at.y, title, tokens::strong_font(), ink));
     for (text, font, color) in lines {
         at.y += LINE;
-        painter.text(at + vec2(9.0, 1.0), Align2::LEFT_TOP, text, font, color);
+        elided(&painter, area, (at.y + 1.0, text, font, color));
     }
     response.on_hover_text(hover);
+}
+
+/// A line as far as it has room.
+fn elided(painter: &Painter, area: Rect, (y, text, font, color): (f32, String, FontId, Color32)) {
+    let left = area.left() + 9.0;
+    let mut job = LayoutJob::simple_singleline(text, font, color);
+    job.wrap = TextWrapping::truncate_at_width(area.right() - left);
+    let galley = painter.layout_job(job);
+    painter.galley(pos2(left, y), galley, color);
 }
 
 /// A score that the reward does not know, and its colour: a warning where the reward rose and it clearly fell.

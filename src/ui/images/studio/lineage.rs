@@ -1,10 +1,13 @@
 //! Where the runs came from: every run that was started, its branches below it.
 
 use eframe::egui::{
-    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui,
-    UiBuilder, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Spinner, Stroke, StrokeKind,
+    TextureId, Ui, UiBuilder, WidgetInfo, pos2,
+    text::{LayoutJob, TextWrapping},
+    vec2,
 };
 
+use crate::engine::Slot;
 use crate::session::{Studio, StudioNode, StudioStart};
 use crate::ui::images::atlas::whole;
 use crate::ui::images::batch;
@@ -16,6 +19,8 @@ use crate::ui::widgets::{close_button, link};
 const ROW: f32 = 50.0;
 /// Its picture.
 const PICTURE: f32 = 40.0;
+/// What turns while there is none yet.
+const SPINNER: f32 = 14.0;
 /// A branch is moved so far to the right.
 const INDENT: f32 = 14.0;
 /// No branch further.
@@ -112,6 +117,16 @@ fn beginning(node: &StudioNode) -> String {
     }
 }
 
+/// The picture of the run that is shown, as it is at the clock, while it is still made.
+fn under_way(state: &State, is_shown: bool) -> Option<(TextureId, Rect)> {
+    let answer = state.images.studio.answer.as_ref().filter(|_| is_shown)?;
+    let row = answer.panels.len().checked_sub(1)?.min(1);
+    // What is done is of the run before, or is the node's own in a moment.
+    let is_made = !answer.panels[row].done;
+    let place = state.images.studio.view.place(row, 0);
+    place.filter(|_| is_made)
+}
+
 fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done> {
     let palette = tokens::palette(ui);
     let node = state.session.images.studio.lineage[index as usize].clone();
@@ -155,15 +170,24 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
         let texture = state.images.view.kept(ui.ctx(), thumbnail, smooth);
         ui.painter()
             .image(texture, picture, whole(), tokens::coverage(1.0));
+    } else if let Some((texture, uv)) = under_way(state, is_shown) {
+        ui.painter()
+            .image(texture, picture, uv, tokens::coverage(1.0));
     } else {
         // Nothing of it was ever seen: a place, not a black picture.
         let stroke = Stroke::new(1.0, palette.outline);
         let radius = CornerRadius::same(2);
-        let painter = ui.painter();
-        painter.rect_stroke(picture, radius, stroke, StrokeKind::Inside);
-        let font = tokens::tick_font();
-        let middle = Align2::CENTER_CENTER;
-        painter.text(picture.center(), middle, "none", font, palette.text_faint);
+        ui.painter()
+            .rect_stroke(picture, radius, stroke, StrokeKind::Inside);
+        if is_shown && state.is_waiting(Slot::Studio) {
+            let middle = Rect::from_center_size(picture.center(), vec2(SPINNER, SPINNER));
+            Spinner::new().paint_at(ui, middle);
+        } else {
+            let (at, font) = (picture.center(), tokens::tick_font());
+            let ink = palette.text_faint;
+            ui.painter()
+                .text(at, Align2::CENTER_CENTER, "not run", font, ink);
+        }
     }
     let words = Rect::from_min_max(
         pos2(picture.right() + 8.0, rect.top()),
@@ -186,8 +210,11 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
         ),
         (from, middle + 14.0, tokens::tick_font(), palette.text_quiet),
     ] {
-        let at = pos2(words.left(), y);
-        painter.text(at, Align2::LEFT_CENTER, text, font, color);
+        let mut job = LayoutJob::simple_singleline(text, font, color);
+        job.wrap = TextWrapping::truncate_at_width(words.width());
+        let galley = painter.layout_job(job);
+        let at = pos2(words.left(), y - galley.size().y / 2.0);
+        painter.galley(at, galley, color);
     }
     let mut done = response.clicked().then_some(Done::GoTo(index));
     if response.hovered() || response.contains_pointer() {

@@ -28,7 +28,7 @@ pub use view::StudioView;
 /// Room below the rows from which the wipe and the curves stand there.
 const BAND: f32 = 150.0;
 /// The largest wipe below the rows.
-const LARGEST_WIPE: f32 = 420.0;
+const LARGEST_WIPE: f32 = 560.0;
 
 /// Shows everything between the bars. `card` gives a panel's frame from its margins.
 pub fn show(ui: &mut Ui, state: &mut State, card: impl Fn(i8, i8, i8) -> Frame) {

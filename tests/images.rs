@@ -225,13 +225,16 @@ fn classes_noise_and_order_are_one_click_or_key() {
     assert_eq!(images(&window).order, WallOrder::Label);
 }
 
+/// What a person does, and its name.
+type Act = (&'static str, fn(&mut Window));
+
 #[test]
 fn every_edit_of_the_wall_is_a_step_of_undo() {
     let (_folder, path) = map();
     let mut window = settled(&path);
     let undo = Modifiers::COMMAND;
     let redo = Modifiers::COMMAND | Modifiers::SHIFT;
-    let acts: [(&str, fn(&mut Window)); 7] = [
+    let acts: [Act; 7] = [
         ("other noise", |window| tap(window, Key::R)),
         ("other noise in x_t", |window| {
             window

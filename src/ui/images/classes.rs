@@ -4,7 +4,7 @@ use eframe::egui::{Button, RichText, Role, Ui, WidgetInfo, vec2};
 
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::Searched;
+use crate::ui::widgets::{Picked, Searched};
 
 /// Up to this many classes have a button each.
 const BUTTONS: usize = 12;
@@ -68,7 +68,7 @@ fn list(ui: &mut Ui, state: &mut State, count: usize) {
         chosen: state.session.images.class,
     };
     let name = |class: usize| state.images.class_name(class);
-    if let Some(class) = list.show(ui, count, &name) {
+    if let Some(Picked(class)) = list.show(ui, count, &name) {
         state.choose_class(class);
     }
 }

@@ -17,7 +17,7 @@ pub use notice::{arrow_button, close_button, notice};
 pub use rows::{
     copy_link, key_hint, link, panel_header, section, section_with, slider_row, value_row,
 };
-pub use searched::Searched;
+pub use searched::{Picked, Searched};
 pub use slider::{LogScale, Slid, slider};
 pub use strength::{strength_row, two_digits};
 pub use time_plot::{TimePlot, values_at};

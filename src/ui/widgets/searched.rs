@@ -18,14 +18,17 @@ pub struct Searched<'a> {
     pub chosen: Option<u32>,
 }
 
+/// What was picked just now: an item, or none of them.
+pub struct Picked(pub Option<u32>);
+
 impl Searched<'_> {
-    /// Shows the list of `count` names; gives what was picked.
+    /// Shows the list of `count` names; gives what was picked, where something was.
     pub fn show(
         &self,
         ui: &mut Ui,
         count: usize,
         name: &dyn Fn(usize) -> String,
-    ) -> Option<Option<u32>> {
+    ) -> Option<Picked> {
         let none = self.none.unwrap_or_default();
         let text = self
             .chosen
@@ -50,7 +53,7 @@ impl Searched<'_> {
                         && self.none.is_some()
                         && ui.selectable_label(self.chosen.is_none(), none).clicked()
                     {
-                        picked = Some(None);
+                        picked = Some(Picked(None));
                     }
                     for item in 0..count {
                         let name = name(item);
@@ -62,7 +65,7 @@ impl Searched<'_> {
                             .selectable_label(self.chosen == Some(item), name)
                             .clicked()
                         {
-                            picked = Some(Some(item));
+                            picked = Some(Picked(Some(item)));
                         }
                     }
                 });

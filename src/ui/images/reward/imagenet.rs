@@ -3,7 +3,7 @@
 use eframe::egui::Ui;
 
 use crate::reward::picture::{IMAGENET_CLASSES, imagenet_class_name};
-use crate::ui::widgets::Searched;
+use crate::ui::widgets::{Picked, Searched};
 
 /// Shows the class; changes it where another is chosen.
 pub fn class(ui: &mut Ui, class: &mut u32) {
@@ -17,7 +17,7 @@ pub fn class(ui: &mut Ui, class: &mut u32) {
         let name = imagenet_class_name(class as u32);
         name.unwrap_or("none").to_owned()
     };
-    if let Some(Some(picked)) = list.show(ui, IMAGENET_CLASSES as usize, &name) {
+    if let Some(Picked(Some(picked))) = list.show(ui, IMAGENET_CLASSES as usize, &name) {
         *class = picked;
     }
 }

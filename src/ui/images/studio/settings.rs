@@ -14,7 +14,7 @@ use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::steering::stage::fields::{choice, named};
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{Searched, Slid};
+use crate::ui::widgets::{Picked, Searched, Slid};
 use crate::ui::widgets::{check_row, count_slider, link, section, slider_row};
 
 use super::wipe;
@@ -295,7 +295,7 @@ fn class(ui: &mut Ui, plan: &mut ImagePlan, model: &LoadedImages, scales: Vec<f3
             chosen: plan.class,
         };
         let name = |class: usize| model.class_name(class);
-        if let Some(picked) = list.show(ui, count, &name) {
+        if let Some(Picked(picked)) = list.show(ui, count, &name) {
             plan.class = picked;
         }
     });

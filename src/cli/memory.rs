@@ -2,7 +2,7 @@
 
 use super::latents::Shown;
 use super::pictures::OpenMap;
-use crate::engine::judges;
+use crate::engine::memory_of_judges;
 use crate::model::Pass;
 use crate::reward::picture::PictureReward;
 
@@ -20,7 +20,7 @@ pub(super) fn note(
 ) {
     let mut memory = map.memory(pass, rows).and(shown.memory(pass));
     if let Some(reward) = reward {
-        memory = memory.and(judges(reward, pass));
+        memory = memory.and(memory_of_judges(reward, pass));
     }
     if let Some(line) = line(memory.bytes()) {
         eprintln!("{line}");

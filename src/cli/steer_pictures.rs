@@ -15,7 +15,7 @@ use super::steer_pictures_out::{
 };
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
-use crate::engine::{FilmRow, SeenRun, SteeringFilm, asked, typical_digits};
+use crate::engine::{FilmRow, SeenRun, SteeringFilm, steering_pass, typical_digits};
 use crate::model::ImageJudge;
 use crate::reward::picture::{PictureReward, PictureRewardError, ScorerFile};
 use crate::session::FrameFormat;
@@ -165,7 +165,12 @@ pub(super) fn steer_pictures(
         args.classifier.is_none() && network.is_some_and(knows)
     });
     let particles = args.particles.unwrap_or(PARTICLES);
-    memory::note(&open, &shown, asked(&plan, particles), Some(&reward));
+    memory::note(
+        &open,
+        &shown,
+        steering_pass(&plan, particles),
+        Some(&reward),
+    );
     let scene = ImageScene {
         map: &*open.map,
         reward: &*score,

@@ -198,18 +198,6 @@ impl Worker {
         let first = answer(self, drawn, rewarded, counters);
         let is_done = first.complete;
         self.post(Event::Wall(job.id, Arc::new(first)));
-        if self.wall_memo.states.known(&model.view, &clean).is_none() {
-            // The picture behind the state is looked at before all else.
-            let shown = self.decoded(job, 0.0, &view, &clean)?;
-            self.wall_memo
-                .states
-                .show(&model.view, &clean, shown.into());
-            if is_done {
-                let rewarded = self.rewarded(job, request, drawn)?;
-                let again = answer(self, drawn, rewarded, counters);
-                self.post(Event::Wall(job.id, Arc::new(again)));
-            }
-        }
         let (mut have, mut told) = (before, None::<Instant>);
         while have < total {
             let begun = Instant::now();
@@ -249,6 +237,17 @@ impl Worker {
                 let answer = answer(self, drawn, rewarded, counters);
                 self.post(Event::Wall(job.id, Arc::new(answer)));
                 told = Some(Instant::now());
+            }
+        }
+        if self.wall_memo.states.known(&model.view, &clean).is_none() {
+            // After the draws: these are there at once, and this may take seconds.
+            let shown = self.decoded(job, 0.0, &view, &clean)?;
+            let states = &mut self.wall_memo.states;
+            states.show(&model.view, &clean, shown.into());
+            if is_done {
+                let rewarded = self.rewarded(job, request, drawn)?;
+                let again = answer(self, drawn, rewarded, counters);
+                self.post(Event::Wall(job.id, Arc::new(again)));
             }
         }
         let state = model.state_numbers();

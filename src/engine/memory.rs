@@ -15,15 +15,16 @@ impl LoadedImages {
         pictures: u32,
         reward: &PictureReward,
     ) -> Memory {
-        let (pass, rows) = asked(plan, pictures);
+        let (pass, rows) = steering_pass(plan, pictures);
         let rows = rows.min(self.map.rows_at_once());
         let map = self.map.config().memory(pass, rows, Precision::F32);
-        map.and(self.view.memory(pass)).and(judges(reward, pass))
+        map.and(self.view.memory(pass))
+            .and(memory_of_judges(reward, pass))
     }
 }
 
 /// What a plan asks of the map for so many pictures: whether it goes back through it, and for how many states.
-pub fn asked(plan: &ImagePlan, pictures: u32) -> (Pass, usize) {
+pub fn steering_pass(plan: &ImagePlan, pictures: u32) -> (Pass, usize) {
     let pass = match plan.method.card().estimator {
         Estimator::Gradient | Estimator::Mix => Pass::Gradient,
         _ => Pass::Forward,
@@ -32,7 +33,7 @@ pub fn asked(plan: &ImagePlan, pictures: u32) -> (Pass, usize) {
 }
 
 /// About what the large judges of a reward take.
-pub fn judges(reward: &PictureReward, pass: Pass) -> Memory {
+pub fn memory_of_judges(reward: &PictureReward, pass: Pass) -> Memory {
     let mut needed = reward.terms().iter().map(|one| one.term.kind().needs.files);
     if needed.any(|files| files.contains(&ScorerFile::ClipLarge)) {
         ClipConfig::large().memory(pass)

@@ -83,7 +83,7 @@ pub use images_export::write_arrays;
 pub use images_more::*;
 pub use images_open::{OpenImages, typical_digits};
 pub use images_rewards::{SecondKind, SecondScore, WallScores, second_scores, wall_scores};
-pub use memory::{asked, judges};
+pub use memory::{memory_of_judges, steering_pass};
 pub use message::*;
 pub use open::{load_checkpoint, load_shipped};
 pub use picture_view::{PictureView, ShownAs};

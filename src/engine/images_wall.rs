@@ -162,8 +162,13 @@ impl Worker {
         let total = request.draws;
         let before = (drawn.len() as u32).min(total);
         let compute = self.wall_compute(request);
-        let view = self.view_on(compute, &model);
+        let mut view = self.view_on(compute, &model);
         let x_t: Arc<[f32]> = view.noisy(&question.x_t).into();
+        let known = self.wall_memo.states.known(&model.view, &clean);
+        let looks: Arc<[f32]> = known.unwrap_or_else(|| {
+            let quick = |view: &PictureView| view.quick(&clean).into_owned();
+            self.seen_somewhere((&model, &mut view), quick).into()
+        });
         let answer = |worker: &Self, drawn: &Drawn, rewarded, counters| {
             let have = drawn.len().min(total as usize);
             let decoded = drawn.decoded.min(have);
@@ -178,7 +183,7 @@ impl Worker {
             let known = worker.wall_memo.states.known(&model.view, &clean);
             WallAnswer {
                 request: request.clone(),
-                clean: known.unwrap_or_else(|| view.quick(&clean).into()),
+                clean: known.unwrap_or_else(|| looks.clone()),
                 x_t: x_t.clone(),
                 figures: WallFigures::new(&pictures, numbers, judged),
                 rewarded,
@@ -204,11 +209,17 @@ impl Worker {
             let compute = self.wall_compute(request);
             let next = (have + self.wall_memo.chunk(request.source, compute)).min(total);
             let new = self.new_draws(job, (request, question), have..next, &mut counters)?;
+            let compute = new.compute();
+            if compute == Compute::Cpu {
+                // The device may have failed.
+                view = model.view.clone();
+            }
             let device = self.painting_device();
             let more = (total - next) as usize;
             drawn.compute = compute;
             if view.is_latent() {
-                let shown = view.quick(&new.pictures);
+                let quick = |view: &PictureView| view.quick(&new.pictures).into_owned();
+                let shown = self.seen_somewhere((&model, &mut view), quick);
                 drawn
                     .painted
                     .preview(device.as_deref(), numbers, &shown, more);
@@ -241,7 +252,7 @@ impl Worker {
         }
         if self.wall_memo.states.known(&model.view, &clean).is_none() {
             // After the draws: these are there at once, and this may take seconds.
-            let shown = self.decoded(job, 0.0, &view, &clean)?;
+            let shown = self.decoded_somewhere((job, 0.0), (&model, &mut view), &clean)?;
             let states = &mut self.wall_memo.states;
             states.show(&model.view, &clean, shown.into());
             if is_done {
@@ -254,7 +265,8 @@ impl Worker {
         while drawn.decoded < total as usize {
             let item = drawn.decoded;
             let latent = &drawn.latents[item * state..(item + 1) * state];
-            let picture = self.decoded(job, item as f32 / total as f32, &view, latent)?;
+            let share = item as f32 / total as f32;
+            let picture = self.decoded_somewhere((job, share), (&model, &mut view), latent)?;
             drawn.set_decoded(item, &picture);
             let device = self.painting_device();
             let more = total as usize - drawn.decoded;
@@ -276,7 +288,7 @@ impl Worker {
 
     /// Decodes one latent on a thread of its own: that may take seconds, and the worker stays free for what is more urgent.
     /// When it is no longer wanted the thread goes to its end for nothing, and the next one waits for it.
-    fn decoded(
+    pub fn decoded(
         &mut self,
         job: &Job,
         fraction: f32,

@@ -17,6 +17,7 @@ mod images;
 mod images_curves;
 mod images_device;
 mod images_export;
+mod images_fallback;
 mod images_groups;
 mod images_more;
 #[cfg(test)]
@@ -48,9 +49,11 @@ mod studio_film;
 mod studio_kept;
 mod studio_message;
 mod studio_rows;
+mod studio_runs;
 mod studio_seen;
 #[cfg(test)]
 mod studio_tests;
+mod told;
 mod trace;
 mod training;
 mod training_curve;

@@ -217,6 +217,7 @@ fn run_on_shelf(runs: &Runs, panel: usize) {
     let mut shelf = runs.shelf(panel);
     shelf.elapsed = begun.elapsed();
     shelf.done = true;
+    shelf.preview = None;
     match result {
         Ok((run, scored)) => {
             shelf.fraction = 1.0;

@@ -13,6 +13,7 @@ use crate::steer::images::ImageStart;
 use super::images_fallback::Asked;
 use super::message::Compute;
 use super::studio_message::{StudioAnswer, StudioRequest, StudioRun};
+use super::studio_preview::preview_runs;
 
 /// What all panels are scored with.
 #[derive(Clone)]
@@ -27,6 +28,7 @@ pub(super) struct Measures {
 #[derive(PartialEq, Eq)]
 pub(super) struct Seen {
     frames: usize,
+    preview: Option<usize>,
     per_mille: u32,
     /// Whether it is at its end.
     pub done: bool,
@@ -83,21 +85,34 @@ impl Runs {
         })
     }
 
-    /// Begins what is not there, a thread for each panel.
+    /// Begins what is not there, a thread for each panel and one for previews.
     pub fn begin(runs: &Arc<Self>, run: fn(&Self, usize)) -> Vec<JoinHandle<()>> {
         let missing = (0..runs.shelves.len()).filter(|panel| !runs.shelf(*panel).done);
-        let begun = missing.filter_map(|panel| {
+        let mut begun: Vec<_> = missing
+            .filter_map(|panel| {
+                let theirs = runs.clone();
+                let thread = std::thread::Builder::new().name("foresight-studio".into());
+                let thread = thread.spawn(move || run(&theirs, panel));
+                let failed = |e: std::io::Error| {
+                    let mut shelf = runs.shelf(panel);
+                    shelf.trouble = Some(format!("the system has no thread for this run: {e}"));
+                    shelf.done = true;
+                };
+                thread.map_err(failed).ok()
+            })
+            .collect();
+        if runs.asked.view.has_halves() {
             let theirs = runs.clone();
-            let thread = std::thread::Builder::new().name("foresight-studio".into());
-            let thread = thread.spawn(move || run(&theirs, panel));
-            let failed = |e: std::io::Error| {
-                let mut shelf = runs.shelf(panel);
-                shelf.trouble = Some(format!("the system has no thread for this run: {e}"));
-                shelf.done = true;
-            };
-            thread.map_err(failed).ok()
-        });
-        begun.collect()
+            let thread = std::thread::Builder::new().name("foresight-preview".into());
+            // Without it the steps are in false colours.
+            begun.extend(thread.spawn(move || preview_runs(&theirs)));
+        }
+        begun
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.shelves.len()
     }
 
     /// What a panel has reached.
@@ -112,6 +127,7 @@ impl Runs {
             let run = lock(shelf);
             Seen {
                 frames: run.frames.len(),
+                preview: run.preview.as_ref().map(|preview| preview.number),
                 per_mille: (1000.0 * run.fraction) as u32,
                 done: run.done,
             }

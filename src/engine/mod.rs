@@ -47,6 +47,8 @@ mod steering;
 mod studio;
 mod studio_film;
 mod studio_kept;
+#[cfg(test)]
+mod studio_left_tests;
 mod studio_message;
 mod studio_preview;
 mod studio_rows;

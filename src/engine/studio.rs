@@ -16,7 +16,7 @@ use super::images_rewards::{SecondKind, second_scores};
 use super::message::{Event, RequestId, Slot};
 use super::picture_view::PictureView;
 use super::studio_message::{StudioRequest, StudioRun};
-use super::studio_runs::{Measures, Runs};
+use super::studio_runs::{Order, Runs};
 use super::worker::{Job, JobError, JobResult, Worker, cause_of};
 
 /// How often the window is shown what the runs have reached.
@@ -91,6 +91,19 @@ impl Worker {
     pub fn studio(&mut self, id: RequestId, request: StudioRequest) -> JobResult {
         let mut job = Job::new(id, Slot::Studio, "steering pictures");
         self.let_runs_leave(&mut job)?;
+        let order = Arc::new(self.order(request)?);
+        let asked = self.asked_now(&order.request.model);
+        let runs = self.made(&mut job, &order, asked)?;
+        for (panel, run) in runs.reached().iter().enumerate() {
+            if run.trouble.is_none() {
+                self.studio_memo.keep(&order.request, panel, run);
+            }
+        }
+        Ok(())
+    }
+
+    /// A request with all that its runs need.
+    pub fn order(&mut self, request: StudioRequest) -> Result<Order, JobError> {
         let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
         let judge = self.judge(&request.model);
         let typical = judge.and_then(|judge| judge.typical().cloned());
@@ -101,35 +114,36 @@ impl Worker {
             scorers: request.scorers().map_err(|e| failed(&e))?,
         };
         let bound = request.measure.bind(request.model.shape(), &parts);
-        let measures = Measures {
-            reward: bound.map_err(|e| failed(&e))?,
-            judge,
+        Ok(Order {
+            measure: bound.map_err(|e| failed(&e))?,
             typical,
-        };
-        let start = self.start_of(&request.model, request.start.clone())?;
-        let request = Arc::new(request);
-        let known = (0..request.panels.len())
-            .map(|panel| self.studio_memo.find(&request, panel))
+            start: self.start_of(&request.model, request.start.clone())?,
+            parts,
+            request: Arc::new(request),
+        })
+    }
+
+    /// Makes what is ordered where it is asked; on the processor where the device fails.
+    pub fn made(
+        &mut self,
+        job: &mut Job,
+        order: &Arc<Order>,
+        asked: Asked,
+    ) -> Result<Arc<Runs>, JobError> {
+        let model = &order.request.model;
+        let known = (0..order.request.panels.len())
+            .map(|panel| self.studio_memo.find(&order.request, panel))
             .map(Option::unwrap_or_default)
             .collect();
-        let asked = self.asked_now(&request.model);
-        let made = Runs::new(&request, (&measures, &parts), (&start, asked), known);
-        let mut runs = Arc::new(made.map_err(JobError::Failed)?);
-        while let Some(why) = self.watch_runs(&job, &runs)? {
-            self.leave_device(&request.model, &why);
+        let mut runs = Runs::new(order, asked, known).map_err(JobError::Failed)?;
+        while let Some(why) = self.watch_runs(job, &runs)? {
+            self.leave_device(model, &why);
             // What is left of the job takes another time.
             job.started = Instant::now();
-            let asked = Asked::here(&request.model);
             let before = runs.as_before();
-            let made = Runs::new(&request, (&measures, &parts), (&start, asked), before);
-            runs = Arc::new(made.map_err(JobError::Failed)?);
+            runs = Runs::new(order, Asked::here(model), before).map_err(JobError::Failed)?;
         }
-        for (panel, run) in runs.reached().iter().enumerate() {
-            if run.trouble.is_none() {
-                self.studio_memo.keep(&request, panel, run);
-            }
-        }
-        Ok(())
+        Ok(runs)
     }
 
     /// Begins what is missing of the runs and tells how far they are, to their end: or until the device fails that they
@@ -189,7 +203,8 @@ impl Worker {
 /// One run from its start to its end, told on the shelf. A panic ends the run, not the others.
 fn run_on_shelf(runs: &Runs, panel: usize) {
     let begun = Instant::now();
-    let (request, view) = (&*runs.request, &*runs.asked.view);
+    let (order, view) = (&*runs.order, &*runs.asked.view);
+    let request = &*order.request;
     let result = catch_unwind(AssertUnwindSafe(|| {
         let plan = &request.panels[panel].plan;
         let scene = ImageScene {
@@ -198,9 +213,9 @@ fn run_on_shelf(runs: &Runs, panel: usize) {
         };
         let mut watch = Shelving { runs, panel, begun };
         let particles = request.particles.clone();
-        let run = steer_images_from(scene, plan, &runs.start, particles, &mut watch)?;
+        let run = steer_images_from(scene, plan, &order.start, particles, &mut watch)?;
         let pictures = finished(view, &run, runs)?;
-        let scored = measured(request, &runs.measures, &pictures, run.rewards.len());
+        let scored = measured(order, &pictures, run.rewards.len());
         if view.is_latent()
             && let Some(last) = runs.shelf(panel).shown.last_mut()
         {
@@ -260,17 +275,13 @@ struct Scored {
     judged: Option<Judged>,
 }
 
-fn measured(
-    request: &StudioRequest,
-    measures: &Measures,
-    pictures: &[f32],
-    count: usize,
-) -> Scored {
-    let judged = measures.judge.as_ref().map(|judge| judge.judge(pictures));
-    let typical = measures.typical.as_ref();
-    let (kind, second) = second_scores(&request.measure, pictures, count, judged.as_ref(), typical);
+fn measured(order: &Order, pictures: &[f32], count: usize) -> Scored {
+    let judge = order.parts.judge.as_ref();
+    let judged = judge.map(|judge| judge.judge(pictures));
+    let (measure, typical) = (&order.request.measure, order.typical.as_ref());
+    let (kind, second) = second_scores(measure, pictures, count, judged.as_ref(), typical);
     Scored {
-        rewards: scores(&*measures.reward, pictures, count),
+        rewards: scores(&*order.measure, pictures, count),
         second: second.into_iter().map(f64::from).collect(),
         kind,
         judged,

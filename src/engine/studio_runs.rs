@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::metrics::FeatureClasses;
-use crate::model::ImageJudge;
 use crate::reward::picture::{PictureParts, PictureScore};
 use crate::steer::images::ImageStart;
 
@@ -15,12 +14,17 @@ use super::message::Compute;
 use super::studio_message::{StudioAnswer, StudioRequest, StudioRun};
 use super::studio_preview::preview_runs;
 
-/// What all panels are scored with.
-#[derive(Clone)]
-pub(super) struct Measures {
-    pub reward: Arc<dyn PictureScore>,
-    pub judge: Option<Arc<ImageJudge>>,
+/// A request with all that its runs need, whichever device they ask.
+pub(super) struct Order {
+    pub request: Arc<StudioRequest>,
+    /// What all are scored with at the end.
+    pub measure: Arc<dyn PictureScore>,
+    /// What rewards are made of, the classifier of such pictures among it.
+    pub parts: PictureParts,
+    /// What its classes usually look like to it.
     pub typical: Option<FeatureClasses>,
+    /// Where all begin, as a state of the map.
+    pub start: ImageStart,
 }
 
 /// What a person can see of a run: the window is told of changes alone, because each paints a frame, and where the
@@ -34,12 +38,9 @@ pub(super) struct Seen {
     pub done: bool,
 }
 
-/// The runs of one request on one device, as the worker and their threads see them.
+/// The runs of an order on one device, as the worker and their threads see them.
 pub(super) struct Runs {
-    pub request: Arc<StudioRequest>,
-    pub measures: Measures,
-    /// Where all begin, as a state of the map.
-    pub start: ImageStart,
+    pub order: Arc<Order>,
     /// What moves, draws and shows.
     pub asked: Asked,
     /// What each panel follows, asked of states.
@@ -58,31 +59,30 @@ impl Runs {
     /// # Errors
     /// When a reward cannot be asked of the map's states.
     pub fn new(
-        request: &Arc<StudioRequest>,
-        (measures, parts): (&Measures, &PictureParts),
-        (start, asked): (&ImageStart, Asked),
+        order: &Arc<Order>,
+        asked: Asked,
         runs: Vec<StudioRun>,
-    ) -> Result<Self, String> {
-        let shape = request.model.shape();
+    ) -> Result<Arc<Self>, String> {
+        let request = &order.request;
         let rewards = request.panels.iter().map(|panel| {
-            let reward = panel.reward.bind(shape, parts);
+            let reward = panel.reward.bind(request.model.shape(), &order.parts);
             asked.view.reward(reward.map_err(|e| e.to_string())?)
         });
+        let rewards = rewards.collect::<Result<_, String>>()?;
         let panels = request.panels.iter().zip(&runs);
-        Ok(Self {
-            rewards: rewards.collect::<Result<_, String>>()?,
-            work: panels
-                .map(|(panel, run)| (!run.done).then(|| panel.plan.network_rows()))
-                .map(Option::unwrap_or_default)
-                .collect(),
-            request: request.clone(),
-            measures: measures.clone(),
-            start: start.clone(),
+        let work = panels
+            .map(|(panel, run)| (!run.done).then(|| panel.plan.network_rows()))
+            .map(Option::unwrap_or_default)
+            .collect();
+        Ok(Arc::new(Self {
+            order: order.clone(),
             asked,
+            rewards,
             shelves: runs.into_iter().map(Mutex::new).collect(),
             wanted: AtomicBool::new(true),
             broken: Mutex::new(None),
-        })
+            work,
+        }))
     }
 
     /// Begins what is not there, a thread for each panel and one for previews.
@@ -145,7 +145,7 @@ impl Runs {
     pub fn answer(&self) -> StudioAnswer {
         let panels = self.reached();
         StudioAnswer {
-            request: self.request.clone(),
+            request: self.order.request.clone(),
             complete: panels.iter().all(|run| run.done),
             compute: self.asked.compute,
             panels,

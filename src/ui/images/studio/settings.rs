@@ -85,9 +85,12 @@ fn start(ui: &mut Ui, state: &mut State) {
     if state.is_waiting(Slot::Studio) {
         let progress = state.answers.progress_of(Slot::Studio);
         let fraction = progress.and_then(|p| p.fraction).unwrap_or(0.0);
-        let left = progress
-            .and_then(|p| p.left)
-            .map_or_else(String::new, crate::ui::format::left);
+        let left = progress.map_or_else(String::new, |progress| match progress.left {
+            Some(left) => crate::ui::format::left(left),
+            // What is waited for before anything can be reckoned.
+            None if progress.fraction.is_none() => progress.label.clone(),
+            None => String::new(),
+        });
         ui.add(ProgressBar::new(fraction).desired_height(5.0));
         ui.horizontal(|ui| {
             if ui

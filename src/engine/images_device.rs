@@ -229,15 +229,13 @@ impl Worker {
         items: Range<u32>,
         counters: &mut Counters,
     ) -> Result<NewDraws, JobError> {
-        let key = key_of(request);
-        let total = request.draws.max(1) as f32;
-        let mut watch = |share: f32| {
-            let done = items.start as f32 + share * items.len() as f32;
-            self.look_up(job, done / total)
-        };
-        let (map, source) = (&*request.model.map, request.source);
-        let items = items.clone();
-        let pictures = draw_images(map, source, question, key, items, counters, &mut watch)?;
+        let (key, source, total) = (key_of(request), request.source, request.draws.max(1));
+        let (first, count) = (items.start as f32, items.len() as f32);
+        let share_of = |share: f32| Some((first + share * count) / total as f32);
+        let (map, question) = (request.model.map.clone(), question.clone());
+        let pictures = self.aside(job, share_of, counters, move |counters, watch| {
+            draw_images(&*map, source, &question, key, items, counters, watch)
+        })?;
         Ok(NewDraws {
             pictures,
             on_device: None,

@@ -197,17 +197,18 @@ impl Worker {
         {
             return Ok(picture.clone());
         }
-        let (label, guidance) = asked.asked();
-        let picture: Arc<[f32]> = generate_images(
-            &*asked.by.map,
-            asked.sampler(),
-            (&[label], guidance),
-            asked.key(),
-            0,
+        let ((label, guidance), key) = (asked.asked(), asked.key());
+        let (map, sampler) = (asked.by.map.clone(), asked.sampler());
+        let picture = self.aside(
+            job,
+            |_| None,
             counters,
-            &mut |_| self.look_up(job, None),
-        )?
-        .into();
+            move |counters, watch| {
+                let told = (&[label][..], guidance);
+                generate_images(&*map, sampler, told, key, 0, counters, watch)
+            },
+        )?;
+        let picture: Arc<[f32]> = picture.into();
         self.wall_memo.states.generated = Some((asked, picture.clone()));
         Ok(picture)
     }
@@ -223,13 +224,17 @@ impl Worker {
         {
             return Ok(run.clone());
         }
-        let run = RunningImage::new(
-            &*asked.by.map,
+        let (map, steps, told, key) = (
+            asked.by.map.clone(),
             asked.steps,
             asked.asked(),
             asked.key(),
+        );
+        let run = self.aside(
+            job,
+            |_| None,
             counters,
-            &mut |_| self.look_up(job, None),
+            move |counters, watch| RunningImage::new(&*map, steps, told, key, counters, watch),
         )?;
         let run = Arc::new(run);
         self.wall_memo.states.running = Some((asked, run.clone()));

@@ -6,6 +6,7 @@
 //! between network calls: they stop when they are no longer wanted, and let more urgent requests
 //! go first. Training has a thread of its own, told what to do by [`TrainCommand`]s.
 
+mod aside;
 mod batch;
 #[cfg(test)]
 mod batch_tests;
@@ -75,6 +76,7 @@ mod worker;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::gpu::SharedDevice;
 use crate::session::ComputeChoice;
@@ -188,10 +190,18 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        /// A window that is closed should be gone. What takes longer is a call of a large network or of a decoder: its
+        /// thread ends by itself, or with the program.
+        const PATIENCE: Duration = Duration::from_secs(2);
         self.mailbox.stop();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let begun = Instant::now();
+        while !thread.is_finished() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() && thread.join().is_err() {
             tracing::error!("the engine's thread ended in a panic");
         }
     }

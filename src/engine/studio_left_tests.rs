@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use super::images_fallback::Asked;
-use super::images_tests::model;
+use super::images_tests::{last, model, request as wall};
 use super::mailbox::Mailbox;
 use super::outbox::Outbox;
 use super::studio_tests::{end, engine, finished, request};
@@ -92,6 +92,33 @@ fn a_cancel_is_answered_in_the_middle_of_a_call_and_the_next_run_waits_for_its_e
     let answer = end(&engine, id).unwrap().unwrap();
     let expected = finished(&engine, request(&plain, &[Method::MfmGf], 4));
     assert_eq!(answer.panels[0].frames, expected.panels[0].frames);
+}
+
+#[test]
+fn a_wall_is_called_off_in_the_middle_of_a_call() {
+    let plain = model();
+    let held = Troubled::new(&plain.map, false);
+    let slow = Arc::new(LoadedImages {
+        map: held.clone(),
+        ..LoadedImages::clone(&plain)
+    });
+    let engine = engine();
+    let id = engine.submit(Command::Wall(wall(&slow, 16)));
+    wait_until("no call", || held.calls.load(Ordering::SeqCst) == 1);
+    engine.cancel(Slot::Wall);
+    wait_until("the call is still held", || {
+        let is_it = |event: &Event| matches!(event, Event::Cancelled(of, _) if *of == id);
+        engine.events().iter().any(is_it)
+    });
+    held.is_held.store(false, Ordering::SeqCst);
+    let (slow, whole) = (
+        last(&engine, wall(&slow, 16)),
+        last(&engine, wall(&plain, 16)),
+    );
+    assert_eq!(
+        (&slow.pictures, slow.counters),
+        (&whole.pictures, whole.counters)
+    );
 }
 
 #[test]

@@ -59,6 +59,8 @@ pub(super) struct Worker {
     pub studio_memo: StudioMemo,
     /// Threads of runs that were called off, in their last call.
     pub leaving: Leaving,
+    /// The same of draws.
+    pub draws_leaving: Leaving,
     pub calibrated: bool,
     told: Told,
 }
@@ -98,6 +100,7 @@ impl Worker {
             wall_memo: WallMemo::default(),
             studio_memo: StudioMemo::default(),
             leaving: Leaving::default(),
+            draws_leaving: Leaving::default(),
             calibrated: false,
             told: Told::default(),
         }

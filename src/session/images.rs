@@ -55,9 +55,8 @@ impl StoredPicture {
     pub fn rounded(values: &[f32]) -> Vec<u8> {
         // As `round` does, which is a call for each number on processors that it must run on.
         let rounded = |v: &f32| {
-            let scaled = ((v + 1.0) * 127.5).clamp(0.0, 255.0);
-            let whole = scaled as u8;
-            whole + u8::from(scaled - f32::from(whole) >= 0.5)
+            let v = ((v + 1.0) * 127.5).clamp(0.0, 255.0);
+            v as u8 + u8::from(v - f32::from(v as u8) >= 0.5)
         };
         values.iter().map(rounded).collect()
     }
@@ -419,12 +418,11 @@ mod tests {
         assert_eq!((bytes[0], bytes[17], bytes[255]), (0, 17, 255));
         assert_eq!(StoredPicture::new(3, 16, &picture.values()), Some(picture));
         assert_eq!(StoredPicture::from_bytes(1, 16, &[0; 3]), None);
-        let values: Vec<f32> = (-70_000..70_000).map(|k| k as f32 / 65_280.0).collect();
-        let plainly = |v: &f32| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
-        let expected: Vec<u8> = values.iter().map(plainly).collect();
-        assert_eq!(StoredPicture::rounded(&values), expected);
-        let odd = [f32::NAN, f32::INFINITY, -9.0, 0.9999999];
-        assert_eq!(StoredPicture::rounded(&odd), [0, 255, 0, 255]);
+        let values = (-70_000..70_000).map(|k| k as f32 / 65_280.0);
+        for v in values.chain([f32::NAN, f32::INFINITY]) {
+            let plainly = ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+            assert_eq!(StoredPicture::rounded(&[v]), [plainly], "{v}");
+        }
     }
 
     #[test]

@@ -21,7 +21,7 @@ use crate::session::StudioShow;
 use crate::ui::images::export;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{Badge, badge, notice};
+use crate::ui::widgets::{Badge, badge, notice, spinner};
 
 pub use view::StudioView;
 
@@ -212,7 +212,7 @@ fn empty(ui: &mut Ui, state: &mut State, area: Rect) {
     ui.scope_builder(builder, |ui| {
         if state.is_waiting(Slot::Studio) {
             ui.add_space(40.0);
-            ui.add(eframe::egui::Spinner::new().size(20.0));
+            spinner(ui, 20.0);
             ui.label(RichText::new("steering").color(palette.text_quiet));
             return;
         }

@@ -169,7 +169,7 @@ pub(super) fn steer_pictures(
         &open,
         &shown,
         steering_pass(&plan, particles),
-        Some(&reward),
+        Some((&reward, &args.scorers.files())),
     );
     let scene = ImageScene {
         map: &*open.map,

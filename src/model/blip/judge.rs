@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::{Blip, WordPieces};
+use super::{Blip, BlipConfig, WordPieces};
 use crate::model::clip::ClipHead;
 use crate::model::judge::{Asked, PictureJudge, Seen};
 use crate::model::{Misfit, Weights};
@@ -66,6 +66,11 @@ impl ImageReward {
             device: device.clone(),
             learning: device.clone().autodiff(),
         }
+    }
+
+    /// The network's shape.
+    pub const fn config(&self) -> &BlipConfig {
+        self.net.config()
     }
 
     /// The score itself, as a function of what a judge sees.

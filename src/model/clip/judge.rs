@@ -3,7 +3,7 @@
 use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::{ClipImages, Fit};
+use super::{ClipConfig, ClipImages, Fit};
 use crate::model::judge::{Asked, PictureJudge, Seen};
 
 /// A tower on a device, asked with pictures of any size as plain numbers. What it sees is their embedding, of length 1;
@@ -29,9 +29,14 @@ impl ClipJudge {
         }
     }
 
+    /// The tower's shape.
+    pub const fn config(&self) -> &ClipConfig {
+        self.net.config()
+    }
+
     /// Numbers of an embedding.
     pub fn numbers(&self) -> usize {
-        self.net.config().projection_dim
+        self.config().projection_dim
     }
 
     fn asked<'a>(&self, shape: [usize; 3], device: &'a Device) -> Asked<'a> {

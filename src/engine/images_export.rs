@@ -105,8 +105,8 @@ impl Worker {
         )?;
         let [c, h, _] = wall.model.shape();
         let view = self.view_on(self.images_compute(&wall.model), &wall.model);
-        let stored: Option<Vec<StoredPicture>> = view
-            .best(&pictures)
+        let stored: Option<Vec<StoredPicture>> = self
+            .decoded(job, None, &view, &pictures)?
             .chunks_exact(view.numbers())
             .map(|picture| StoredPicture::new(c as u32, h as u32, picture))
             .collect();

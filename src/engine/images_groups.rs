@@ -90,7 +90,7 @@ impl Worker {
             &mut |share| self.look_up(job, share),
         )?;
         let view = self.view_on(self.images_compute(model), model);
-        Ok(view.best(&state).into_owned())
+        Ok(self.decoded(job, None, &view, &state)?.into_owned())
     }
 }
 

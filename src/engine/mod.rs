@@ -11,6 +11,7 @@ mod batch;
 mod batch_tests;
 mod budget;
 mod calibrate;
+mod decoding;
 mod diversity;
 mod draws;
 mod images;

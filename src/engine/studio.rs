@@ -1,12 +1,11 @@
 //! Steered pictures: several ways at once, on one clock.
 
 use std::borrow::Cow;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::metrics::FeatureClasses;
-use crate::model::{ImageJudge, Judged};
+use crate::model::{ImageJudge, Judged, Wanted};
 use crate::reward::picture::{PictureParts, PictureScore};
 use crate::session::StoredPicture;
 use crate::steer::SteerError;
@@ -66,21 +65,25 @@ struct Measures {
 struct Shelving<'a> {
     view: &'a PictureView,
     shelf: &'a Mutex<StudioRun>,
-    wanted: &'a AtomicBool,
+    wanted: &'a Wanted,
     begun: Instant,
 }
 
 impl ImageWatch for Shelving<'_> {
     fn keep_going(&mut self, fraction: f32) -> bool {
         lock(self.shelf).fraction = fraction;
-        self.wanted.load(Ordering::Relaxed)
+        self.wanted.still()
     }
 
     fn frame(&mut self, frame: &Arc<ImageFrame>) {
         let view = self.view;
-        let shown = view
-            .is_latent()
-            .then(|| StoredPicture::rounded(&view.quick(&frame.mean)));
+        let mut shown = None;
+        if view.is_latent() {
+            let Some(quick) = view.quick_while(&frame.mean, &|| self.wanted.still()) else {
+                return;
+            };
+            shown = Some(StoredPicture::rounded(&quick));
+        }
         let mut shelf = lock(self.shelf);
         shelf.elapsed = self.begun.elapsed();
         shelf.counters = frame.counters;
@@ -121,15 +124,15 @@ impl Worker {
             typical,
         };
         let (map, view) = self.asked_now(&request.model)?;
+        let wanted = Wanted::default();
         let of_states = |panel: &StudioPanel| {
             let reward = panel.reward.bind(shape, &parts);
-            view.reward(reward.map_err(|e| e.to_string())?)
+            view.reward_while(reward.map_err(|e| e.to_string())?, &wanted)
         };
         let rewards: Result<Vec<_>, String> = request.panels.iter().map(of_states).collect();
         let rewards = rewards.map_err(JobError::Failed)?;
-        let start = self.start_of(&request.model, request.start.clone())?;
+        let start = self.start_of(&job, &request.model, request.start.clone())?;
         let request = Arc::new(request);
-        let wanted = AtomicBool::new(true);
         let known: Vec<Option<StudioRun>> = (0..request.panels.len())
             .map(|panel| self.studio_memo.find(&request, panel))
             .collect();
@@ -161,7 +164,7 @@ impl Worker {
                 let fraction = shelves.iter().map(|s| lock(s).fraction).sum::<f32>()
                     / shelves.len().max(1) as f32;
                 if !self.look_up(&job, fraction) {
-                    wanted.store(false, Ordering::Relaxed);
+                    wanted.withdraw();
                     return Err(JobError::Cancelled);
                 }
                 if done || shown.elapsed() >= BETWEEN_FRAMES {
@@ -190,7 +193,7 @@ fn run_on_shelf(
     (scene, view): (ImageScene<'_>, &PictureView),
     measures: &Measures,
     shelf: &Mutex<StudioRun>,
-    wanted: &AtomicBool,
+    wanted: &Wanted,
 ) {
     let begun = Instant::now();
     let mut watch = Shelving {
@@ -228,24 +231,17 @@ fn run_on_shelf(
     }
 }
 
-/// The finished pictures of a run, `[P][C H W]`, decoded one after the other where that is to be.
+/// The finished pictures of a run, `[P][C H W]`, decoded where that is to be.
 fn finished<'a>(
     view: &PictureView,
     run: &'a ImageRun,
-    wanted: &AtomicBool,
+    wanted: &Wanted,
 ) -> Result<Cow<'a, [f32]>, SteerError> {
     if !view.is_latent() {
         return Ok(Cow::Borrowed(&run.pictures));
     }
-    let mut pictures = Vec::with_capacity(run.rewards.len() * view.numbers());
-    let numbers = run.pictures.len() / run.rewards.len().max(1);
-    for state in run.pictures.chunks_exact(numbers.max(1)) {
-        if !wanted.load(Ordering::Relaxed) {
-            return Err(SteerError::Cancelled);
-        }
-        pictures.extend(&*view.best(state));
-    }
-    Ok(Cow::Owned(pictures))
+    let pictures = view.best_while(&run.pictures, &|| wanted.still());
+    pictures.ok_or(SteerError::Cancelled)
 }
 
 /// What is said of finished pictures.

@@ -14,7 +14,9 @@ pub use report::{ModelBench, ModelRate, ProductRate};
 use super::bench_train::{forget_peak, peak_memory_mib, rate};
 use super::place::Place;
 use crate::checkpoint::read_dit_config;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision};
+use crate::model::{
+    BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision, free_memory,
+};
 use crate::process::{Address, Purpose, uniforms};
 use crate::reward::picture::PictureScore;
 use crate::session::ComputeChoice;
@@ -186,7 +188,13 @@ fn fitting(
 ) -> Vec<(usize, u64)> {
     let free = args.memory.map(|gib| gib * 1024.0 * MIB);
     // A graphics card's memory is not the system's.
-    let free = free.or_else(|| if place.is_gpu { None } else { free_memory() });
+    let free = free.or_else(|| {
+        if place.is_gpu {
+            None
+        } else {
+            free_memory().map(|b| b as f64)
+        }
+    });
     let mut settings = Vec::new();
     for batch in &args.batches {
         let rows = (batch * args.draws as usize).min(BurnImageMap::CHUNK);
@@ -202,14 +210,6 @@ fn fitting(
         }
     }
     settings
-}
-
-/// Memory that the system can give, in bytes, where it tells.
-fn free_memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0)
 }
 
 /// Operations a second, in billions, of the best of some square products.

@@ -138,9 +138,9 @@ fn a_picture_is_encoded_before_it_is_noised_and_looks_as_it_came() {
     assert_eq!(wall.latents.as_ref().unwrap().clean[..], encoded[..]);
 }
 
-fn studio(model: &Arc<LoadedImages>, start: &StudioStart) -> Arc<StudioAnswer> {
+fn studio_request(model: &Arc<LoadedImages>, start: &StudioStart) -> StudioRequest {
     let reward: PictureReward = REWARD.parse().unwrap();
-    let request = StudioRequest {
+    StudioRequest {
         model: model.clone(),
         panels: [Method::Base, Method::MfmG, Method::MfmGf]
             .map(|method| StudioPanel {
@@ -153,7 +153,11 @@ fn studio(model: &Arc<LoadedImages>, start: &StudioStart) -> Arc<StudioAnswer> {
         measure: reward,
         references: Vec::new(),
         files: ScorerFiles::default(),
-    };
+    }
+}
+
+fn studio(model: &Arc<LoadedImages>, start: &StudioStart) -> Arc<StudioAnswer> {
+    let request = studio_request(model, start);
     let answer = ask(&engine(), Command::Studio(request), |event| match event {
         Event::Studio(_, answer) if answer.complete => Some(answer),
         _ => None,
@@ -217,6 +221,48 @@ fn steered_latents_are_rewarded_as_pictures_and_made_again_to_the_byte() {
             }
         }
     }
+}
+
+#[test]
+fn steps_under_way_are_seen_at_half_the_resolution_and_kept_as_they_are() {
+    let model = latents();
+    assert!(model.view.has_halves() && !bare().view.has_halves());
+    let request = StudioRequest {
+        panels: vec![StudioPanel {
+            plan: ImagePlan {
+                // Long enough for many answers on the way.
+                steps: 100,
+                ..plan(Method::MfmG)
+            },
+            reward: REWARD.parse().unwrap(),
+        }],
+        ..studio_request(&model, &StudioStart::Noise)
+    };
+    let mut seen = Vec::new();
+    let done = ask(&engine(), Command::Studio(request), |event| match event {
+        Event::Studio(_, answer) if answer.complete => Some(answer),
+        Event::Studio(_, answer) => {
+            seen.extend(answer.panels[0].preview.is_some().then_some(answer));
+            None
+        }
+        _ => None,
+    });
+    let done = done.unwrap();
+    assert!(done.panels[0].preview.is_none());
+    let answer = seen.first().expect("a step was seen");
+    let run = &answer.panels[0];
+    let preview = run.preview.as_ref().unwrap();
+    let frame = &run.frames[preview.number];
+    let half = model
+        .view
+        .half(frame.expected(1).unwrap(), &|| true)
+        .unwrap();
+    let half = StoredPicture::rounded(&half);
+    assert_eq!(answer.bytes((0, 1), 2.0, false).unwrap(), half);
+    let kept = answer.stored((0, 1), frame.t).unwrap();
+    assert_eq!(Some(kept), done.stored((0, 1), frame.t));
+    let finished = &done.panels[0].shown.last().unwrap()[192..];
+    assert_eq!(done.bytes((0, 1), 2.0, false).unwrap()[..], *finished);
 }
 
 /// A map of latents and an autoencoder for it as files.

@@ -48,6 +48,7 @@ mod studio;
 mod studio_film;
 mod studio_kept;
 mod studio_message;
+mod studio_preview;
 mod studio_rows;
 mod studio_seen;
 #[cfg(test)]

@@ -206,6 +206,22 @@ impl PictureView {
         }
     }
 
+    /// Whether the only decoder is a large one, so that it pays to see half the resolution first.
+    pub fn has_halves(&self) -> bool {
+        let [_, rows, columns] = self.state;
+        self.seen() == ShownAs::Decoded
+            && self.quick.is_none()
+            && rows.is_multiple_of(2)
+            && columns.is_multiple_of(2)
+    }
+
+    /// A state `[c h w]` decoded at half the resolution, `[C H W]`; `None` without [`Self::has_halves`], and once `going` says
+    /// that nobody waits any more.
+    pub fn half(&self, state: &[f32], going: Going<'_>) -> Option<Vec<f32>> {
+        let best = self.best.as_ref().filter(|_| self.has_halves())?;
+        best.decode_half(state, going)
+    }
+
     /// Noisy states `[n][c h w]` as they are shown, `[n][C H W]`: nothing decodes noise, so latents are in false colours.
     pub fn noisy<'a>(&self, states: &'a [f32]) -> Cow<'a, [f32]> {
         if self.is_latent() {

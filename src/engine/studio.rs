@@ -17,6 +17,7 @@ use super::images_rewards::{SecondKind, second_scores};
 use super::message::{Event, RequestId, Slot};
 use super::picture_view::PictureView;
 use super::studio_message::{StudioAnswer, StudioPanel, StudioRequest, StudioRun};
+use super::studio_preview::preview_runs;
 use super::worker::{Job, JobError, JobResult, Worker};
 
 /// How often the window is shown what the runs have reached.
@@ -92,7 +93,7 @@ impl ImageWatch for Shelving<'_> {
     }
 }
 
-fn lock(shelf: &Mutex<StudioRun>) -> MutexGuard<'_, StudioRun> {
+pub(super) fn lock(shelf: &Mutex<StudioRun>) -> MutexGuard<'_, StudioRun> {
     // Plain data that is valid between any two statements.
     shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -158,6 +159,9 @@ impl Worker {
                     });
                 }
             }
+            if view.has_halves() {
+                scope.spawn(|| preview_runs(&view, &shelves, &wanted));
+            }
             let mut shown = Instant::now();
             loop {
                 let done = shelves.iter().all(|shelf| lock(shelf).done);
@@ -217,6 +221,7 @@ fn run_on_shelf(
     let mut shelf = lock(shelf);
     shelf.elapsed = begun.elapsed();
     shelf.done = true;
+    shelf.preview = None;
     match result.unwrap_or(Err(SteerError::Panicked)) {
         Ok((run, scored)) => {
             shelf.fraction = 1.0;

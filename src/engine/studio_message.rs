@@ -65,6 +65,15 @@ impl StudioRequest {
     }
 }
 
+/// What a step of a run under way looks like becoming, decoded roughly.
+#[derive(Clone, Debug)]
+pub struct Preview {
+    /// Which step.
+    pub number: usize,
+    /// `[P][C H W]`, 0 black.
+    pub pictures: Arc<[u8]>,
+}
+
 /// One panel's run so far.
 #[derive(Clone, Debug, Default)]
 pub struct StudioRun {
@@ -73,6 +82,9 @@ pub struct StudioRun {
     /// Of latents: what the states of each step look like becoming, `[P][C H W]`, 0 black; empty where the map makes
     /// pictures. The finished ones are decoded as they are kept, those before them as soon as can be.
     pub shown: Vec<Arc<[u8]>>,
+    /// While it runs, where only a large decoder is at hand: what the states of a step look like becoming, at half the
+    /// resolution, `[P][C H W]`. Never kept.
+    pub preview: Option<Preview>,
     /// Scores of the finished pictures by the request's measure; empty before.
     pub rewards: Vec<f64>,
     /// Of the finished pictures, a score that the reward does not know; empty before.
@@ -99,6 +111,13 @@ impl StudioRun {
     /// The latest time that is there.
     pub fn reached(&self) -> f64 {
         self.frames.last().map_or(0.0, |frame| frame.t)
+    }
+
+    /// The preview that stands for a step, where there is one: that of the newest step that was decoded, until the run
+    /// is done.
+    pub fn preview_of(&self, number: usize) -> Option<&Arc<[u8]>> {
+        let preview = self.preview.as_ref().filter(|_| !self.done)?;
+        (preview.number <= number).then_some(&preview.pictures)
     }
 
     /// Whether its reward is above that of `base`, its second score clearly below: the reward is exploited.

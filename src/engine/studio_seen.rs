@@ -57,17 +57,29 @@ fn seen((frames, shown, view): Run<'_>, particle: usize, t: f64, states: bool) -
 
 impl StudioAnswer {
     /// A picture of a row and a particle as it is shown at time `t`, `[C][H][W]`, 0 black: the noisy state, or what it
-    /// looks like becoming. `None` where it is not there.
+    /// looks like becoming, of a run under way as roughly as it is decoded. `None` where it is not there.
     pub fn bytes(&self, (row, particle): (usize, usize), t: f64, states: bool) -> Option<Vec<u8>> {
-        let StudioRun { frames, shown, .. } = self.panels.get(row)?;
         let view = &self.request.model.view;
+        let run = self.panels.get(row)?;
+        let (number, _) = ImageFrame::at(&run.frames, t)?;
+        if let Some(preview) = run.preview_of(number).filter(|_| !states) {
+            let numbers = view.numbers();
+            let bytes = preview.get(particle * numbers..(particle + 1) * numbers);
+            return bytes.map(<[u8]>::to_vec);
+        }
+        self.kept_bytes((row, particle), t, states)
+    }
+
+    fn kept_bytes(&self, (row, particle): (usize, usize), t: f64, states: bool) -> Option<Vec<u8>> {
+        let view = &self.request.model.view;
+        let StudioRun { frames, shown, .. } = self.panels.get(row)?;
         seen((frames, shown, view), particle, t, states)
     }
 
-    /// What it looks like becoming, as it is kept.
+    /// What it looks like becoming, as it is kept: never a preview.
     pub fn stored(&self, cell: (usize, usize), t: f64) -> Option<StoredPicture> {
         let [c, h, _] = self.request.model.shape();
-        StoredPicture::from_bytes(c as u32, h as u32, &self.bytes(cell, t, false)?)
+        StoredPicture::from_bytes(c as u32, h as u32, &self.kept_bytes(cell, t, false)?)
     }
 
     /// A row's steps, as they are looked at.

@@ -1,6 +1,6 @@
 //! Gradients through the decoder on plain numbers.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::LatentDecoder;
 use super::blocks::Step;
@@ -110,6 +110,8 @@ impl LatentDecoder {
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use burn::tensor::Device;
 
     use super::super::tests::{cases, latents, network};
     use super::*;

@@ -247,3 +247,41 @@ fn the_published_size_is_met_and_absurd_ones_are_refused_by_field() {
         assert!(message.contains(field), "{field}: {message}");
     }
 }
+
+#[test]
+fn half_a_picture_is_that_of_the_mean_of_each_four_latents_and_each_pixel_is_four() {
+    let case = &cases()[0];
+    let device = Device::flex();
+    let latent = [case.config.latent_channels, 8, 8];
+    let of = |latent| LatentDecoder::new(network(case, &device), &case.config, latent, &device);
+    let (whole, half) = (of(latent).unwrap(), of([latent[0], 4, 4]).unwrap());
+    // Each four alike: the mean is any of them.
+    let z: Vec<f32> = numbers(1004, latent[0] * 16)
+        .into_iter()
+        .map(|v| v as f32)
+        .collect();
+    let at = |side: usize, i: usize| (i / (side * side), i / side % side, i % side);
+    let wide: Vec<f32> = (0..latent[0] * 64)
+        .map(|i| {
+            let (channel, row, column) = at(8, i);
+            // A pattern that the mean takes away.
+            let around = if (row + column) % 2 == 0 { 0.25 } else { -0.25 };
+            z[channel * 16 + row / 2 * 4 + column / 2] + around
+        })
+        .collect();
+    let (seen, small) = (whole.decode_half(&wide, &|| true).unwrap(), half.decode(&z));
+    let side = whole.picture()[1];
+    assert_eq!(seen.len(), whole.decode(&wide).len());
+    for (i, v) in seen.iter().enumerate() {
+        let (channel, row, column) = at(side, i);
+        let of = small[(channel * side / 2 + row / 2) * (side / 2) + column / 2];
+        assert!((v - of).abs() < 1e-4, "{i}: {v} {of}");
+    }
+    let odd = [latent[0], 3, 3];
+    assert_eq!(
+        of(odd)
+            .unwrap()
+            .decode_half(&vec![0.0; latent[0] * 9], &|| true),
+        None
+    );
+}

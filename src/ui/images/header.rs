@@ -2,8 +2,9 @@
 
 use eframe::egui::{self, Align, Button, Layout, RichText, Role, Stroke, Ui, WidgetInfo, vec2};
 
-use crate::engine::ShownAs;
+use crate::engine::{PictureView, ShownAs, StudioRun};
 use crate::session::Middle;
+use crate::steer::images::ImageFrame;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
@@ -107,11 +108,17 @@ fn shown_as(ui: &mut Ui, state: &State) {
     let Some(model) = state.images.model.as_ref().filter(|m| m.view.is_latent()) else {
         return;
     };
-    let answer = state.images.view.drawn.as_ref();
-    let waiting = answer.filter(|answer| {
-        state.session.images.middle == Middle::Wall && answer.decoded < answer.len()
-    });
-    let said = |shown: ShownAs| match shown {
+    let (text, hover) = match state.session.images.middle {
+        Middle::Studio => in_studio(state, &model.view),
+        Middle::Wall => on_wall(state, &model.view),
+        Middle::Gallery | Middle::Diversity => said(model.view.seen()),
+    };
+    let color = tokens::palette(ui).text_quiet;
+    badge(ui, &Badge { text, color, hover });
+}
+
+fn said(shown: ShownAs) -> (String, String) {
+    let (text, hover) = match shown {
         ShownAs::FalseColours => (
             "false colours",
             "Three of a latent's numbers as red, green and blue: not what it looks like. A decoder, in the section Map at the right, shows that",
@@ -122,20 +129,42 @@ fn shown_as(ui: &mut Ui, state: &State) {
         ),
         ShownAs::Decoded | ShownAs::Pixels => ("decoded", "Latents, decoded by the autoencoder"),
     };
-    let (text, hover) = match waiting {
-        None => {
-            let (text, hover) = said(model.view.seen());
-            (text.to_owned(), hover.to_owned())
-        }
-        Some(answer) => {
-            let (text, hover) = said(model.view.seen_at_once());
-            let count = answer.len() - answer.decoded;
-            (
-                format!("{text} · {count} to decode"),
-                format!("{hover}. The rest is decoded one by one"),
-            )
-        }
+    (text.to_owned(), hover.to_owned())
+}
+
+fn on_wall(state: &State, view: &PictureView) -> (String, String) {
+    let answer = state.images.view.drawn.as_ref();
+    let Some(answer) = answer.filter(|answer| answer.decoded < answer.len()) else {
+        return said(view.seen());
     };
-    let color = tokens::palette(ui).text_quiet;
-    badge(ui, &Badge { text, color, hover });
+    let (text, hover) = said(view.seen_at_once());
+    let count = answer.len() - answer.decoded;
+    (
+        format!("{text} · {count} to decode"),
+        format!("{hover}. The rest is decoded one by one"),
+    )
+}
+
+/// Finished pictures are decoded; steps before them as soon as can be.
+fn in_studio(state: &State, view: &PictureView) -> (String, String) {
+    let set = &state.session.images.studio;
+    let Some(answer) = &state.images.studio.answer else {
+        return said(view.seen());
+    };
+    let at = |run: &StudioRun| ImageFrame::at(&run.frames, set.t).map(|(number, _)| number);
+    let is_previewed = |run: &StudioRun| at(run).is_some_and(|n| run.preview_of(n).is_some());
+    let is_finished = |run: &StudioRun| run.done && at(run) == run.frames.len().checked_sub(1);
+    if set.states {
+        said(ShownAs::FalseColours)
+    } else if answer.panels.iter().any(is_previewed) {
+        (
+            "preview at half size".to_owned(),
+            "Decoded at half the resolution while it runs; the finished pictures are decoded whole"
+                .to_owned(),
+        )
+    } else if answer.panels.iter().all(is_finished) {
+        said(view.seen())
+    } else {
+        said(view.seen_at_once())
+    }
 }

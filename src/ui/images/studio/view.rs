@@ -52,7 +52,8 @@ impl StudioView {
             .iter()
             .map(|run| {
                 let (number, frame) = ImageFrame::at(&run.frames, t)?;
-                Some((frame.clone(), run.shown.get(number).cloned()))
+                let shown = run.preview_of(number).or(run.shown.get(number));
+                Some((frame.clone(), shown.cloned()))
             })
             .collect();
         self.across = answer.request.particles.len();

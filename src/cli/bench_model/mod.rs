@@ -11,6 +11,7 @@ use clap::Args;
 
 pub use report::{ModelBench, ModelRate, ProductRate};
 
+use super::DeviceArg;
 use super::bench_train::{forget_peak, peak_memory_mib, rate};
 use super::place::Place;
 use crate::checkpoint::read_dit_config;
@@ -19,7 +20,6 @@ use crate::model::{
 };
 use crate::process::{Address, Purpose, uniforms};
 use crate::reward::picture::PictureScore;
-use crate::session::ComputeChoice;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageScene, steer_images};
 
@@ -64,14 +64,11 @@ fn parse_gib(text: &str) -> Result<f64, String> {
 }
 
 /// Measures the transformer of `args` on the processor and, where there is one, the shared device; `choice` limits it to
-/// one of the two.
+/// one device.
 ///
 /// # Errors
 /// When the model file cannot be read, nothing fits, or a device that was asked for does not start.
-pub fn bench_model(
-    args: &ModelBenchArgs,
-    choice: Option<ComputeChoice>,
-) -> Result<ModelBench, String> {
+pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<ModelBench, String> {
     let path = args.config.as_deref().ok_or(
         "bench model needs --config FILE, the model file of a transformer (.yaml, .json or .ron)",
     )?;
@@ -92,16 +89,14 @@ pub fn bench_model(
         left_out: Vec::new(),
         model,
     };
-    if choice != Some(ComputeChoice::Shared) {
-        on(&Place::processor(), args, &mut bench)?;
-    }
-    if choice != Some(ComputeChoice::Cpu) {
-        match Place::shared() {
-            Ok(place) => on(&place, args, &mut bench)?,
-            Err(e) if choice.is_none_or(|choice| choice == ComputeChoice::Auto) => {
-                bench.left_out.push(format!("the shared device: {e}"));
+    match choice {
+        Some(choice) => on(&Place::of(Some(choice))?, args, &mut bench)?,
+        None => {
+            on(&Place::processor(), args, &mut bench)?;
+            match Place::shared() {
+                Ok(place) => on(&place, args, &mut bench)?,
+                Err(e) => bench.left_out.push(format!("the shared device: {e}")),
             }
-            Err(e) => return Err(e),
         }
     }
     if bench.rates.is_empty() {
@@ -377,13 +372,13 @@ mod tests {
             bench.left_out
         );
         let none = args(vec![1], Some(gib / 2.0), path.clone());
-        let message = bench_model(&none, Some(ComputeChoice::Cpu)).unwrap_err();
+        let message = bench_model(&none, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--memory"), "{message}");
         let unnamed = ModelBenchArgs {
             random_weights: false,
             ..args(vec![1], None, path)
         };
-        let message = bench_model(&unnamed, Some(ComputeChoice::Cpu)).unwrap_err();
+        let message = bench_model(&unnamed, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--random-weights"));
 
         let net = Dit::init(&config, 1, &place.device).unwrap();

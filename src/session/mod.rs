@@ -1,5 +1,6 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
+mod arrays;
 mod batch;
 mod decoders;
 mod document;

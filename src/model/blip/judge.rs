@@ -17,8 +17,6 @@ pub struct ImageReward {
     words: WordPieces,
     head: ClipHead,
     device: Device,
-    /// The same with graphs, see [`crate::model::ClipJudge`].
-    learning: Device,
 }
 
 impl ImageReward {
@@ -64,7 +62,6 @@ impl ImageReward {
             words,
             head,
             device: device.clone(),
-            learning: device.clone().autodiff(),
         }
     }
 
@@ -106,14 +103,15 @@ impl ImageRewardJudge {
         &self.of
     }
 
-    fn asked<'a>(&self, shape: [usize; 3], device: &'a Device) -> Asked<'a> {
+    fn asked(&self, shape: [usize; 3]) -> Asked<'_> {
         Asked {
             shape,
             classes: 0,
             width: self.of.net.config().texts.width,
             // One picture at a time, as for CLIP.
             at_once: 1,
-            device,
+            device: &self.of.device,
+            is_tracked: true,
         }
     }
 }
@@ -125,7 +123,7 @@ impl PictureJudge for ImageRewardJudge {
 
     fn see(&self, pictures: &[f32], shape: [usize; 3]) -> Seen {
         let look = |pictures| (self.of.net.features(pictures, &self.ids), None);
-        self.asked(shape, &self.of.learning).see(pictures, &look)
+        self.asked(shape).see(pictures, &look)
     }
 
     fn pullback(
@@ -136,7 +134,7 @@ impl PictureJudge for ImageRewardJudge {
         gradients: &mut [f32],
     ) -> Seen {
         let look = |pictures| (self.of.net.features(pictures, &self.ids), None);
-        self.asked(shape, &self.of.device)
+        self.asked(shape)
             .pullback(pictures, &look, cotangent, gradients)
     }
 }

@@ -13,9 +13,6 @@ pub struct ClipJudge {
     net: ClipImages,
     fit: Fit,
     device: Device,
-    /// The same with graphs. Without one some layers are computed otherwise, and a score would depend in its last bit on
-    /// whether its gradient was asked for: so all goes through here, and keeps a graph where the pixels ask for it.
-    learning: Device,
 }
 
 impl ClipJudge {
@@ -25,7 +22,6 @@ impl ClipJudge {
             net: net.no_grad().train(),
             fit,
             device: device.clone(),
-            learning: device.clone().autodiff(),
         }
     }
 
@@ -39,14 +35,15 @@ impl ClipJudge {
         self.config().projection_dim
     }
 
-    fn asked<'a>(&self, shape: [usize; 3], device: &'a Device) -> Asked<'a> {
+    fn asked(&self, shape: [usize; 3]) -> Asked<'_> {
         Asked {
             shape,
             classes: 0,
             width: self.numbers(),
             // One picture at a time: its layers take much memory, and sums run in the same order for each.
             at_once: 1,
-            device,
+            device: &self.device,
+            is_tracked: true,
         }
     }
 }
@@ -58,7 +55,7 @@ impl PictureJudge for ClipJudge {
 
     fn see(&self, pictures: &[f32], shape: [usize; 3]) -> Seen {
         let look = |pictures| (self.net.embed_as(pictures, self.fit), None);
-        self.asked(shape, &self.learning).see(pictures, &look)
+        self.asked(shape).see(pictures, &look)
     }
 
     fn pullback(
@@ -69,7 +66,7 @@ impl PictureJudge for ClipJudge {
         gradients: &mut [f32],
     ) -> Seen {
         let look = |pictures| (self.net.embed_as(pictures, self.fit), None);
-        self.asked(shape, &self.device)
+        self.asked(shape)
             .pullback(pictures, &look, cotangent, gradients)
     }
 }

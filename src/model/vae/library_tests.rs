@@ -6,7 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::LatentDecoder;
 use super::tests::{cases, latents, network, tensor};
-use crate::model::streams::{assert_close, numbers};
+use crate::model::streams::{assert_close, numbers, slopes};
 use crate::model::{Taesd, WeightValues, Weights};
 
 #[derive(serde::Deserialize)]
@@ -88,26 +88,11 @@ fn tiles_are_cut_and_blended_as_diffusers_does_it() {
         .map(|v| *v as f32)
         .collect();
     let gradient = tiles.pulled(&z, &weight, &|| true).unwrap();
-    let along = numbers(1002, z.len());
-    let slope: f64 = gradient
-        .iter()
-        .zip(&along)
-        .map(|(g, d)| f64::from(*g) * d)
-        .sum();
-    let step = 1e-2;
-    let weighted = |sign: f64| -> f64 {
-        let moved = z.iter().zip(&along);
-        let moved: Vec<f32> = moved
-            .map(|(v, d)| (f64::from(*v) + sign * step * d) as f32)
-            .collect();
-        let picture = tiles.decode(&moved);
-        picture
-            .iter()
-            .zip(&weight)
-            .map(|(v, w)| f64::from(*v) * f64::from(*w))
-            .sum()
-    };
-    let measured = (weighted(1.0) - weighted(-1.0)) / (2.0 * step);
+    let [slope, measured] = slopes(&z, &gradient, |z| {
+        let picture = tiles.decode(z);
+        let weighted = picture.iter().zip(&weight);
+        weighted.map(|(v, w)| f64::from(*v) * f64::from(*w)).sum()
+    });
     // f32 and third-order terms at this step; the sum has thousands of terms of about one.
     assert!(
         (slope - measured).abs() < 0.02 * slope.abs().max(5.0),

@@ -18,6 +18,7 @@ mod bench_wall;
 pub mod classifier;
 mod compare;
 mod curve;
+mod device;
 pub mod eval;
 mod export;
 pub mod finetune;
@@ -53,8 +54,6 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::session::ComputeChoice;
-
 pub use aesthetic::AestheticArgs;
 pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
@@ -64,6 +63,7 @@ pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
+pub use device::DeviceArg;
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
@@ -99,24 +99,6 @@ pub struct Cli {
     /// What to do instead of opening the window.
     #[command(subcommand)]
     pub command: Option<Command>,
-}
-
-/// Where the mathematics runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceArg {
-    /// The graphics device, which the window shares with the model.
-    Shared,
-    /// The processor.
-    Cpu,
-}
-
-impl From<DeviceArg> for ComputeChoice {
-    fn from(device: DeviceArg) -> Self {
-        match device {
-            DeviceArg::Shared => Self::Shared,
-            DeviceArg::Cpu => Self::Cpu,
-        }
-    }
 }
 
 /// The headless commands.
@@ -268,6 +250,7 @@ fn parse_time(text: &str) -> Result<f64, String> {
 /// # Errors
 /// With a message for the person.
 pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
+    let device = DeviceArg::built(device)?;
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
@@ -299,12 +282,11 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
             print_bench(&bench_steer()?, args.json.as_deref())
         }
         Command::Bench(args) if args.what == BenchWhat::Train => {
-            print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
+            print_bench(&bench_train(device)?, args.json.as_deref())
         }
-        Command::Bench(args) if args.what == BenchWhat::Model => print_bench(
-            &bench_model(&args.model, device.map(Into::into))?,
-            args.json.as_deref(),
-        ),
+        Command::Bench(args) if args.what == BenchWhat::Model => {
+            print_bench(&bench_model(&args.model, device)?, args.json.as_deref())
+        }
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }

@@ -233,7 +233,7 @@ impl Worker {
         let (first, count) = (items.start as f32, items.len() as f32);
         let share_of = |share: f32| Some((first + share * count) / total as f32);
         let (map, question) = (request.model.map.clone(), question.clone());
-        let pictures = self.aside(job, share_of, counters, move |counters, watch| {
+        let pictures = self.drawn_beside(job, share_of, counters, move |counters, watch| {
             draw_images(&*map, source, &question, key, items, counters, watch)
         })?;
         Ok(NewDraws {

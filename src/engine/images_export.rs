@@ -105,7 +105,7 @@ impl Worker {
         )?;
         let [c, h, _] = wall.model.shape();
         let stored: Option<Vec<StoredPicture>> = self
-            .best_of(&wall.model, &pictures)
+            .best_of((job, None), &wall.model, &pictures)?
             .chunks_exact(wall.model.numbers())
             .map(|picture| StoredPicture::new(c as u32, h as u32, picture))
             .collect();

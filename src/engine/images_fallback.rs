@@ -171,9 +171,14 @@ impl Worker {
     }
 
     /// States as they are kept, decoded where the map is asked now, or on the processor where that fails.
-    pub fn best_of(&mut self, model: &LoadedImages, states: &[f32]) -> Vec<f32> {
+    pub fn best_of(
+        &mut self,
+        asked: (&Job, Option<f32>),
+        model: &LoadedImages,
+        states: &[f32],
+    ) -> Result<Vec<f32>, JobError> {
         let mut view = self.view_on(self.images_compute(model), model);
-        self.seen_somewhere((model, &mut view), |view| view.best(states).into_owned())
+        self.decoded_somewhere(asked, (model, &mut view), states)
     }
 
     /// What `view` makes of states, and where that one lies on a device that fails, what the map's own does from then on.
@@ -198,22 +203,24 @@ impl Worker {
     /// [`Self::decoded`] by `view`, and where that one lies on a device that fails, by the map's own from then on.
     pub fn decoded_somewhere(
         &mut self,
-        (job, fraction): (&Job, f32),
+        (job, fraction): (&Job, Option<f32>),
         (model, view): (&LoadedImages, &mut Arc<PictureView>),
-        latent: &[f32],
+        states: &[f32],
     ) -> Result<Vec<f32>, JobError> {
-        if Arc::ptr_eq(view, &model.view) {
-            return self.decoded(job, fraction, view, latent);
+        if !Arc::ptr_eq(view, &model.view) {
+            let watched = self.watch_device();
+            let decoded = tried(|| {
+                let pictures = self.decoded(job, fraction, view, states)?;
+                Ok(pictures.into_owned())
+            })?;
+            match (decoded, watched.error()) {
+                (Ok(pictures), None) => return Ok(pictures),
+                (Err(why), _) | (Ok(_), Some(why)) => self.decode_here(model, &why),
+            }
+            *view = model.view.clone();
         }
-        let watched = self.watch_device();
-        let decoded = self.decoded(job, fraction, view, latent);
-        let why = match (decoded, watched.error()) {
-            (Err(JobError::Failed(why)), _) | (Ok(_), Some(why)) => why,
-            (done, _) => return done,
-        };
-        self.decode_here(model, &why);
-        *view = model.view.clone();
-        self.decoded(job, fraction, view, latent)
+        let pictures = self.decoded(job, fraction, view, states)?;
+        Ok(pictures.into_owned())
     }
 
     /// Keeps a map off the shared device, gives back what it took there, and says so.

@@ -89,7 +89,7 @@ impl Worker {
             &mut counters,
             &mut |share| self.look_up(job, share),
         )?;
-        Ok(self.best_of(model, &state))
+        self.best_of((job, None), model, &state)
     }
 }
 

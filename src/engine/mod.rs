@@ -6,12 +6,12 @@
 //! between network calls: they stop when they are no longer wanted, and let more urgent requests
 //! go first. Training has a thread of its own, told what to do by [`TrainCommand`]s.
 
-mod aside;
 mod batch;
 #[cfg(test)]
 mod batch_tests;
 mod budget;
 mod calibrate;
+mod decoding;
 mod diversity;
 mod draws;
 mod images;

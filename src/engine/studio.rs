@@ -69,9 +69,14 @@ impl ImageWatch for Shelving<'_> {
 
     fn frame(&mut self, frame: &Arc<ImageFrame>) {
         let view = &self.runs.asked.view;
-        let shown = view
-            .is_latent()
-            .then(|| StoredPicture::rounded(&view.quick(&frame.mean)));
+        let mut shown = None;
+        if view.is_latent() {
+            let wanted = || self.runs.are_wanted();
+            let Some(quick) = view.quick_while(&frame.mean, &wanted) else {
+                return;
+            };
+            shown = Some(StoredPicture::rounded(&quick));
+        }
         let mut shelf = self.runs.shelf(self.panel);
         shelf.elapsed = self.begun.elapsed();
         shelf.counters = frame.counters;
@@ -91,7 +96,7 @@ impl Worker {
     pub fn studio(&mut self, id: RequestId, request: StudioRequest) -> JobResult {
         let mut job = Job::new(id, Slot::Studio, "steering pictures");
         self.let_runs_leave(&mut job)?;
-        let order = Arc::new(self.order(request)?);
+        let order = Arc::new(self.order(&job, request)?);
         let asked = self.asked_now(&order.request.model);
         let runs = self.made(&mut job, &order, asked)?;
         for (panel, run) in runs.reached().iter().enumerate() {
@@ -103,7 +108,7 @@ impl Worker {
     }
 
     /// A request with all that its runs need.
-    pub fn order(&mut self, request: StudioRequest) -> Result<Order, JobError> {
+    pub fn order(&mut self, job: &Job, request: StudioRequest) -> Result<Order, JobError> {
         let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
         let judge = self.judge(&request.model);
         let typical = judge.and_then(|judge| judge.typical().cloned());
@@ -117,7 +122,7 @@ impl Worker {
         Ok(Order {
             measure: bound.map_err(|e| failed(&e))?,
             typical,
-            start: self.start_of(&request.model, request.start.clone())?,
+            start: self.start_of(job, &request.model, request.start.clone())?,
             parts,
             request: Arc::new(request),
         })
@@ -247,7 +252,7 @@ fn run_on_shelf(runs: &Runs, panel: usize) {
     }
 }
 
-/// The finished pictures of a run, `[P][C H W]`, decoded one after the other where that is to be.
+/// The finished pictures of a run, `[P][C H W]`, decoded where that is to be.
 fn finished<'a>(
     view: &PictureView,
     run: &'a ImageRun,
@@ -256,15 +261,8 @@ fn finished<'a>(
     if !view.is_latent() {
         return Ok(Cow::Borrowed(&run.pictures));
     }
-    let mut pictures = Vec::with_capacity(run.rewards.len() * view.numbers());
-    let numbers = run.pictures.len() / run.rewards.len().max(1);
-    for state in run.pictures.chunks_exact(numbers.max(1)) {
-        if !runs.are_wanted() {
-            return Err(SteerError::Cancelled);
-        }
-        pictures.extend(&*view.best(state));
-    }
-    Ok(Cow::Owned(pictures))
+    let pictures = view.best_while(&run.pictures, &|| runs.are_wanted());
+    pictures.ok_or(SteerError::Cancelled)
 }
 
 /// What is said of finished pictures.

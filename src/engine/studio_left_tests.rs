@@ -141,7 +141,10 @@ fn runs_whose_device_breaks_are_made_on_the_processor_and_a_person_is_told() {
     };
     let id = mailbox.submit(Command::Studio(request(&model, &methods, 4)));
     let mut job = Job::new(id, Slot::Studio, "steering");
-    let order = worker.order(request(&model, &methods, 4)).ok().unwrap();
+    let order = worker
+        .order(&job, request(&model, &methods, 4))
+        .ok()
+        .unwrap();
     let runs = worker.made(&mut job, &Arc::new(order), asked).ok().unwrap();
     let made: StudioAnswer = runs.answer();
     let expected = finished(&engine(), request(&model, &methods, 4));

@@ -55,10 +55,8 @@ fn preview(runs: &Runs, panel: usize) -> Option<()> {
         let Some(expected) = frame.expected(particle) else {
             break;
         };
-        if !runs.are_wanted() || runs.shelf(panel).done {
-            return None;
-        }
-        let half = runs.asked.view.half(expected)?;
+        let wanted = || runs.are_wanted() && !runs.shelf(panel).done;
+        let half = runs.asked.view.half(expected, &wanted)?;
         pictures.extend(StoredPicture::rounded(&half));
     }
     let mut run = runs.shelf(panel);

@@ -1,11 +1,11 @@
 //! The runs of the Studio: a thread each, which outlives its request where that is called off. A call of a large network
 //! takes seconds and cannot be stopped on its way; nobody has to wait for its end but the next run.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::metrics::FeatureClasses;
+use crate::model::Wanted;
 use crate::reward::picture::{PictureParts, PictureScore};
 use crate::steer::images::ImageStart;
 
@@ -46,7 +46,7 @@ pub(super) struct Runs {
     /// What each panel follows, asked of states.
     pub rewards: Vec<Arc<dyn PictureScore>>,
     shelves: Vec<Mutex<StudioRun>>,
-    wanted: AtomicBool,
+    wanted: Wanted,
     /// Why the device that is asked cannot go on.
     broken: Mutex<Option<String>>,
     /// Network rows of each panel; nothing for those that were there before.
@@ -63,10 +63,11 @@ impl Runs {
         asked: Asked,
         runs: Vec<StudioRun>,
     ) -> Result<Arc<Self>, String> {
-        let request = &order.request;
+        let (request, wanted) = (&order.request, Wanted::default());
         let rewards = request.panels.iter().map(|panel| {
             let reward = panel.reward.bind(request.model.shape(), &order.parts);
-            asked.view.reward(reward.map_err(|e| e.to_string())?)
+            let reward = reward.map_err(|e| e.to_string())?;
+            asked.view.reward_while(reward, &wanted)
         });
         let rewards = rewards.collect::<Result<_, String>>()?;
         let panels = request.panels.iter().zip(&runs);
@@ -79,7 +80,7 @@ impl Runs {
             asked,
             rewards,
             shelves: runs.into_iter().map(Mutex::new).collect(),
-            wanted: AtomicBool::new(true),
+            wanted,
             broken: Mutex::new(None),
             work,
         }))
@@ -163,12 +164,12 @@ impl Runs {
 
     /// Whether somebody waits for them.
     pub fn are_wanted(&self) -> bool {
-        self.wanted.load(Ordering::Relaxed)
+        self.wanted.still()
     }
 
     /// Nobody does any more.
     pub fn call_off(&self) {
-        self.wanted.store(false, Ordering::Relaxed);
+        self.wanted.withdraw();
     }
 
     /// Tells that a run failed in a way that it is not to blame for.
@@ -199,21 +200,4 @@ impl Runs {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Plain data that is valid between any two statements.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Threads of runs that were called off, while they are in their last call.
-#[derive(Default)]
-pub(super) struct Leaving(Vec<JoinHandle<()>>);
-
-impl Leaving {
-    /// Lets threads go to the end of their call.
-    pub fn let_go(&mut self, threads: Vec<JoinHandle<()>>) {
-        self.0.extend(threads);
-    }
-
-    /// Whether some are still at work.
-    pub fn are_at_work(&mut self) -> bool {
-        self.0.retain(|thread| !thread.is_finished());
-        !self.0.is_empty()
-    }
 }

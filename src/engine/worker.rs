@@ -11,6 +11,7 @@ use crate::model::Mlp;
 use crate::session::ComputeChoice;
 
 use super::Wake;
+use super::decoding::Leaving;
 use super::images_wall::WallMemo;
 use super::mailbox::{Mail, Mailbox};
 use super::message::{Command, Compute, ComputeReport, Event, RequestId, Slot};
@@ -19,7 +20,6 @@ use super::scene::PathMemo;
 use super::scores::SampleMemo;
 use super::steering::TargetMemo;
 use super::studio::StudioMemo;
-use super::studio_runs::Leaving;
 use super::told::Told;
 
 /// Why a job gave no answer.
@@ -57,10 +57,8 @@ pub(super) struct Worker {
     pub sample_memo: Option<SampleMemo>,
     pub wall_memo: WallMemo,
     pub studio_memo: StudioMemo,
-    /// Threads of runs that were called off, in their last call.
+    /// What was called off and comes to its end.
     pub leaving: Leaving,
-    /// The same of draws.
-    pub draws_leaving: Leaving,
     pub calibrated: bool,
     told: Told,
 }
@@ -100,7 +98,6 @@ impl Worker {
             wall_memo: WallMemo::default(),
             studio_memo: StudioMemo::default(),
             leaving: Leaving::default(),
-            draws_leaving: Leaving::default(),
             calibrated: false,
             told: Told::default(),
         }

@@ -11,13 +11,15 @@ use clap::Args;
 
 pub use report::{ModelBench, ModelRate, ProductRate};
 
+use super::DeviceArg;
 use super::bench_train::{forget_peak, peak_memory_mib, rate};
 use super::place::Place;
 use crate::checkpoint::read_dit_config;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision};
+use crate::model::{
+    BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision, free_memory,
+};
 use crate::process::{Address, Purpose, uniforms};
 use crate::reward::picture::PictureScore;
-use crate::session::ComputeChoice;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageScene, steer_images};
 
@@ -62,14 +64,11 @@ fn parse_gib(text: &str) -> Result<f64, String> {
 }
 
 /// Measures the transformer of `args` on the processor and, where there is one, the shared device; `choice` limits it to
-/// one of the two.
+/// one device.
 ///
 /// # Errors
 /// When the model file cannot be read, nothing fits, or a device that was asked for does not start.
-pub fn bench_model(
-    args: &ModelBenchArgs,
-    choice: Option<ComputeChoice>,
-) -> Result<ModelBench, String> {
+pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<ModelBench, String> {
     let path = args.config.as_deref().ok_or(
         "bench model needs --config NAME|FILE: a size like XL/2, or the model file of a transformer (.yaml, .json or .ron)",
     )?;
@@ -90,16 +89,14 @@ pub fn bench_model(
         left_out: Vec::new(),
         model,
     };
-    if choice != Some(ComputeChoice::Shared) {
-        on(&Place::processor(), args, &mut bench)?;
-    }
-    if choice != Some(ComputeChoice::Cpu) {
-        match Place::shared() {
-            Ok(place) => on(&place, args, &mut bench)?,
-            Err(e) if choice.is_none_or(|choice| choice == ComputeChoice::Auto) => {
-                bench.left_out.push(format!("the shared device: {e}"));
+    match choice {
+        Some(choice) => on(&Place::of(Some(choice))?, args, &mut bench)?,
+        None => {
+            on(&Place::processor(), args, &mut bench)?;
+            match Place::shared() {
+                Ok(place) => on(&place, args, &mut bench)?,
+                Err(e) => bench.left_out.push(format!("the shared device: {e}")),
             }
-            Err(e) => return Err(e),
         }
     }
     if bench.rates.is_empty() {
@@ -193,7 +190,13 @@ fn fitting(
 ) -> Vec<(usize, u64)> {
     let free = args.memory.map(|gib| gib * 1024.0 * MIB);
     // A graphics card's memory is not the system's.
-    let free = free.or_else(|| if place.is_gpu { None } else { free_memory() });
+    let free = free.or_else(|| {
+        if place.is_gpu {
+            None
+        } else {
+            free_memory().map(|b| b as f64)
+        }
+    });
     let mut settings = Vec::new();
     for batch in &args.batches {
         let rows = (batch * args.draws as usize).min(BurnImageMap::CHUNK);
@@ -209,14 +212,6 @@ fn fitting(
         }
     }
     settings
-}
-
-/// Memory that the system can give, in bytes, where it tells.
-fn free_memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0)
 }
 
 /// Operations a second, in billions, of the best of some square products.
@@ -384,7 +379,7 @@ mod tests {
             bench.left_out
         );
         let none = args(vec![1], Some(gib / 2.0), path.clone());
-        let message = bench_model(&none, Some(ComputeChoice::Cpu)).unwrap_err();
+        let message = bench_model(&none, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--memory"), "{message}");
         let unnamed = ModelBenchArgs {
             random_weights: false,
@@ -393,7 +388,7 @@ mod tests {
         assert_eq!(transformer(Path::new("XL/2")).unwrap().depth, 28);
         let message = transformer(Path::new("XL/3")).unwrap_err();
         assert!(message.contains("XL/3"), "{message}");
-        let message = bench_model(&unnamed, Some(ComputeChoice::Cpu)).unwrap_err();
+        let message = bench_model(&unnamed, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--random-weights"));
 
         let net = Dit::init(&config, 1, &place.device).unwrap();

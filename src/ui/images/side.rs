@@ -1,6 +1,6 @@
 //! Right of the wall: the map, the picture behind the state, the draws, their shares.
 
-use eframe::egui::{Align, Button, Label, Layout, ProgressBar, RichText, ScrollArea, Ui, vec2};
+use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Ui, vec2};
 
 use crate::engine::{ShownAs, Slot};
 use crate::session::{CheckpointRef, Picture};

@@ -140,7 +140,8 @@ fn memory(ui: &mut Ui, state: &State) {
     let Some(model) = &state.images.model else {
         return;
     };
-    let takes = model.steering_memory(plan, images.studio.pictures, &images.rewarding.reward);
+    let judges = (&images.rewarding.reward, &images.files);
+    let takes = model.steering_memory(plan, images.studio.pictures, judges);
     if takes.bytes() > WORTH_SAYING {
         let gib = takes.bytes() as f64 / (1_u64 << 30) as f64;
         let text = RichText::new(format!("Takes about {gib:.1} GiB of memory."))

@@ -230,8 +230,9 @@ fn steps_under_way_are_seen_at_half_the_resolution_and_kept_as_they_are() {
     let request = StudioRequest {
         panels: vec![StudioPanel {
             plan: ImagePlan {
-                steps: 2000,
-                ..plan(Method::Base)
+                // Long enough for many answers on the way.
+                steps: 100,
+                ..plan(Method::MfmG)
             },
             reward: REWARD.parse().unwrap(),
         }],

@@ -178,7 +178,8 @@ fn a_key_in_the_frame_of_a_click_or_in_the_next_is_for_what_was_clicked() {
 
     // Somewhere else has the focus, so that it is new again.
     window.get_by_label("Time t, 0 noise, 1 data").focus();
-    window.run_steps(2);
+    // Long enough that two clicks are no double one.
+    window.run_steps(60);
     click_at_once(&mut window, at);
     window.step();
     window.key_press(Key::ArrowRight);

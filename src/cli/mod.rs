@@ -209,7 +209,7 @@ pub struct SnapshotArgs {
     #[arg(long, value_enum)]
     pub theme: Option<ThemeArg>,
     /// Set the clock, 0 noise, 1 data.
-    #[arg(long, value_parser = parse_time)]
+    #[arg(long, value_parser = parse_time, allow_negative_numbers = true)]
     pub t: Option<f64>,
     /// Where to write.
     #[arg(long, value_name = "FILE.png")]

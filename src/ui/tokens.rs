@@ -192,6 +192,9 @@ const CLASSES: [Color32; 10] = [
     rgb(0x00BA_B0AC),
 ];
 
+/// What is written on the band of a class, in either theme.
+pub const CLASS_INK: Color32 = rgb(0x000B_0C0F);
+
 /// The colour of a class among those that stand one above the other.
 pub fn class_color(place: usize) -> Color32 {
     CLASSES[place % CLASSES.len()]

@@ -152,6 +152,7 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
     let pointed = pointed.filter(|_| !response.dragged());
     if let (Some(item), true) = (pointed, response.clicked()) {
         response.request_focus();
+        state.takes_keys();
         if hover::star_is_at(&arranged, item, response.interact_pointer_pos()) {
             state.keep_or_drop(item as u32);
         } else if ui.input(|i| i.modifiers.alt) {
@@ -276,8 +277,7 @@ fn keyboard(ui: &Ui, state: &mut State, response: &Response, arranged: &Arranged
     if !response.has_focus() {
         return false;
     }
-    state.arrows_taken = true;
-    state.space_free = true;
+    state.takes_keys();
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,

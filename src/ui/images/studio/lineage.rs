@@ -71,6 +71,7 @@ fn tree(ui: &mut Ui, state: &mut State) {
         let text = RichText::new(text)
             .size(size::SMALL)
             .color(palette.text_quiet);
+        ui.set_max_width(ui.available_width() - space::SCROLL);
         ui.add(eframe::egui::Label::new(text).wrap());
         return;
     }
@@ -198,17 +199,17 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
     for (text, y, font, color) in [
         (
             title.to_owned(),
-            middle - 16.0,
+            middle - 13.5,
             tokens::strong_font(),
             palette.text_strong,
         ),
         (
             node.rewarding.reward.to_string(),
-            middle,
+            middle + 1.5,
             tokens::tick_font(),
             palette.text,
         ),
-        (from, middle + 14.0, tokens::tick_font(), palette.text_quiet),
+        (from, middle + 15.0, tokens::tick_font(), palette.text_quiet),
     ] {
         let mut job = LayoutJob::simple_singleline(text, font, color);
         job.wrap = TextWrapping::truncate_at_width(words.width());

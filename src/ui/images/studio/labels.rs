@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use eframe::egui::text::{LayoutJob, TextWrapping};
 use eframe::egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Sense, Ui, pos2, vec2};
 
-use crate::engine::{StudioRow, StudioRun};
+use crate::engine::{Slot, StudioRow, StudioRun};
 use crate::metrics::Counters;
 use crate::ui::format;
 use crate::ui::state::State;
@@ -106,6 +106,10 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
             let text = format!("{:.0} %", 100.0 * run.fraction);
             lines.push((text, FontId::proportional(size::TICK), palette.text_faint));
         }
+    } else if let Some(run) = unseen(state, index) {
+        // With a large map this takes a while.
+        let text = format!("first step, {:.1} %", 100.0 * run.fraction);
+        lines.push((text, FontId::proportional(size::TICK), palette.text_quiet));
     }
     if let Some(warning) = row.warning {
         let _ = write!(hover, "\n\nNote: {warning}.");
@@ -134,6 +138,13 @@ pub fn show(ui: &mut Ui, state: &State, row: Option<&StudioRow>, index: usize, a
         elided(&painter, area, (at.y + 1.0, text, font, color));
     }
     response.on_hover_text(hover);
+}
+
+/// A run under way of which there is nothing to see yet.
+fn unseen(state: &State, index: usize) -> Option<&StudioRun> {
+    let answer = state.images.studio.answer.as_ref()?;
+    let run = answer.panels.get(index)?;
+    (!run.done && state.is_waiting(Slot::Studio)).then_some(run)
 }
 
 /// A line as far as it has room.

@@ -168,15 +168,19 @@ fn every_setting_of_the_studio_is_a_step_of_undo() {
         },
     ];
     for (index, act) in acts.into_iter().enumerate() {
+        // The picture that a run is known by is a part of this, and comes when the run is done.
         let before = studio(&window).clone();
         act(&mut window);
         // Long enough for it to be a step of its own.
         window.run_steps(90);
+        settle(&mut window, "no pictures of the edit");
         let after = studio(&window).clone();
         assert_ne!(before, after, "edit {index}");
         press(&mut window, Modifiers::COMMAND, Key::Z);
+        settle(&mut window, "no pictures of the edit taken back");
         assert_eq!(*studio(&window), before, "edit {index}");
         press(&mut window, Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+        settle(&mut window, "no pictures of the edit made again");
         assert_eq!(*studio(&window), after, "edit {index}");
     }
     settle(&mut window, "no pictures of the settings");

@@ -25,20 +25,17 @@ fn main() -> ExitCode {
 
 fn start(cli: Cli) -> Result<(), String> {
     let device = cli.device;
+    let choice = || cli::DeviceArg::choice(device);
     match cli.command {
         None => ui::run(ui::AppOptions::from_command_line(
             cli.session.as_deref(),
             cli.checkpoint.as_deref(),
             cli.world.as_deref(),
-            device.map(Into::into),
+            choice()?,
         )?),
         Some(Command::Snapshot(args)) => {
-            let mut options = ui::AppOptions::from_command_line(
-                args.session.as_deref(),
-                None,
-                None,
-                device.map(Into::into),
-            )?;
+            let mut options =
+                ui::AppOptions::from_command_line(args.session.as_deref(), None, None, choice()?)?;
             if let Some(t) = args.t {
                 options.set_time(t);
             }
@@ -51,18 +48,23 @@ fn start(cli: Cli) -> Result<(), String> {
             ui::snapshot(options, args.size, args.scale, &args.out)
         }
         Some(Command::Bench(args)) if args.what == cli::BenchWhat::Posterior => {
-            let mut report = cli::bench_posterior(device.map(Into::into), args.max_draws)?;
+            let mut report = cli::bench_posterior(choice()?, args.max_draws)?;
             if !args.no_window {
-                report.window = Some(ui::measure_window(device.map(Into::into))?);
+                report.window = Some(ui::measure_window(choice()?)?);
             }
             cli::print_bench(&report, args.json.as_deref())
         }
         Some(Command::Bench(args)) if args.what == cli::BenchWhat::Wall => {
-            let mut report = cli::bench_wall(device.map(Into::into))?;
+            let mut report = cli::bench_wall(choice()?)?;
             if !args.no_window {
-                report.windows = ui::measure_walls(device.map(Into::into), &cli::WALLS)?;
+                report.windows = ui::measure_walls(choice()?, &cli::WALLS)?;
             }
             cli::print_bench(&report, args.json.as_deref())
+        }
+        Some(Command::Bench(args)) if args.what == cli::BenchWhat::Frames => {
+            let set = cli::FramesSet::new(&args.model, &args.frames, choice()?)?;
+            let window = ui::measure_frames(set.session.clone(), f64::from(set.seconds))?;
+            cli::print_bench(&set.report(window), args.json.as_deref())
         }
         Some(command) => cli::run(command, device),
     }

@@ -82,7 +82,7 @@ pub mod tests {
 
     use super::*;
     use crate::checkpoint::clip::tests::write;
-    use crate::model::streams::{assert_close, numbers};
+    use crate::model::streams::{assert_close, numbers, slopes};
     use crate::model::{BlipTower, ImageRewardJudge, PictureJudge as _, Seen};
 
     #[derive(serde::Deserialize)]
@@ -198,25 +198,10 @@ pub mod tests {
                 judge.see(&pictures, shape),
                 "with a graph and without"
             );
-            let along = numbers(1002, pictures.len());
-            let numbers = c * h * w;
-            for item in 0..count {
-                let span = item * numbers..(item + 1) * numbers;
-                let slope: f64 = gradients[span.clone()]
-                    .iter()
-                    .zip(&along[span.clone()])
-                    .map(|(g, d)| f64::from(*g) * d)
-                    .sum();
-                let step = 1e-2;
-                let moved = |sign: f64| -> Vec<f32> {
-                    let moved = pictures.iter().zip(&along);
-                    moved
-                        .map(|(v, d)| (f64::from(*v) + sign * step * d) as f32)
-                        .collect()
-                };
-                let [ahead, behind] = [1.0, -1.0].map(|sign| f64::from(scores(&moved(sign))[item]));
-                let measured = (ahead - behind) / (2.0 * step);
-                // Steps of this size leave third-order terms, smaller ones rounding.
+            let rows = pictures.chunks_exact(c * h * w);
+            for (picture, gradient) in rows.zip(gradients.chunks_exact(c * h * w)) {
+                let score = |picture: &[f32]| f64::from(scores(picture)[0]);
+                let [slope, measured] = slopes(picture, gradient, score);
                 assert!(
                     (slope - measured).abs() < 0.01 * slope.abs().max(0.05),
                     "{slope} {measured}"

@@ -51,6 +51,8 @@ pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;
 pub use shape_file::{read_dit_config, shape_file_beside};
 pub use tensor_file::TensorFile;
+#[cfg(test)]
+pub(crate) use vae::tests::write_small as write_small_vae;
 pub use vae::{DecoderKind, latent_decoder_kind, read_latent_decoder, read_taesd, read_vae};
 
 pub(crate) use open::sha256_hex;

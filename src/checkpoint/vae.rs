@@ -171,9 +171,9 @@ pub(super) fn json_beside(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use safetensors::tensor::{Dtype, TensorView};
+    use crate::checkpoint::clip::tests::write;
 
     fn small() -> VaeConfig {
         VaeConfig {
@@ -184,28 +184,21 @@ mod tests {
         }
     }
 
-    fn write(path: &Path, weights: &Weights) {
-        let bytes: Vec<Vec<u8>> = weights
-            .values()
-            .map(|w| w.values.iter().flat_map(|v| v.to_le_bytes()).collect())
-            .collect();
-        let views = weights.iter().zip(&bytes).map(|((name, weight), bytes)| {
-            let view = TensorView::new(Dtype::F32, weight.shape.clone(), bytes).unwrap();
-            (name, view)
-        });
-        std::fs::write(path, safetensors::serialize(views, None).unwrap()).unwrap();
+    /// A small autoencoder with random weights as diffusers writes it into a folder: the file of its weights, and these.
+    pub fn write_small(folder: &Path) -> (PathBuf, Weights) {
+        let path = folder.join("diffusion_pytorch_model.safetensors");
+        let weights = small().init(&Device::flex()).unwrap().weights();
+        write(&path, &weights);
+        let config = serde_json::to_string(&small()).unwrap();
+        std::fs::write(folder.join("config.json"), config).unwrap();
+        (path, weights)
     }
 
     #[test]
     fn an_autoencoder_is_read_from_the_folder_that_diffusers_writes() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("diffusion_pytorch_model.safetensors");
         let device = Device::flex();
-        let written = small().init(&device).unwrap();
-        let mut weights = written.weights();
-        write(&path, &weights);
-        let config = serde_json::to_string(&small()).unwrap();
-        std::fs::write(folder.path().join("config.json"), config).unwrap();
+        let (path, mut weights) = write_small(folder.path());
         let (config, read) = read_vae(&path, &device).unwrap();
         assert_eq!(config, small());
         assert_eq!(latent_decoder_kind(&path), Some(DecoderKind::Full));
@@ -285,14 +278,7 @@ mod tests {
         let said = message([4, 3, 5]);
         assert!(said.contains("TAESD kind"), "{said}");
 
-        let whole = small().init(&device).unwrap();
-        let path = folder.path().join("diffusion_pytorch_model.safetensors");
-        write(&path, &whole.weights());
-        std::fs::write(
-            folder.path().join("config.json"),
-            serde_json::to_string(&small()).unwrap(),
-        )
-        .unwrap();
+        let (path, _) = write_small(folder.path());
         let decoder = read_latent_decoder(&path, [4, 3, 5], &device).unwrap();
         assert!(!decoder.is_preview());
     }

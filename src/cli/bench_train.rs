@@ -3,13 +3,12 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use burn::tensor::Device;
 use serde::Serialize;
 
-use crate::gpu::SharedDevice;
+use super::DeviceArg;
+use super::place::Place;
 use crate::mixture::{Preset, World};
 use crate::process::{Address, Purpose, uniforms};
-use crate::session::ComputeChoice;
 use crate::train::image::{ImageRecipe, ImageTrainer};
 use crate::train::{Consistency, ImageSet, Recipe, Trainer};
 
@@ -128,12 +127,11 @@ impl fmt::Display for TrainBench {
 }
 
 /// Measures the 2D recipe on the processor's kernel and the image recipes on the processor and, where there is one, the
-/// shared device. `choice` limits the latter to one of the two.
+/// shared device; `choice` limits it to one device.
 ///
 /// # Errors
 /// When a run cannot be started or diverges, or the device does not start.
-pub fn bench_train(choice: Option<ComputeChoice>) -> Result<TrainBench, String> {
-    let choice = choice.filter(|choice| *choice != ComputeChoice::Auto);
+pub fn bench_train(choice: Option<DeviceArg>) -> Result<TrainBench, String> {
     let mut bench = TrainBench {
         version: env!("CARGO_PKG_VERSION"),
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -142,7 +140,7 @@ pub fn bench_train(choice: Option<ComputeChoice>) -> Result<TrainBench, String> 
         rates: Vec::new(),
     };
     // 2D worlds have a kernel for the processor alone.
-    if choice != Some(ComputeChoice::Shared) {
+    if choice.is_none_or(|choice| choice == DeviceArg::Cpu) {
         for loss in [
             Consistency::Eulerian,
             Consistency::Lagrangian,
@@ -151,18 +149,18 @@ pub fn bench_train(choice: Option<ComputeChoice>) -> Result<TrainBench, String> 
             bench.peaks_are_reset &= forget_peak();
             bench.rates.push(world(loss)?);
         }
-        images(&Device::flex(), false, &mut bench)?;
+        images(&Place::processor(), &mut bench)?;
     }
-    if choice != Some(ComputeChoice::Cpu) {
-        match SharedDevice::headless() {
-            Ok(shared) => {
-                bench.adapter = Some(shared.info.name.clone());
-                let device = shared.burn_device().map_err(|e| e.to_string())?;
-                images(&device, true, &mut bench)?;
-            }
-            Err(e) if choice.is_none() => eprintln!("no shared device: {e}"),
-            Err(e) => return Err(e.to_string()),
-        }
+    let other = match choice {
+        Some(DeviceArg::Cpu) => None,
+        Some(choice) => Some(Place::of(Some(choice))?),
+        None => Place::shared()
+            .inspect_err(|e| eprintln!("no shared device: {e}"))
+            .ok(),
+    };
+    if let Some(place) = other {
+        bench.adapter = Some(place.hardware.clone());
+        images(&place, &mut bench)?;
     }
     Ok(bench)
 }
@@ -215,17 +213,18 @@ fn world(consistency: Consistency) -> Result<TrainRate, String> {
     })
 }
 
-fn images(device: &Device, is_shared: bool, bench: &mut TrainBench) -> Result<(), String> {
+fn images(place: &Place, bench: &mut TrainBench) -> Result<(), String> {
+    let is_processor = place.name == DeviceArg::Cpu.name();
     for (name, recipe) in [
         ("digits", ImageRecipe::digits()),
         ("photos", ImageRecipe::photos()),
     ] {
         bench.peaks_are_reset &= forget_peak();
         let few = recipe.batch.min(FEW_ITEMS);
-        let (batch, micro_batch) = if is_shared {
-            (recipe.batch, recipe.micro_batch)
-        } else {
+        let (batch, micro_batch) = if is_processor {
             (few, few)
+        } else {
+            (recipe.batch, recipe.micro_batch)
         };
         // As when jumps are learned: before that every item is on the diagonal.
         let jumping = ImageRecipe {
@@ -237,7 +236,7 @@ fn images(device: &Device, is_shared: bool, bench: &mut TrainBench) -> Result<()
         let data = noise(&jumping);
         let measure = |recipe: &ImageRecipe| {
             let mut trainer =
-                ImageTrainer::new(recipe.clone(), device).map_err(|e| e.to_string())?;
+                ImageTrainer::new(recipe.clone(), &place.device).map_err(|e| e.to_string())?;
             rate(|| {
                 // Told of its losses, so that the device is done when the clock is read.
                 let told = trainer.advance(&data, true);
@@ -253,7 +252,7 @@ fn images(device: &Device, is_shared: bool, bench: &mut TrainBench) -> Result<()
         bench.rates.push(TrainRate {
             recipe: name,
             loss: "meanflow",
-            device: if is_shared { "shared" } else { "cpu" },
+            device: place.name,
             parameters: recipe.model.parameters(),
             batch,
             recipe_batch: recipe.batch,

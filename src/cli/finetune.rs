@@ -98,7 +98,7 @@ pub fn run(args: &FinetuneArgs, device: Option<DeviceArg>) -> Result<(), String>
     if let Some(map) = map_of_images(&args.checkpoint) {
         return finetune_images::run(args, map, device);
     }
-    if device == Some(DeviceArg::Shared) {
+    if device.is_some_and(|device| device != DeviceArg::Cpu) {
         return Err(
             "velocities of 2D worlds are tuned on the processor: leave --device out".into(),
         );

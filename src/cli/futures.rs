@@ -130,7 +130,9 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
         guidance: args.guidance,
     };
     let asked = (Pass::Forward, args.count as usize);
-    memory::note(&open, &shown, asked, args.reward.reward.as_ref());
+    let files = args.reward.scorers.files();
+    let judges = args.reward.reward.as_ref().map(|reward| (reward, &files));
+    memory::note(&open, &shown, asked, judges);
     let bar = progress_bar();
     let (begun, mut counters) = (Instant::now(), Counters::default());
     let draws = draw_images(

@@ -4,7 +4,7 @@ use super::latents::Shown;
 use super::pictures::OpenMap;
 use crate::engine::memory_of_judges;
 use crate::model::Pass;
-use crate::reward::picture::PictureReward;
+use crate::reward::picture::{PictureReward, ScorerFiles};
 
 const GIB: f64 = (1_u64 << 30) as f64;
 /// From how many GiB on it is said.
@@ -16,11 +16,11 @@ pub(super) fn note(
     map: &OpenMap,
     shown: &Shown,
     (pass, rows): (Pass, usize),
-    reward: Option<&PictureReward>,
+    reward: Option<(&PictureReward, &ScorerFiles)>,
 ) {
     let mut memory = map.memory(pass, rows).and(shown.memory(pass));
-    if let Some(reward) = reward {
-        memory = memory.and(memory_of_judges(reward, pass));
+    if let Some((reward, files)) = reward {
+        memory = memory.and(memory_of_judges(reward, files, pass));
     }
     if let Some(line) = line(memory.bytes()) {
         eprintln!("{line}");

@@ -10,6 +10,7 @@ macro_rules! say {
 mod aesthetic;
 mod batch;
 mod bench;
+mod bench_frames;
 mod bench_model;
 mod bench_steer;
 mod bench_train;
@@ -17,6 +18,7 @@ mod bench_wall;
 pub mod classifier;
 mod compare;
 mod curve;
+mod device;
 pub mod eval;
 mod export;
 pub mod finetune;
@@ -52,16 +54,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::session::ComputeChoice;
-
 pub use aesthetic::AestheticArgs;
 pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_frames::{FramesBench, FramesBenchArgs, FramesSet};
 pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
+pub use device::DeviceArg;
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
@@ -97,24 +99,6 @@ pub struct Cli {
     /// What to do instead of opening the window.
     #[command(subcommand)]
     pub command: Option<Command>,
-}
-
-/// Where the mathematics runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DeviceArg {
-    /// The graphics device, which the window shares with the model.
-    Shared,
-    /// The processor.
-    Cpu,
-}
-
-impl From<DeviceArg> for ComputeChoice {
-    fn from(device: DeviceArg) -> Self {
-        match device {
-            DeviceArg::Shared => Self::Shared,
-            DeviceArg::Cpu => Self::Cpu,
-        }
-    }
 }
 
 /// The headless commands.
@@ -183,9 +167,12 @@ pub struct BenchArgs {
     /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
-    /// What only `bench model` asks for.
+    /// What `bench model` asks for, and `bench frames` in part.
     #[command(flatten)]
     pub model: ModelBenchArgs,
+    /// What only `bench frames` asks for.
+    #[command(flatten)]
+    pub frames: FramesBenchArgs,
 }
 
 /// What can be measured.
@@ -201,6 +188,8 @@ pub enum BenchWhat {
     Wall,
     /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
     Model,
+    /// Frame times of the window while a large map of latents is opened, draws and steers, and how soon Esc is answered.
+    Frames,
 }
 
 /// `foresight snapshot`
@@ -261,6 +250,7 @@ fn parse_time(text: &str) -> Result<f64, String> {
 /// # Errors
 /// With a message for the person.
 pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
+    let device = DeviceArg::built(device)?;
     match command {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
@@ -292,12 +282,11 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
             print_bench(&bench_steer()?, args.json.as_deref())
         }
         Command::Bench(args) if args.what == BenchWhat::Train => {
-            print_bench(&bench_train(device.map(Into::into))?, args.json.as_deref())
+            print_bench(&bench_train(device)?, args.json.as_deref())
         }
-        Command::Bench(args) if args.what == BenchWhat::Model => print_bench(
-            &bench_model(&args.model, device.map(Into::into))?,
-            args.json.as_deref(),
-        ),
+        Command::Bench(args) if args.what == BenchWhat::Model => {
+            print_bench(&bench_model(&args.model, device)?, args.json.as_deref())
+        }
         Command::Bench(_) | Command::Snapshot(_) => {
             Err("this command renders the window and is run by the program itself".into())
         }

@@ -28,7 +28,7 @@ pub(super) struct OpenMap {
 }
 
 impl OpenMap {
-    /// Opens `path` for the processor, or for the shared device where that is asked for.
+    /// Opens `path` for the processor, or for another device where that is asked for.
     pub fn open(path: &Path, device: Option<DeviceArg>) -> Result<Self, String> {
         let other = match model_kind(path).map_err(|e| e.to_string())? {
             ModelKind::World => Some("a model of a 2D world"),
@@ -42,7 +42,7 @@ impl OpenMap {
                 path.display()
             ));
         }
-        if device != Some(DeviceArg::Shared) {
+        if device.is_none_or(|device| device == DeviceArg::Cpu) {
             let (card, map) = open_image_map(path).map_err(|e| e.to_string())?;
             return Ok(Self {
                 card,

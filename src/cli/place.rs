@@ -13,7 +13,7 @@ pub(super) struct Place {
     pub device: Device,
     /// What it is, in words.
     pub hardware: String,
-    /// `cpu` or `shared`.
+    /// As [`DeviceArg::name`] has it.
     pub name: &'static str,
     /// Whether a graphics chip stands behind it.
     pub is_gpu: bool,
@@ -24,6 +24,7 @@ impl Place {
     pub fn of(choice: Option<DeviceArg>) -> Result<Self, String> {
         match choice {
             Some(DeviceArg::Shared) => Self::shared(),
+            Some(DeviceArg::Cuda) => Self::cuda(),
             Some(DeviceArg::Cpu) | None => Ok(Self::processor()),
         }
     }
@@ -34,7 +35,7 @@ impl Place {
         Self {
             device: Device::flex(),
             hardware: format!("processor, {threads} threads"),
-            name: "cpu",
+            name: DeviceArg::Cpu.name(),
             is_gpu: false,
         }
     }
@@ -45,9 +46,37 @@ impl Place {
         Ok(Self {
             device: shared.burn_device().map_err(|e| e.to_string())?,
             hardware: shared.info.name.clone(),
-            name: "shared",
+            name: DeviceArg::Shared.name(),
             is_gpu: !shared.info.is_software,
         })
+    }
+
+    /// The first NVIDIA chip.
+    #[cfg(feature = "cuda")]
+    pub fn cuda() -> Result<Self, String> {
+        use burn::tensor::Tensor;
+
+        // What is missing is told by panics, and as late as the first work.
+        let started = std::panic::catch_unwind(|| {
+            let device = Device::cuda(0);
+            let two = Tensor::<1>::ones([2], &device).sum().into_data();
+            (two.iter::<f32>().next() == Some(2.0)).then_some(device)
+        });
+        let device = started.ok().flatten().ok_or(
+            "CUDA does not work here: it needs an NVIDIA chip with its driver and the CUDA toolkit. --device shared needs neither",
+        )?;
+        Ok(Self {
+            device,
+            hardware: "NVIDIA chip by CUDA".to_owned(),
+            name: DeviceArg::Cuda.name(),
+            is_gpu: true,
+        })
+    }
+
+    /// Not built in.
+    #[cfg(not(feature = "cuda"))]
+    pub fn cuda() -> Result<Self, String> {
+        Err(DeviceArg::UNBUILT.to_owned())
     }
 }
 

@@ -71,11 +71,8 @@ fn parse_point(text: &str) -> Result<[f64; 2], String> {
 pub fn run_posterior(args: &PosteriorArgs, device: Option<DeviceArg>) -> Result<(), String> {
     ExportFormat::check(&args.out).map_err(|e| e.to_string())?;
     let (world, model) = world_and_model(args)?;
-    let choice = match device {
-        Some(choice) => choice.into(),
-        // One set of draws is not worth the start of a graphics device.
-        None => ComputeChoice::Cpu,
-    };
+    // One set of draws is not worth the start of a graphics device.
+    let choice = DeviceArg::choice(device)?.unwrap_or(ComputeChoice::Cpu);
     let shared = match choice {
         ComputeChoice::Shared => Some(SharedDevice::headless().map_err(|e| e.to_string())?),
         _ => None,

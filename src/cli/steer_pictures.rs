@@ -173,7 +173,7 @@ pub(super) fn steer_pictures(
         &open,
         &shown,
         steering_pass(&plan, particles),
-        Some(&reward),
+        Some((&reward, &args.scorers.files())),
     );
     let scene = ImageScene {
         map: &*open.map,
@@ -260,11 +260,7 @@ pub(super) fn steer_pictures(
         steered: side(&steered, seconds),
         gain: Average::of(&gains),
         published_cost_per_picture: plan.published_cost(),
-        device: if device == Some(DeviceArg::Shared) {
-            "shared"
-        } else {
-            "cpu"
-        },
+        device: device.unwrap_or(DeviceArg::Cpu).name(),
     };
     if let Some(out) = &args.out {
         write(out, &report, &base, &steered)?;

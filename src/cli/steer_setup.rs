@@ -35,6 +35,7 @@ pub(super) fn network_on(
     model: Option<&LoadedModel>,
     device: Option<DeviceArg>,
 ) -> Result<(Option<GuidedMlp>, &'static str), String> {
+    DeviceArg::choice(device)?;
     let Some(model) = model else {
         if device == Some(DeviceArg::Shared) {
             eprintln!("note: without a checkpoint nothing runs on the graphics device");

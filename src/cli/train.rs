@@ -143,6 +143,7 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if let (Some(kind), Some(data)) = (args.images, args.data.as_deref()) {
         return train_images(args, kind, data, device);
     }
+    DeviceArg::choice(device)?;
     let part = part_path(&args.out);
     let world =
         World::resolve(args.world.as_deref().unwrap_or_default()).map_err(|e| e.to_string())?;

@@ -8,6 +8,7 @@ use crate::lookahead::{
 use crate::metrics::Counters;
 use crate::session::Picture;
 
+use super::decoding::Beside;
 use super::images::{LoadedImages, WallRequest};
 use super::picture_view::PictureView;
 use super::worker::{Job, JobError, Worker};
@@ -140,7 +141,7 @@ impl Worker {
                 (run.image().into(), x_t.into())
             }
             Picture::Stored { picture, .. } if picture.fits(model.shape()) => {
-                noised(self.encoded(model, picture.values().into())?)
+                noised(self.encoded(job, model, picture.values().into())?)
             }
             Picture::Stored { picture, .. } => {
                 let [c, h, w] = model.shape();
@@ -163,6 +164,7 @@ impl Worker {
     /// The state that a picture from elsewhere, `[C][H][W]`, is.
     pub fn encoded(
         &mut self,
+        job: &Job,
         model: &LoadedImages,
         picture: Arc<[f32]>,
     ) -> Result<Arc<[f32]>, JobError> {
@@ -170,12 +172,18 @@ impl Worker {
         if !view.is_latent() {
             return Ok(picture);
         }
-        let memo = &mut self.wall_memo.states;
-        let known = memo.encoded.as_ref();
+        let known = self.wall_memo.states.encoded.as_ref();
         if let Some(state) = known.and_then(|known| known.of(view, &picture)) {
             return Ok(state);
         }
-        let state: Arc<[f32]> = view.state_of(&picture).map_err(JobError::Failed)?.into();
+        let asked = (view.clone(), picture.clone());
+        let encode = move |door: &Beside| {
+            let state = asked.0.state_of_while(&asked.1, &|| door.still());
+            state.transpose()
+        };
+        let state = self.beside(job, |_| None, encode)?;
+        let state: Arc<[f32]> = state.map_err(JobError::Failed)?.into();
+        let memo = &mut self.wall_memo.states;
         // It looks as it came, not as it looks decoded again.
         memo.show(view, &state, picture.clone());
         memo.encoded = Some(Paired {
@@ -197,17 +205,18 @@ impl Worker {
         {
             return Ok(picture.clone());
         }
-        let (label, guidance) = asked.asked();
-        let picture: Arc<[f32]> = generate_images(
-            &*asked.by.map,
-            asked.sampler(),
-            (&[label], guidance),
-            asked.key(),
-            0,
+        let ((label, guidance), key) = (asked.asked(), asked.key());
+        let (map, sampler) = (asked.by.map.clone(), asked.sampler());
+        let picture = self.drawn_beside(
+            job,
+            |_| None,
             counters,
-            &mut |_| self.look_up(job, None),
-        )?
-        .into();
+            move |counters, watch| {
+                let told = (&[label][..], guidance);
+                generate_images(&*map, sampler, told, key, 0, counters, watch)
+            },
+        )?;
+        let picture: Arc<[f32]> = picture.into();
         self.wall_memo.states.generated = Some((asked, picture.clone()));
         Ok(picture)
     }
@@ -223,13 +232,17 @@ impl Worker {
         {
             return Ok(run.clone());
         }
-        let run = RunningImage::new(
-            &*asked.by.map,
+        let (map, steps, told, key) = (
+            asked.by.map.clone(),
             asked.steps,
             asked.asked(),
             asked.key(),
+        );
+        let run = self.drawn_beside(
+            job,
+            |_| None,
             counters,
-            &mut |_| self.look_up(job, None),
+            move |counters, watch| RunningImage::new(&*map, steps, told, key, counters, watch),
         )?;
         let run = Arc::new(run);
         self.wall_memo.states.running = Some((asked, run.clone()));

@@ -1,8 +1,6 @@
 //! Walls of pictures: the first few soon, the rest after them, each slot with noise of its own that stays.
 
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::lookahead::{ImageQuestion, Source};
@@ -24,8 +22,6 @@ const CHUNK_TIME: Duration = Duration::from_millis(60);
 const FIRST_CHUNK: u32 = 8;
 const LEAST_CHUNK: u32 = 4;
 const MOST_CHUNK: u32 = 64;
-/// How often the worker looks up while a latent is decoded.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(3);
 /// Between two answers that grow.
 const BETWEEN_ANSWERS: Duration = Duration::from_millis(120);
 
@@ -40,8 +36,6 @@ pub(super) struct WallMemo {
     pub on_device: OnDevice,
     /// Seconds a picture, of a source on a device.
     pace: Option<(Source, Compute, f64)>,
-    /// The last latent that is being decoded.
-    decoding: Option<JoinHandle<()>>,
     /// The classifier, once it was asked for, or why it cannot be read.
     judge: Option<Result<Judge, String>>,
 }
@@ -162,8 +156,13 @@ impl Worker {
         let total = request.draws;
         let before = (drawn.len() as u32).min(total);
         let compute = self.wall_compute(request);
-        let view = self.view_on(compute, &model);
+        let mut view = self.view_on(compute, &model);
         let x_t: Arc<[f32]> = view.noisy(&question.x_t).into();
+        let known = self.wall_memo.states.known(&model.view, &clean);
+        let looks: Arc<[f32]> = known.unwrap_or_else(|| {
+            let quick = |view: &PictureView| view.quick(&clean).into_owned();
+            self.seen_somewhere((&model, &mut view), quick).into()
+        });
         let answer = |worker: &Self, drawn: &Drawn, rewarded, counters| {
             let have = drawn.len().min(total as usize);
             let decoded = drawn.decoded.min(have);
@@ -178,7 +177,7 @@ impl Worker {
             let known = worker.wall_memo.states.known(&model.view, &clean);
             WallAnswer {
                 request: request.clone(),
-                clean: known.unwrap_or_else(|| view.quick(&clean).into()),
+                clean: known.unwrap_or_else(|| looks.clone()),
                 x_t: x_t.clone(),
                 figures: WallFigures::new(&pictures, numbers, judged),
                 rewarded,
@@ -204,11 +203,17 @@ impl Worker {
             let compute = self.wall_compute(request);
             let next = (have + self.wall_memo.chunk(request.source, compute)).min(total);
             let new = self.new_draws(job, (request, question), have..next, &mut counters)?;
+            let compute = new.compute();
+            if compute == Compute::Cpu {
+                // The device may have failed.
+                view = model.view.clone();
+            }
             let device = self.painting_device();
             let more = (total - next) as usize;
             drawn.compute = compute;
             if view.is_latent() {
-                let shown = view.quick(&new.pictures);
+                let quick = |view: &PictureView| view.quick(&new.pictures).into_owned();
+                let shown = self.seen_somewhere((&model, &mut view), quick);
                 drawn
                     .painted
                     .preview(device.as_deref(), numbers, &shown, more);
@@ -241,7 +246,7 @@ impl Worker {
         }
         if self.wall_memo.states.known(&model.view, &clean).is_none() {
             // After the draws: these are there at once, and this may take seconds.
-            let shown = self.decoded(job, 0.0, &view, &clean)?;
+            let shown = self.decoded_somewhere((job, Some(0.0)), (&model, &mut view), &clean)?;
             let states = &mut self.wall_memo.states;
             states.show(&model.view, &clean, shown.into());
             if is_done {
@@ -252,16 +257,21 @@ impl Worker {
         }
         let state = model.state_numbers();
         while drawn.decoded < total as usize {
-            let item = drawn.decoded;
-            let latent = &drawn.latents[item * state..(item + 1) * state];
-            let picture = self.decoded(job, item as f32 / total as f32, &view, latent)?;
-            drawn.set_decoded(item, &picture);
+            let first = drawn.decoded;
+            let next = (first + view.at_once()).min(total as usize);
+            let latents = &drawn.latents[first * state..next * state];
+            let share = Some(first as f32 / total as f32);
+            let pictures = self.decoded_somewhere((job, share), (&model, &mut view), latents)?;
             let device = self.painting_device();
-            let more = total as usize - drawn.decoded;
+            let more = total as usize - next;
             let painted = &mut drawn.painted;
-            painted.decode(device.as_deref(), numbers, &picture, more);
-            if let Some(judge) = self.judge(&model) {
-                extend(&mut drawn.judged, judge.judge(&picture));
+            painted.decode(device.as_deref(), numbers, &pictures, more);
+            for (item, picture) in (first..next).zip(pictures.chunks_exact(numbers)) {
+                drawn.set_decoded(item, picture);
+                // One by one, so that what is said does not depend on how many there are at once.
+                if let Some(judge) = self.judge(&model) {
+                    extend(&mut drawn.judged, judge.judge(picture));
+                }
             }
             let is_last = drawn.decoded == total as usize;
             if is_last || told.is_none_or(|told| told.elapsed() > BETWEEN_ANSWERS) {
@@ -272,48 +282,6 @@ impl Worker {
             }
         }
         Ok(())
-    }
-
-    /// Decodes one latent on a thread of its own: that may take seconds, and the worker stays free for what is more urgent.
-    /// When it is no longer wanted the thread goes to its end for nothing, and the next one waits for it.
-    fn decoded(
-        &mut self,
-        job: &Job,
-        fraction: f32,
-        view: &Arc<PictureView>,
-        latent: &[f32],
-    ) -> Result<Vec<f32>, JobError> {
-        loop {
-            if !self.look_up(job, fraction) {
-                return Err(JobError::Cancelled);
-            }
-            let before = self.wall_memo.decoding.take();
-            let Some(before) = before.filter(|thread| !thread.is_finished()) else {
-                break;
-            };
-            self.wall_memo.decoding = Some(before);
-            std::thread::sleep(BETWEEN_LOOKS);
-        }
-        let (sender, receiver) = channel();
-        let (view, latent) = (view.clone(), latent.to_vec());
-        let thread = std::thread::Builder::new()
-            .name("foresight-decoder".into())
-            .spawn(move || {
-                // Nobody listens any more where it is not wanted.
-                let _ = sender.send(view.best(&latent).into_owned());
-            });
-        let failed = |why: String| JobError::Failed(format!("a latent was not decoded: {why}"));
-        self.wall_memo.decoding = Some(thread.map_err(|e| failed(e.to_string()))?);
-        loop {
-            match receiver.recv_timeout(BETWEEN_LOOKS) {
-                Ok(picture) => return Ok(picture),
-                Err(RecvTimeoutError::Timeout) if self.look_up(job, fraction) => {}
-                Err(RecvTimeoutError::Timeout) => return Err(JobError::Cancelled),
-                Err(RecvTimeoutError::Disconnected) => {
-                    return Err(failed("the decoder failed inside the program".to_owned()));
-                }
-            }
-        }
     }
 
     /// What the reward says of the draws that are there and wanted; an error when they no longer are.

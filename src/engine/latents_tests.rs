@@ -11,8 +11,8 @@ use super::{
     AgainRequest, Command, Event, LoadedImages, OpenImages, PictureView, ShownAs, StudioAnswer,
     StudioPanel, StudioRequest, WallRequest,
 };
-use crate::checkpoint::{DecoderKind, write_image_map};
-use crate::model::{BurnImageMap, Dit, DitConfig, LatentDecoder, VaeConfig};
+use crate::checkpoint::{DecoderKind, write_image_map, write_small_vae};
+use crate::model::{BurnImageMap, Dit, DitConfig, LatentDecoder};
 use crate::reward::picture::{PictureParts, PictureReward, ScorerFiles};
 use crate::session::{
     CheckpointRef, DecoderFiles, Made, Picture, Rewarding, SteeredRecipe, StoredPicture,
@@ -253,7 +253,10 @@ fn steps_under_way_are_seen_at_half_the_resolution_and_kept_as_they_are() {
     let run = &answer.panels[0];
     let preview = run.preview.as_ref().unwrap();
     let frame = &run.frames[preview.number];
-    let half = model.view.half(frame.expected(1).unwrap()).unwrap();
+    let half = model
+        .view
+        .half(frame.expected(1).unwrap(), &|| true)
+        .unwrap();
     let half = StoredPicture::rounded(&half);
     assert_eq!(answer.bytes((0, 1), 2.0, false).unwrap(), half);
     let kept = answer.stored((0, 1), frame.t).unwrap();
@@ -264,30 +267,10 @@ fn steps_under_way_are_seen_at_half_the_resolution_and_kept_as_they_are() {
 
 /// A map of latents and an autoencoder for it as files.
 fn files(folder: &Path) -> [std::path::PathBuf; 2] {
-    let [map, vae] = ["map.safetensors", "vae/diffusion_pytorch_model.safetensors"]
-        .map(|name| folder.join(name));
+    let map = folder.join("map.safetensors");
     let card = (*bare().card).clone();
     write_image_map(&map, &card, &Dit::lively(&config(), 3, &Device::flex())).unwrap();
-    let small = VaeConfig {
-        block_out_channels: vec![8, 16],
-        layers_per_block: 1,
-        norm_num_groups: 4,
-        ..VaeConfig::stable_diffusion()
-    };
-    let weights = small.init(&Device::flex()).unwrap().weights();
-    std::fs::create_dir(folder.join("vae")).unwrap();
-    let bytes: Vec<Vec<u8>> = weights
-        .values()
-        .map(|w| w.values.iter().flat_map(|v| v.to_le_bytes()).collect())
-        .collect();
-    let views = weights.iter().zip(&bytes).map(|((name, weight), bytes)| {
-        let shape = weight.shape.clone();
-        let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape, bytes);
-        (name, view.unwrap())
-    });
-    std::fs::write(&vae, safetensors::serialize(views, None).unwrap()).unwrap();
-    let text = serde_json::to_string(&small).unwrap();
-    std::fs::write(folder.join("vae/config.json"), text).unwrap();
+    let (vae, _) = write_small_vae(folder);
     [map, vae]
 }
 

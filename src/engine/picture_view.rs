@@ -8,7 +8,7 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::checkpoint::read_latent_decoder;
-use crate::model::{LatentDecoder, Memory, Pass};
+use crate::model::{Going, LatentDecoder, Memory, Pass, Wanted};
 use crate::reward::picture::{DecodedScore, PictureScore};
 use crate::session::{DecoderFiles, StoredPicture};
 
@@ -95,7 +95,13 @@ impl PictureView {
         })
     }
 
-    /// About what making a picture that is kept takes, or going back through it.
+    /// How many pictures that are kept are made side by side.
+    pub fn at_once(&self) -> usize {
+        let best = self.best.as_ref();
+        best.map_or(1, |decoder| decoder.at_once(Pass::Forward))
+    }
+
+    /// About what making pictures that are kept takes, or going back through them.
     pub fn memory(&self, pass: Pass) -> Memory {
         let best = self.best.as_ref();
         best.map_or_else(Memory::default, |decoder| decoder.memory(pass))
@@ -167,19 +173,36 @@ impl PictureView {
 
     /// States `[n][c h w]` as they are shown at once, `[n][C H W]`.
     pub fn quick<'a>(&self, states: &'a [f32]) -> Cow<'a, [f32]> {
-        match &self.quick {
-            _ if !self.is_latent() => Cow::Borrowed(states),
-            Some(quick) => Cow::Owned(quick.decode(states)),
-            None => Cow::Owned(self.false_colours(states)),
-        }
+        // Always wanted, so they are there.
+        self.quick_while(states, &|| true).unwrap_or_default()
+    }
+
+    /// The same; `None` once `going` says that nobody waits any more.
+    pub fn quick_while<'a>(&self, states: &'a [f32], going: Going<'_>) -> Option<Cow<'a, [f32]>> {
+        self.made(self.quick.as_deref(), states, going)
     }
 
     /// States `[n][c h w]` as they are kept, `[n][C H W]`.
     pub fn best<'a>(&self, states: &'a [f32]) -> Cow<'a, [f32]> {
-        match &self.best {
-            _ if !self.is_latent() => Cow::Borrowed(states),
-            Some(best) => Cow::Owned(best.decode(states)),
-            None => Cow::Owned(self.false_colours(states)),
+        // As above.
+        self.best_while(states, &|| true).unwrap_or_default()
+    }
+
+    /// The same; `None` once `going` says that nobody waits any more.
+    pub fn best_while<'a>(&self, states: &'a [f32], going: Going<'_>) -> Option<Cow<'a, [f32]>> {
+        self.made(self.best.as_deref(), states, going)
+    }
+
+    fn made<'a>(
+        &self,
+        decoder: Option<&LatentDecoder>,
+        states: &'a [f32],
+        going: Going<'_>,
+    ) -> Option<Cow<'a, [f32]>> {
+        match decoder {
+            _ if !self.is_latent() => Some(Cow::Borrowed(states)),
+            Some(decoder) => decoder.decode_while(states, going).map(Cow::Owned),
+            None => Some(Cow::Owned(self.false_colours(states))),
         }
     }
 
@@ -192,10 +215,11 @@ impl PictureView {
             && columns.is_multiple_of(2)
     }
 
-    /// A state `[c h w]` decoded at half the resolution, `[C H W]`; `None` without [`Self::has_halves`].
-    pub fn half(&self, state: &[f32]) -> Option<Vec<f32>> {
+    /// A state `[c h w]` decoded at half the resolution, `[C H W]`; `None` without [`Self::has_halves`], and once `going` says
+    /// that nobody waits any more.
+    pub fn half(&self, state: &[f32], going: Going<'_>) -> Option<Vec<f32>> {
         let best = self.best.as_ref().filter(|_| self.has_halves())?;
-        best.decode_half(state)
+        best.decode_half(state, going)
     }
 
     /// Noisy states `[n][c h w]` as they are shown, `[n][C H W]`: nothing decodes noise, so latents are in false colours.
@@ -229,14 +253,30 @@ impl PictureView {
     /// # Errors
     /// When nothing here makes latents of pictures; the message says what to do.
     pub fn state_of(&self, picture: &[f32]) -> Result<Vec<f32>, String> {
+        // Always wanted, so it is there.
+        let state = self.state_of_while(picture, &|| true)?;
+        Ok(state.unwrap_or_default())
+    }
+
+    /// The same; `None` once `going` says that nobody waits any more.
+    ///
+    /// # Errors
+    /// As [`Self::state_of`].
+    pub fn state_of_while(
+        &self,
+        picture: &[f32],
+        going: Going<'_>,
+    ) -> Result<Option<Vec<f32>>, String> {
         if !self.is_latent() {
-            return Ok(picture.to_vec());
+            return Ok(Some(picture.to_vec()));
         }
-        let encoded = self.best.as_ref().and_then(|best| best.encode(picture));
-        encoded.ok_or_else(|| {
-            "A picture becomes a latent by the autoencoder's encoder: name the full autoencoder as the decoder of this map"
-                .to_owned()
-        })
+        match self.best.as_ref().filter(|best| best.encodes()) {
+            Some(best) => Ok(best.encode_while(picture, going)),
+            None => Err(
+                "A picture becomes a latent by the autoencoder's encoder: name the full autoencoder as the decoder of this map"
+                    .to_owned(),
+            ),
+        }
     }
 
     /// A reward of what is shown, asked of states.
@@ -244,6 +284,18 @@ impl PictureView {
     /// # Errors
     /// When nothing decodes the latents, or the reward is of other pictures.
     pub fn reward(&self, score: Arc<dyn PictureScore>) -> Result<Arc<dyn PictureScore>, String> {
+        self.reward_while(score, &Wanted::default())
+    }
+
+    /// The same for who may stop waiting: from then on scores of decoded latents come soon and are no numbers.
+    ///
+    /// # Errors
+    /// As [`Self::reward`].
+    pub fn reward_while(
+        &self,
+        score: Arc<dyn PictureScore>,
+        wanted: &Wanted,
+    ) -> Result<Arc<dyn PictureScore>, String> {
         if !self.is_latent() {
             return Ok(score);
         }
@@ -258,7 +310,7 @@ impl PictureView {
                     "the reward is of pictures of {of:?}, the decoder makes others"
                 ))
             },
-            |score| Ok(Arc::new(score) as Arc<dyn PictureScore>),
+            |score| Ok(Arc::new(score.wanted(wanted.clone())) as Arc<dyn PictureScore>),
         )
     }
 }

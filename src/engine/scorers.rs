@@ -13,6 +13,7 @@ use crate::reward::picture::{PictureReward, PictureScorers, ScorerFile, ScorerFi
 mod prompts;
 
 pub use prompts::open_prompt_judge;
+pub(super) use prompts::{opened_blip, opened_tower};
 use prompts::{read_prompts, tower};
 
 /// Names the folder that `scripts/fetch-rewards` fills, where it is another than usual.
@@ -82,6 +83,23 @@ fn opened<T>(
         value: value.clone(),
     });
     Ok(value)
+}
+
+/// What is kept of a file as a person or the usual place has it, if it is there already; never waits for one that is being
+/// read.
+fn opened_as<T, A>(
+    slot: &Slot<T>,
+    file: ScorerFile,
+    files: &ScorerFiles,
+    of: impl FnOnce(&T) -> A,
+) -> Option<A> {
+    let kept = slot.try_lock().ok()?;
+    let kept = kept.as_ref()?;
+    let meant = match files.of(file) {
+        Some(path) => path == kept.path,
+        None => kept.path.ends_with(file.fetched()),
+    };
+    meant.then(|| of(&kept.value))
 }
 
 /// CLIP's image tower.

@@ -1,11 +1,12 @@
 //! One steered picture from its recipe: one that was kept, made again, and those of a batch.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::reward::picture::{PictureParts, ScorerFiles};
+use crate::model::Wanted;
+use crate::reward::picture::{PictureParts, PictureScore, ScorerFiles};
 use crate::session::{SteeredRecipe, StoredPicture};
 use crate::steer::SteerError;
 use crate::steer::images::{
@@ -13,6 +14,8 @@ use crate::steer::images::{
 };
 
 use super::images::LoadedImages;
+use super::images_fallback::Asked;
+use super::message::Compute;
 use super::scorers::open_scorers;
 use super::worker::{Job, JobError, Worker};
 
@@ -37,7 +40,7 @@ impl SteeredPicture {
 /// Between the run's thread and the worker.
 #[derive(Default)]
 struct Door {
-    unwanted: AtomicBool,
+    wanted: Wanted,
     /// Share done, as the bits of an `f32`.
     fraction: AtomicU32,
     /// Held by the worker while it serves what is more urgent: the run waits as long, and leaves it the processor.
@@ -54,7 +57,7 @@ impl ImageWatch for &Door {
     fn keep_going(&mut self, fraction: f32) -> bool {
         self.fraction.store(fraction.to_bits(), Ordering::Relaxed);
         drop(self.gate());
-        !self.unwanted.load(Ordering::Relaxed)
+        self.wanted.still()
     }
 }
 
@@ -62,13 +65,14 @@ impl Worker {
     /// Where steering begins, as a state of the map: a picture that is noised again is encoded first where it must be.
     pub fn start_of(
         &mut self,
+        job: &Job,
         model: &LoadedImages,
         start: ImageStart,
     ) -> Result<ImageStart, JobError> {
         let ImageStart::Renoised { t, picture } = start else {
             return Ok(start);
         };
-        let picture = self.encoded(model, picture)?;
+        let picture = self.encoded(job, model, picture)?;
         Ok(ImageStart::Renoised { t, picture })
     }
 
@@ -88,13 +92,33 @@ impl Worker {
             scorers: open_scorers(&recipe.rewarding.reward, files).map_err(|e| failed(&e))?,
         };
         let reward = recipe.rewarding.reward.bind(model.shape(), &parts);
-        let (map, view) = self.asked_now(model)?;
-        let reward = view.reward(reward.map_err(|e| failed(&e))?);
-        let reward = reward.map_err(JobError::Failed)?;
+        let reward = reward.map_err(|e| failed(&e))?;
         let start = recipe.settings.start.image_start().ok_or_else(|| {
             failed(&"The state that this run begins in holds no numbers: it cannot be made")
         })?;
-        let start = self.start_of(model, start)?;
+        let start = self.start_of(job, model, start)?;
+        let compute = self.images_compute(model);
+        self.on_device_or_processor((model, compute), |worker, compute| {
+            let asked = match compute {
+                Compute::Shared => worker.asked_now(model),
+                Compute::Cpu => Asked::here(model),
+            };
+            worker.steered_on(job, &asked, (recipe, &reward, &start), (from, part))
+        })
+    }
+
+    /// The same on one device.
+    fn steered_on(
+        &mut self,
+        job: &Job,
+        Asked { map, view, .. }: &Asked,
+        (recipe, reward, start): (&SteeredRecipe, &Arc<dyn PictureScore>, &ImageStart),
+        (from, part): (f32, f32),
+    ) -> Result<SteeredPicture, JobError> {
+        let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
+        let door = Door::default();
+        let reward = view.reward_while(reward.clone(), &door.wanted);
+        let reward = reward.map_err(JobError::Failed)?;
         let plan = ImagePlan {
             // A finished picture needs none of its steps.
             keep_frames: recipe.t < 1.0,
@@ -102,13 +126,12 @@ impl Worker {
         };
         let first = recipe.settings.first;
         let scene = ImageScene {
-            map: &*map,
+            map: &**map,
             reward: &*reward,
         };
-        let door = Door::default();
         let result = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let run = || steer_images_from(scene, &plan, &start, first..first + 1, &mut &door);
+                let run = || steer_images_from(scene, &plan, start, first..first + 1, &mut &door);
                 // A panic ends the run, not the engine.
                 catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(SteerError::Panicked))
             });
@@ -116,7 +139,7 @@ impl Worker {
                 let done = f32::from_bits(door.fraction.load(Ordering::Relaxed));
                 let gate = door.gate();
                 if !self.look_up(job, from + part * done) {
-                    door.unwanted.store(true, Ordering::Relaxed);
+                    door.wanted.withdraw();
                 }
                 drop(gate);
                 std::thread::sleep(BETWEEN_LOOKS);
@@ -124,13 +147,17 @@ impl Worker {
             thread.join().unwrap_or(Err(SteerError::Panicked))
         });
         let run = match result {
+            // What it gave since then are no numbers.
+            _ if !door.wanted.still() => return Err(JobError::Cancelled),
             Err(SteerError::Cancelled) => return Err(JobError::Cancelled),
             Err(e) => return Err(failed(&e)),
             Ok(run) => run,
         };
         if recipe.t >= 1.0 {
+            let fraction = Some(from + part);
+            let picture = self.decoded(job, fraction, view, &run.pictures)?;
             return Ok(SteeredPicture {
-                picture: view.best(&run.pictures).into_owned(),
+                picture: picture.into_owned(),
                 reward: run.rewards.first().copied(),
             });
         }

@@ -22,6 +22,7 @@ mod mlp;
 mod on_device;
 pub(crate) mod outer;
 mod precision;
+mod side_by_side;
 pub(crate) mod simd;
 #[cfg(test)]
 pub(crate) mod streams;
@@ -53,10 +54,11 @@ pub use imagenet::{
 pub use images::{BurnImageMap, ImageMap, ImageRows};
 pub use judge::{ImageJudge, Judged, PictureJudge, Seen};
 pub use map::{Condition, MetaFlowMap};
-pub use memory::Memory;
+pub use memory::{Memory, free_memory};
 pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
 pub use precision::Precision;
+pub use side_by_side::{Going, Wanted};
 pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::images::StoredPicture;
+use super::stored::StoredPicture;
 
 /// The part of a reference picture that is left free: the rest is kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,6 @@
 //! What a person would want back: serialisable documents (RON) and history. Must not know tensors or screens.
 
+mod arrays;
 mod batch;
 mod decoders;
 mod document;
@@ -16,6 +17,7 @@ mod shared;
 mod shown;
 mod steered;
 mod steering;
+mod stored;
 mod studio;
 mod table;
 mod training;
@@ -26,7 +28,7 @@ pub use document::{CheckpointRef, Session, SessionError, WorldRef};
 pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, probe, write_atomically};
 pub use free::{FreePart, PaintedMask, ParseMaskError};
 pub use history::History;
-pub use images::{Images, KeptPicture, Picture, StoredPicture, WallOrder};
+pub use images::{Images, KeptPicture, Picture, WallOrder};
 pub use made::{DrawRecipe, GalleryOrder, Likeness, Made, Middle};
 pub use pictures::{
     Font, FrameFormat, FrameWriter, PictureArrays, PictureSettings, SheetCell, contact_sheet,
@@ -37,5 +39,6 @@ pub use rewarding::{Rewarding, StoredReference};
 pub use shown::{Anchor, ColorTheme, ComputeChoice, DrawStyle, Playback, Show, View};
 pub use steered::SteeredRecipe;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
+pub use stored::StoredPicture;
 pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::free::FreePart;
-use super::images::{Images, StoredPicture};
+use super::images::Images;
+use super::stored::StoredPicture;
 use crate::reward::picture::{PictureReward, PictureTerm, ReferencePicture, WeightedTerm};
 
 /// A picture that a reward refers to.

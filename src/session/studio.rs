@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::images::StoredPicture;
 use super::rewarding::Rewarding;
 use super::shared;
+use super::stored::StoredPicture;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageStart};
 

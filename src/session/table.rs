@@ -5,9 +5,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
 
-use npyz::WriterBuilder as _;
-use npyz::npz::NpzWriter;
-
+use super::arrays::{Numbers, write_npz, write_safetensors};
 use super::export::{ExportError, ExportFormat, write_atomically};
 
 /// Points and what belongs to them, as every format holds them.
@@ -45,39 +43,15 @@ impl Table<'_> {
             .try_for_each(|[x, y]| writeln!(file, "{x},{y}"))
     }
 
-    #[expect(
-        clippy::default_trait_access,
-        reason = "npyz does not let us name zip's types"
-    )]
     fn write_npz(&self, file: &mut BufWriter<File>) -> io::Result<()> {
-        // zip stamps entries with the clock by default; its own default date keeps the bytes the same.
-        let options = default_options(NpzWriter::<&mut BufWriter<File>>::array::<f32>)
-            .last_modified_time(Default::default());
-        let mut npz = NpzWriter::new(file);
-        npz.array(self.name, options)?
-            .default_dtype()
-            .shape(&[self.rows.len() as u64, 2])
-            .begin_nd()?
-            .extend(self.rows.as_flattened())?;
-        if let Some((t, x_t)) = self.state {
-            npz.array("x_t", options)?
-                .default_dtype()
-                .shape(&[2])
-                .begin_nd()?
-                .extend(x_t)?;
-            npz.array("t", options)?
-                .default_dtype()
-                .shape(&[])
-                .begin_nd()?
-                .push(&t)?;
+        let points = Numbers::F32(self.rows.as_flattened());
+        let mut arrays = vec![(self.name, vec![self.rows.len(), 2], points)];
+        if let Some((t, x_t)) = &self.state {
+            arrays.push(("x_t", vec![2], Numbers::F64(x_t)));
+            arrays.push(("t", Vec::new(), Numbers::F64(std::slice::from_ref(t))));
         }
-        npz.array("seed", options)?
-            .default_dtype()
-            .shape(&[])
-            .begin_nd()?
-            .push(&self.seed)?;
-        npz.zip_writer().finish().map_err(io::Error::other)?;
-        Ok(())
+        arrays.push(("seed", Vec::new(), Numbers::U64(self.seed)));
+        write_npz(file, &arrays)
     }
 
     fn write_safetensors(&self, file: &mut BufWriter<File>) -> io::Result<()> {
@@ -87,31 +61,8 @@ impl Table<'_> {
             metadata.insert("x_t", format!("{x},{y}"));
         }
         metadata.insert("seed", self.seed.to_string());
-        // Written by hand: the crate keeps metadata in a map of random order.
-        let header = serde_json::json!({
-            "__metadata__": metadata,
-            self.name: {
-                "dtype": "F32",
-                "shape": [self.rows.len(), 2],
-                "data_offsets": [0, size_of_val(self.rows)],
-            },
-        });
-        let mut header = header.to_string();
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
-        }
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
-        self.rows
-            .as_flattened()
-            .iter()
-            .try_for_each(|v| file.write_all(&v.to_le_bytes()))
+        let points = self.rows.as_flattened();
+        let arrays = [(self.name, vec![self.rows.len(), 2], points)];
+        write_safetensors(file, &metadata, &arrays)
     }
-}
-
-/// The default of the options type of `NpzWriter::array`, which npyz does not let us name.
-pub(super) fn default_options<'a, W: 'a, O: Default, R>(
-    _: impl Fn(&'a mut W, &'a str, O) -> R,
-) -> O {
-    O::default()
 }

@@ -201,6 +201,11 @@ impl App {
         &self.state.session
     }
 
+    /// What the panels show and change, for measurements.
+    pub(super) fn known(&mut self) -> &mut State {
+        &mut self.state
+    }
+
     /// Whether the shortcuts are shown.
     pub fn is_help_open(&self) -> bool {
         self.state.help_open

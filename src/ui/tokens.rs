@@ -326,6 +326,8 @@ pub mod duration {
     pub const BETWEEN_SCORES: Duration = Duration::from_millis(200);
     /// Futures of another time fade in for this long.
     pub const FUTURES_SECS: f32 = 0.25;
+    /// Between two steps of what turns while something is waited for.
+    pub const SPIN: Duration = Duration::from_millis(125);
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
     /// How long a link says that its text was copied.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::tests::write;
 use super::*;
-use crate::model::streams::{assert_close, numbers};
+use crate::model::streams::{assert_close, numbers, slopes};
 use crate::model::{ClipJudge, Fit, PictureJudge as _, PromptScoreKind, Seen};
 use burn::tensor::{Tensor, TensorData};
 
@@ -182,7 +182,6 @@ fn the_gradient_of_a_score_is_that_of_differences_and_scales_are_their_authors()
         .iter()
         .map(|v| *v as f32)
         .collect();
-    let along = numbers(1002, values.len());
     let mut found = Vec::new();
     for kind in [
         PromptScoreKind::Clip,
@@ -206,23 +205,8 @@ fn the_gradient_of_a_score_is_that_of_differences_and_scales_are_their_authors()
         let seen = judge.pullback(&values, shape, &mut along_head, &mut gradient);
         let value = head.score(&seen.features);
         assert_eq!(value.to_bits(), score(&values).to_bits());
-        let slope: f64 = gradient
-            .iter()
-            .zip(&along)
-            .map(|(g, d)| f64::from(*g) * d)
-            .sum();
-        let step = 1e-2;
-        let moved = |sign: f64| -> Vec<f32> {
-            let moved = values.iter().zip(&along);
-            moved
-                .map(|(v, d)| (f64::from(*v) + sign * step * d) as f32)
-                .collect()
-        };
-        let ahead = f64::from(score(&moved(1.0)));
-        let behind = f64::from(score(&moved(-1.0)));
-        let measured = (ahead - behind) / (2.0 * step);
+        let [slope, measured] = slopes(&values, &gradient, |picture| f64::from(score(picture)));
         let scale = f64::from(scale);
-        // Steps of this size leave third-order terms, smaller ones rounding.
         assert!(
             (slope - measured).abs() < 0.01 * scale * (slope / scale).abs().max(0.05),
             "{slope} {measured}"

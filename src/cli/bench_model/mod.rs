@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,13 +11,15 @@ use clap::Args;
 
 pub use report::{ModelBench, ModelRate, ProductRate};
 
+use super::DeviceArg;
 use super::bench_train::{forget_peak, peak_memory_mib, rate};
 use super::place::Place;
 use crate::checkpoint::read_dit_config;
-use crate::model::{BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision};
+use crate::model::{
+    BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision, free_memory,
+};
 use crate::process::{Address, Purpose, uniforms};
 use crate::reward::picture::PictureScore;
-use crate::session::ComputeChoice;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageScene, steer_images};
 
@@ -30,12 +32,12 @@ const LONG_PRODUCT_SECS: f64 = 0.3;
 const SHARE: f64 = 0.9;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What only `bench model` asks for.
+/// What `bench model` asks for, and `bench frames` in part.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Of bench model")]
+#[command(next_help_heading = "Of bench model and bench frames")]
 pub struct ModelBenchArgs {
-    /// The model file of the transformer (.yaml, .json or .ron), as the reference has them.
-    #[arg(long, value_name = "FILE")]
+    /// The transformer: one of the reference's sizes (S/8 to XL/2), or its model file (.yaml, .json or .ron).
+    #[arg(long, value_name = "NAME|FILE")]
     pub config: Option<PathBuf>,
     /// Measure with random weights: what they are does not change the time.
     #[arg(long)]
@@ -62,16 +64,13 @@ fn parse_gib(text: &str) -> Result<f64, String> {
 }
 
 /// Measures the transformer of `args` on the processor and, where there is one, the shared device; `choice` limits it to
-/// one of the two.
+/// one device.
 ///
 /// # Errors
 /// When the model file cannot be read, nothing fits, or a device that was asked for does not start.
-pub fn bench_model(
-    args: &ModelBenchArgs,
-    choice: Option<ComputeChoice>,
-) -> Result<ModelBench, String> {
+pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<ModelBench, String> {
     let path = args.config.as_deref().ok_or(
-        "bench model needs --config FILE, the model file of a transformer (.yaml, .json or .ron)",
+        "bench model needs --config NAME|FILE: a size like XL/2, or the model file of a transformer (.yaml, .json or .ron)",
     )?;
     if !args.random_weights {
         return Err("bench model measures with weights of its own: give --random-weights".into());
@@ -79,7 +78,7 @@ pub fn bench_model(
     if args.batches.is_empty() || args.batches.iter().any(|b| !(1..=1024).contains(b)) {
         return Err("--batches are 1 to 1024 states".into());
     }
-    let model = read_dit_config(path).map_err(|e| e.to_string())?;
+    let model = transformer(path)?;
     let mut bench = ModelBench {
         version: env!("CARGO_PKG_VERSION"),
         parameters: model.parameters(),
@@ -90,16 +89,14 @@ pub fn bench_model(
         left_out: Vec::new(),
         model,
     };
-    if choice != Some(ComputeChoice::Shared) {
-        on(&Place::processor(), args, &mut bench)?;
-    }
-    if choice != Some(ComputeChoice::Cpu) {
-        match Place::shared() {
-            Ok(place) => on(&place, args, &mut bench)?,
-            Err(e) if choice.is_none_or(|choice| choice == ComputeChoice::Auto) => {
-                bench.left_out.push(format!("the shared device: {e}"));
+    match choice {
+        Some(choice) => on(&Place::of(Some(choice))?, args, &mut bench)?,
+        None => {
+            on(&Place::processor(), args, &mut bench)?;
+            match Place::shared() {
+                Ok(place) => on(&place, args, &mut bench)?,
+                Err(e) => bench.left_out.push(format!("the shared device: {e}")),
             }
-            Err(e) => return Err(e),
         }
     }
     if bench.rates.is_empty() {
@@ -109,6 +106,13 @@ pub fn bench_model(
         ));
     }
     Ok(bench)
+}
+
+/// The transformer that `--config` names: one of the reference's sizes, or a model file.
+pub(super) fn transformer(config: &Path) -> Result<DitConfig, String> {
+    let name = config.to_str().and_then(|name| name.split_once('/'));
+    let size = name.and_then(|(letter, patch)| DitConfig::imagenet(letter, patch.parse().ok()?));
+    size.map_or_else(|| read_dit_config(config).map_err(|e| e.to_string()), Ok)
 }
 
 /// All settings on one device.
@@ -186,7 +190,13 @@ fn fitting(
 ) -> Vec<(usize, u64)> {
     let free = args.memory.map(|gib| gib * 1024.0 * MIB);
     // A graphics card's memory is not the system's.
-    let free = free.or_else(|| if place.is_gpu { None } else { free_memory() });
+    let free = free.or_else(|| {
+        if place.is_gpu {
+            None
+        } else {
+            free_memory().map(|b| b as f64)
+        }
+    });
     let mut settings = Vec::new();
     for batch in &args.batches {
         let rows = (batch * args.draws as usize).min(BurnImageMap::CHUNK);
@@ -202,14 +212,6 @@ fn fitting(
         }
     }
     settings
-}
-
-/// Memory that the system can give, in bytes, where it tells.
-fn free_memory() -> Option<f64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0)
 }
 
 /// Operations a second, in billions, of the best of some square products.
@@ -377,13 +379,16 @@ mod tests {
             bench.left_out
         );
         let none = args(vec![1], Some(gib / 2.0), path.clone());
-        let message = bench_model(&none, Some(ComputeChoice::Cpu)).unwrap_err();
+        let message = bench_model(&none, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--memory"), "{message}");
         let unnamed = ModelBenchArgs {
             random_weights: false,
             ..args(vec![1], None, path)
         };
-        let message = bench_model(&unnamed, Some(ComputeChoice::Cpu)).unwrap_err();
+        assert_eq!(transformer(Path::new("XL/2")).unwrap().depth, 28);
+        let message = transformer(Path::new("XL/3")).unwrap_err();
+        assert!(message.contains("XL/3"), "{message}");
+        let message = bench_model(&unnamed, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--random-weights"));
 
         let net = Dit::init(&config, 1, &place.device).unwrap();

@@ -85,7 +85,7 @@ pub struct CompareArgs {
 /// # Errors
 /// With a message for the person: a plan that cannot be used, nothing that can be run, a folder that cannot be written.
 pub fn run_compare(args: &CompareArgs, device: Option<DeviceArg>) -> Result<(), String> {
-    if device == Some(DeviceArg::Shared) {
+    if device.is_some_and(|device| device != DeviceArg::Cpu) {
         eprintln!("note: comparisons run on the processor, so that rows of one file agree");
     }
     let asked = plan::read(&args.plan, &args.seed).map_err(|e| e.to_string())?;

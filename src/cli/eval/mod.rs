@@ -91,6 +91,7 @@ pub fn run(args: &EvalArgs, device: Option<DeviceArg>) -> Result<(), String> {
         // What is wrong with another file is said where it is read.
         (ModelKind::World | ModelKind::Other, None) => {}
     }
+    DeviceArg::choice(device)?;
     let checkpoint = Checkpoint::read(&args.checkpoint).map_err(|e| e.to_string())?;
     let network = checkpoint.fused().map_err(|e| e.to_string())?;
     if !network.is_map() {

@@ -6,11 +6,12 @@ use std::time::SystemTime;
 
 use burn::tensor::Device;
 
-use super::{Slot, lock, opened, scorer_path, stamp, wanted_scorer};
+use super::{Slot, lock, opened, opened_as, scorer_path, stamp, wanted_scorer};
 use crate::checkpoint::{read_clip, read_clip_texts, read_image_reward};
 use crate::mixture::shortened;
 use crate::model::{
-    ClipHead, ClipJudge, ImageReward, ImageRewardJudge, PictureJudge, PromptScoreKind,
+    BlipConfig, ClipConfig, ClipHead, ClipJudge, ImageReward, ImageRewardJudge, PictureJudge,
+    PromptScoreKind,
 };
 use crate::reward::picture::{
     PictureReward, PictureScorers, PictureTerm, Prompt, PromptHead, ScorerFile, ScorerFiles,
@@ -33,18 +34,34 @@ static PROMPTS: Mutex<Vec<KeptPrompt>> = Mutex::new(Vec::new());
 /// How many are kept.
 const MOST_PROMPTS: usize = 64;
 
-/// CLIP's image tower of a file. Several judges may be told the same file: each has its own way with pictures.
-pub(super) fn tower(judge: PromptScoreKind, path: &Path) -> Result<Arc<ClipJudge>, String> {
-    let slot = match judge {
+/// Where the tower of a judge is kept.
+const fn slot_of(judge: PromptScoreKind) -> &'static Slot<ClipJudge> {
+    match judge {
         PromptScoreKind::Clip => &CLIP_LARGE,
         PromptScoreKind::Pick => &PICK_SCORE,
         PromptScoreKind::Hps => &HPS,
-    };
+    }
+}
+
+/// The shape of the tower that a judge would ask, where it is open. Does not wait for one that is being read.
+pub fn opened_tower(judge: PromptScoreKind, files: &ScorerFiles) -> Option<ClipConfig> {
+    let file = ScorerFile::of_judge(judge);
+    opened_as(slot_of(judge), file, files, |tower| tower.config().clone())
+}
+
+/// The same of ImageReward.
+pub fn opened_blip(files: &ScorerFiles) -> Option<BlipConfig> {
+    let of = |judge: &ImageReward| judge.config().clone();
+    opened_as(&IMAGE_REWARD, ScorerFile::ImageReward, files, of)
+}
+
+/// CLIP's image tower of a file. Several judges may be told the same file: each has its own way with pictures.
+pub(super) fn tower(judge: PromptScoreKind, path: &Path) -> Result<Arc<ClipJudge>, String> {
     let read = |path: &Path| {
         let device = Device::flex();
         read_clip(path, &device).map(|net| ClipJudge::new(net, judge.fit(), &device))
     };
-    opened(slot, path, read)
+    opened(slot_of(judge), path, read)
 }
 
 /// A prompt as the text tower of a file reads it.

@@ -1,6 +1,7 @@
 //! Shapes of ImageReward's two towers.
 
 use crate::model::clip::LayerShape;
+use crate::model::{Memory, Pass};
 
 /// One tower.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +64,36 @@ impl BlipConfig {
     pub const fn tokens(&self) -> usize {
         let side = self.image_size / self.patch_size;
         side * side + 1
+    }
+
+    /// About what a picture takes with a prompt, or its gradient, in f32; pictures are looked at one by one.
+    pub fn memory(&self, pass: Pass) -> Memory {
+        let pictures = self
+            .layer()
+            .memory(self.pictures.layers, self.tokens(), pass);
+        let [width, layers, vocabulary, seen] = [
+            self.texts.width,
+            self.texts.layers,
+            self.vocabulary,
+            self.pictures.width,
+        ]
+        .map(|n| n as u64);
+        let texts = LayerShape {
+            width: self.texts.width,
+            inner: self.texts.inner,
+            heads: self.texts.heads,
+            ..self.layer()
+        };
+        let texts = texts.memory(self.texts.layers, Self::MOST, pass);
+        // What each layer of texts has to look at the picture with, and the words.
+        let looks = layers * 2 * width * (width + seen) + vocabulary * width;
+        // Keys and values of the picture's tokens.
+        let graphs = if pass == Pass::Gradient { layers } else { 1 };
+        let keys = graphs * 4 * self.tokens() as u64 * width;
+        Memory {
+            weights: pictures.weights + texts.weights + 4 * looks,
+            working: pictures.working + texts.working + 4 * keys,
+        }
     }
 
     /// What the layers of the pictures' tower share.

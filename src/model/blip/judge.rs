@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::{Blip, WordPieces};
+use super::{Blip, BlipConfig, WordPieces};
 use crate::model::clip::ClipHead;
 use crate::model::judge::{Asked, PictureJudge, Seen};
 use crate::model::{Misfit, Weights};
@@ -17,8 +17,6 @@ pub struct ImageReward {
     words: WordPieces,
     head: ClipHead,
     device: Device,
-    /// The same with graphs, see [`crate::model::ClipJudge`].
-    learning: Device,
 }
 
 impl ImageReward {
@@ -64,8 +62,12 @@ impl ImageReward {
             words,
             head,
             device: device.clone(),
-            learning: device.clone().autodiff(),
         }
+    }
+
+    /// The network's shape.
+    pub const fn config(&self) -> &BlipConfig {
+        self.net.config()
     }
 
     /// The score itself, as a function of what a judge sees.
@@ -101,14 +103,15 @@ impl ImageRewardJudge {
         &self.of
     }
 
-    fn asked<'a>(&self, shape: [usize; 3], device: &'a Device) -> Asked<'a> {
+    fn asked(&self, shape: [usize; 3]) -> Asked<'_> {
         Asked {
             shape,
             classes: 0,
             width: self.of.net.config().texts.width,
             // One picture at a time, as for CLIP.
             at_once: 1,
-            device,
+            device: &self.of.device,
+            is_tracked: true,
         }
     }
 }
@@ -120,7 +123,7 @@ impl PictureJudge for ImageRewardJudge {
 
     fn see(&self, pictures: &[f32], shape: [usize; 3]) -> Seen {
         let look = |pictures| (self.of.net.features(pictures, &self.ids), None);
-        self.asked(shape, &self.of.learning).see(pictures, &look)
+        self.asked(shape).see(pictures, &look)
     }
 
     fn pullback(
@@ -131,7 +134,7 @@ impl PictureJudge for ImageRewardJudge {
         gradients: &mut [f32],
     ) -> Seen {
         let look = |pictures| (self.of.net.features(pictures, &self.ids), None);
-        self.asked(shape, &self.of.device)
+        self.asked(shape)
             .pullback(pictures, &look, cotangent, gradients)
     }
 }

@@ -6,11 +6,6 @@ use serde::{Deserialize, Serialize};
 use super::layers::LayerShape;
 use crate::model::{Memory, Pass};
 
-/// Numbers a token's width, and squares of scores, that a layer leaves in a graph; without one a layer is alive at a
-/// time, which is little.
-const KEPT: u64 = 26;
-const SCORES_KEPT: u64 = 3;
-
 /// Shape of the tower. Fields that a file leaves out have Hugging Face's defaults, those of ViT-B/32.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -88,6 +83,20 @@ impl ClipConfig {
         }
     }
 
+    /// ViT-H/14, the tower of PickScore and of HPSv2.1: 632 million parameters.
+    pub fn huge() -> Self {
+        Self {
+            patch_size: 14,
+            hidden_size: 1280,
+            intermediate_size: 5120,
+            num_hidden_layers: 32,
+            num_attention_heads: 16,
+            projection_dim: 1024,
+            hidden_act: "gelu".into(),
+            ..Self::default()
+        }
+    }
+
     /// Reads Hugging Face's `config.json`, of a whole CLIP or of its image tower.
     ///
     /// # Errors
@@ -117,23 +126,8 @@ impl ClipConfig {
 
     /// About what a picture takes, or its gradient, in f32; pictures are looked at one by one.
     pub fn memory(&self, pass: Pass) -> Memory {
-        let [width, inner, layers] = [
-            self.hidden_size,
-            self.intermediate_size,
-            self.num_hidden_layers,
-        ]
-        .map(|n| n as u64);
-        let (tokens, heads) = (self.tokens() as u64, self.num_attention_heads as u64);
-        let layer = KEPT * tokens * width + SCORES_KEPT * heads * tokens * tokens;
-        let graphs = match pass {
-            Pass::Forward => 1,
-            Pass::Gradient => layers,
-        };
-        Memory {
-            // Patches, positions and the last projection are a hundredth of it.
-            weights: 4 * layers * (4 * width * width + 2 * width * inner),
-            working: 4 * graphs * layer,
-        }
+        self.layer()
+            .memory(self.num_hidden_layers, self.tokens(), pass)
     }
 
     /// Tokens of a picture: its patches and one for the whole.

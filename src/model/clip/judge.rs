@@ -3,7 +3,7 @@
 use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::{ClipImages, Fit};
+use super::{ClipConfig, ClipImages, Fit};
 use crate::model::judge::{Asked, PictureJudge, Seen};
 
 /// A tower on a device, asked with pictures of any size as plain numbers. What it sees is their embedding, of length 1;
@@ -13,9 +13,6 @@ pub struct ClipJudge {
     net: ClipImages,
     fit: Fit,
     device: Device,
-    /// The same with graphs. Without one some layers are computed otherwise, and a score would depend in its last bit on
-    /// whether its gradient was asked for: so all goes through here, and keeps a graph where the pixels ask for it.
-    learning: Device,
 }
 
 impl ClipJudge {
@@ -25,23 +22,28 @@ impl ClipJudge {
             net: net.no_grad().train(),
             fit,
             device: device.clone(),
-            learning: device.clone().autodiff(),
         }
+    }
+
+    /// The tower's shape.
+    pub const fn config(&self) -> &ClipConfig {
+        self.net.config()
     }
 
     /// Numbers of an embedding.
     pub fn numbers(&self) -> usize {
-        self.net.config().projection_dim
+        self.config().projection_dim
     }
 
-    fn asked<'a>(&self, shape: [usize; 3], device: &'a Device) -> Asked<'a> {
+    fn asked(&self, shape: [usize; 3]) -> Asked<'_> {
         Asked {
             shape,
             classes: 0,
             width: self.numbers(),
             // One picture at a time: its layers take much memory, and sums run in the same order for each.
             at_once: 1,
-            device,
+            device: &self.device,
+            is_tracked: true,
         }
     }
 }
@@ -53,7 +55,7 @@ impl PictureJudge for ClipJudge {
 
     fn see(&self, pictures: &[f32], shape: [usize; 3]) -> Seen {
         let look = |pictures| (self.net.embed_as(pictures, self.fit), None);
-        self.asked(shape, &self.learning).see(pictures, &look)
+        self.asked(shape).see(pictures, &look)
     }
 
     fn pullback(
@@ -64,7 +66,7 @@ impl PictureJudge for ClipJudge {
         gradients: &mut [f32],
     ) -> Seen {
         let look = |pictures| (self.net.embed_as(pictures, self.fit), None);
-        self.asked(shape, &self.device)
+        self.asked(shape)
             .pullback(pictures, &look, cotangent, gradients)
     }
 }

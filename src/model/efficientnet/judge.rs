@@ -33,6 +33,7 @@ impl ImageNetJudge {
             // One picture at a time: its layers take much memory, and sums run in the same order for each.
             at_once: 1,
             device: &self.device,
+            is_tracked: false,
         }
     }
 }

@@ -79,6 +79,9 @@ pub struct Asked<'a> {
     pub at_once: usize,
     /// Where it lies.
     pub device: &'a Device,
+    /// Whether it is ready for a graph even where none is wanted. Without one some layers are computed otherwise, and what
+    /// is seen would depend in its last bit on whether a gradient was asked for.
+    pub is_tracked: bool,
 }
 
 impl Asked<'_> {
@@ -91,10 +94,15 @@ impl Asked<'_> {
         let numbers = c * h * w;
         assert!(pictures.len().is_multiple_of(numbers), "whole images");
         let mut seen = self.nothing();
+        let device = if self.is_tracked {
+            self.device.clone().autodiff()
+        } else {
+            self.device.clone()
+        };
         for chunk in pictures.chunks(self.at_once * numbers) {
             let n = chunk.len() / numbers;
             let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
-            let (features, logits) = look(Tensor::from_data(data, self.device));
+            let (features, logits) = look(Tensor::from_data(data, &device));
             append(&mut seen, features, logits, n);
         }
         seen
@@ -180,6 +188,7 @@ impl ImageJudge {
             width: self.config.features(),
             at_once: Self::CHUNK,
             device: &self.device,
+            is_tracked: false,
         }
     }
 

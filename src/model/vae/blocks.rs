@@ -9,6 +9,9 @@ use burn::tensor::{Device, Tensor};
 /// Of every norm.
 const EPSILON: f64 = 1e-6;
 
+/// One of the steps that the whole is made of, so that between two of them it can be asked whether to go on.
+pub type Step<'a> = Box<dyn Fn(Tensor<4>) -> Tensor<4> + 'a>;
+
 /// A convolution that keeps rows and columns.
 pub fn conv(channels: [usize; 2], kernel: usize, device: &Device) -> Conv2d {
     let edge = kernel / 2;
@@ -114,16 +117,16 @@ impl Middle {
         }
     }
 
-    /// Keeps its shape.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut h = x;
+    /// What it does, in its order; each keeps its shape.
+    pub fn steps(&self) -> Vec<Step<'_>> {
+        let mut steps: Vec<Step<'_>> = Vec::new();
         for (i, residual) in self.resnets.iter().enumerate() {
             if let Some(attention) = i.checked_sub(1).and_then(|i| self.attentions.get(i)) {
-                h = attention.forward(h);
+                steps.push(Box::new(|h| attention.forward(h)));
             }
-            h = residual.forward(h);
+            steps.push(Box::new(|h| residual.forward(h)));
         }
-        h
+        steps
     }
 }
 
@@ -180,20 +183,20 @@ impl Scale {
         }
     }
 
-    /// `[B, from, H, W]` to `[B, to, ...]` of the same, half or twice the size.
-    pub fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let mut h = x;
+    /// What it does, in its order: `[B, from, H, W]` to `[B, to, ...]` of the same, half or twice the size.
+    pub fn steps(&self) -> Vec<Step<'_>> {
+        let mut steps: Vec<Step<'_>> = Vec::new();
         for residual in &self.resnets {
-            h = residual.forward(h);
+            steps.push(Box::new(|h| residual.forward(h)));
         }
         for down in self.downsamplers.iter().flatten() {
             // A row below and a column to the right, as the reference has it.
-            h = down.conv.forward(h.pad((0, 1, 0, 1), 0.0));
+            steps.push(Box::new(|h| down.conv.forward(h.pad((0, 1, 0, 1), 0.0))));
         }
         for up in self.upsamplers.iter().flatten() {
-            h = up.conv.forward(doubled(h));
+            steps.push(Box::new(|h| up.conv.forward(doubled(h))));
         }
-        h
+        steps
     }
 }
 

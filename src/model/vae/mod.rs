@@ -9,6 +9,7 @@ mod config;
 #[cfg(test)]
 mod library_tests;
 mod plain;
+mod pulled;
 #[cfg(test)]
 mod tests;
 mod tiles;
@@ -21,9 +22,11 @@ use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 
 pub(super) use blocks::doubled;
-use blocks::{Middle, Scale, conv, norm};
+use blocks::{Middle, Scale, Step, conv, norm};
 pub use config::VaeConfig;
 pub use plain::LatentDecoder;
+
+use super::side_by_side::Going;
 
 /// Pictures to latents.
 #[derive(Module, Debug)]
@@ -124,13 +127,22 @@ impl Vae {
     /// # Shapes
     /// `z`: `[B, latent, h, w]`, scaled; the result `[B, C, H, W]`, -1 black and 1 white, not clamped.
     pub fn decode(&self, z: Tensor<4>) -> Tensor<4> {
+        self.decoding().iter().fold(z, |h, step| step(h))
+    }
+
+    /// The steps of [`Self::decode`], in their order.
+    fn decoding(&self) -> Vec<Step<'_>> {
         let d = &self.decoder;
-        let z = self.post_quant_conv.forward(z / self.scaling_factor);
-        let mut h = d.mid_block.forward(d.conv_in.forward(z));
-        for block in &d.up_blocks {
-            h = block.forward(h);
-        }
-        d.conv_out.forward(silu(d.conv_norm_out.forward(h)))
+        let mut steps: Vec<Step<'_>> = vec![Box::new(|z| {
+            let z = self.post_quant_conv.forward(z / self.scaling_factor);
+            d.conv_in.forward(z)
+        })];
+        steps.extend(d.mid_block.steps());
+        steps.extend(d.up_blocks.iter().flat_map(Scale::steps));
+        steps.push(Box::new(|h| {
+            d.conv_out.forward(silu(d.conv_norm_out.forward(h)))
+        }));
+        steps
     }
 
     /// Latents of pictures, with what the encoder is unsure of.
@@ -138,35 +150,41 @@ impl Vae {
     /// # Shapes
     /// `x`: `[B, C, H, W]` in [-1, 1], `H` and `W` multiples of [`VaeConfig::factor`].
     pub fn encode(&self, x: Tensor<4>) -> LatentGaussian {
-        self.gaussian(self.moments(x))
+        self.gaussian(self.encoding().iter().fold(x, |h, step| step(h)))
     }
 
     /// The same in overlapping tiles of `tile` rows and columns of latents, a multiple of four: less memory, and latents
-    /// that differ a little from those of the whole.
-    pub fn encode_tiled(&self, x: Tensor<4>, tile: usize) -> LatentGaussian {
+    /// that differ a little from those of the whole. `None` once `going` says that nobody waits any more.
+    pub fn encode_tiled(
+        &self,
+        x: Tensor<4>,
+        tile: usize,
+        going: Going<'_>,
+    ) -> Option<LatentGaussian> {
         let tile = tiles::side(tile);
         let pixels = tile.saturating_mul(1 << (self.encoder.down_blocks.len() - 1));
         let [_, _, rows, columns] = x.dims();
-        if rows.max(columns) <= pixels {
-            return self.encode(x);
-        }
-        let pieces = tiles::cut(&x, pixels);
-        let pieces = pieces
-            .into_iter()
-            .map(|row| row.into_iter().map(|x| self.moments(x)).collect())
-            .collect();
-        self.gaussian(tiles::joined(pieces, tile))
+        let steps = self.encoding();
+        let moments = if rows.max(columns) <= pixels {
+            through(&steps, x, going)?
+        } else {
+            let pieces = tiles::mapped(tiles::cut(&x, pixels), |x| through(&steps, x, going))?;
+            tiles::joined(pieces, tile)
+        };
+        Some(self.gaussian(moments))
     }
 
-    /// Means and logarithms of variances, `[B, 2 latent, h, w]`.
-    fn moments(&self, x: Tensor<4>) -> Tensor<4> {
+    /// The steps from pictures to means and logarithms of variances, `[B, 2 latent, h, w]`.
+    fn encoding(&self) -> Vec<Step<'_>> {
         let e = &self.encoder;
-        let mut h = e.conv_in.forward(x);
-        for block in &e.down_blocks {
-            h = block.forward(h);
-        }
-        let h = silu(e.conv_norm_out.forward(e.mid_block.forward(h)));
-        self.quant_conv.forward(e.conv_out.forward(h))
+        let mut steps: Vec<Step<'_>> = vec![Box::new(|x| e.conv_in.forward(x))];
+        steps.extend(e.down_blocks.iter().flat_map(Scale::steps));
+        steps.extend(e.mid_block.steps());
+        steps.push(Box::new(|h| {
+            let h = e.conv_out.forward(silu(e.conv_norm_out.forward(h)));
+            self.quant_conv.forward(h)
+        }));
+        steps
     }
 
     fn gaussian(&self, moments: Tensor<4>) -> LatentGaussian {
@@ -179,4 +197,9 @@ impl Vae {
             deviation: (log_variance * 0.5).exp() * self.scaling_factor,
         }
     }
+}
+
+/// What the steps make of `x`; `None` once `going` says that nobody waits for it any more.
+fn through(steps: &[Step<'_>], x: Tensor<4>, going: Going<'_>) -> Option<Tensor<4>> {
+    steps.iter().try_fold(x, |h, step| going().then(|| step(h)))
 }

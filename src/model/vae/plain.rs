@@ -3,8 +3,10 @@
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::tiles::{Tiles, cut, joined, side, step};
-use super::{Vae, VaeConfig};
+use super::blocks::Step;
+use super::tiles::{Tiles, cut, joined, mapped, side};
+use super::{Vae, VaeConfig, through};
+use crate::model::side_by_side::{Going, at_once, side_by_side};
 use crate::model::{Memory, Pass, Taesd};
 
 /// Bytes of a picture as wide as the finest layers that are alive at once, in such pictures, and what a graph keeps.
@@ -15,30 +17,34 @@ const KEPT: u64 = 67;
 const PREVIEW_WIDTH: u64 = 64;
 
 /// What decodes.
-enum Network {
+pub(super) enum Network {
     Full(Box<Vae>),
     Preview(Box<Taesd>),
 }
 
 impl Network {
-    fn decode(&self, z: Tensor<4>) -> Tensor<4> {
+    /// What it does with latents, in its order; the small one is quick enough to be one step.
+    pub(super) fn steps(&self) -> Vec<Step<'_>> {
         match self {
-            Self::Full(vae) => vae.decode(z),
-            Self::Preview(taesd) => taesd.decode(z),
+            Self::Full(vae) => vae.decoding(),
+            Self::Preview(taesd) => vec![Box::new(|z| taesd.decode(z))],
         }
     }
 }
 
-/// Pictures of latents, one at a time, so that the memory is that of one, or of one tile of it.
+/// Pictures of latents, each for itself, so that the memory is that of one, or of one tile of it, times the few that are
+/// made side by side.
 pub struct LatentDecoder {
-    still: Network,
+    pub(super) still: Network,
     /// The same with a graph for what goes in.
-    tracked: Network,
-    device: Device,
-    latent: [usize; 3],
-    picture: [usize; 3],
+    pub(super) tracked: Network,
+    pub(super) device: Device,
+    pub(super) latent: [usize; 3],
+    pub(super) picture: [usize; 3],
     /// Rows and columns of latents that are decoded at a time.
     tile: usize,
+    /// The most pictures that are made side by side: a graphics chip works on one with all it has.
+    threads: usize,
 }
 
 impl LatentDecoder {
@@ -82,6 +88,11 @@ impl LatentDecoder {
             latent,
             picture: [out, factor * rows, factor * columns],
             tile: usize::MAX,
+            threads: if *device == Device::flex() {
+                usize::MAX
+            } else {
+                1
+            },
         })
     }
 
@@ -108,6 +119,13 @@ impl LatentDecoder {
         self
     }
 
+    /// Makes at most so many pictures side by side.
+    #[cfg(test)]
+    pub(super) fn threaded(mut self, threads: usize) -> Self {
+        self.threads = threads;
+        self
+    }
+
     /// Whether it only makes previews.
     pub const fn is_preview(&self) -> bool {
         matches!(self.still, Network::Preview(_))
@@ -123,11 +141,28 @@ impl LatentDecoder {
         self.latent
     }
 
-    /// About what a picture takes, or its gradient; pictures are made one by one.
+    /// About what pictures take, or their gradients, as many as are made side by side.
     pub fn memory(&self, pass: Pass) -> Memory {
-        let (parameters, width) = match &self.still {
-            Network::Full(vae) => (vae.num_params(), vae.finest_width()),
-            Network::Preview(taesd) => (taesd.num_params(), PREVIEW_WIDTH),
+        let parameters = match &self.still {
+            Network::Full(vae) => vae.num_params(),
+            Network::Preview(taesd) => taesd.num_params(),
+        };
+        Memory {
+            weights: 4 * parameters as u64,
+            working: self.at_once(pass) as u64 * self.working(pass),
+        }
+    }
+
+    /// How many pictures are made side by side where nothing else needs cores and memory.
+    pub fn at_once(&self, pass: Pass) -> usize {
+        at_once(self.working(pass)).min(self.threads)
+    }
+
+    /// Bytes that are alive while one picture is made, or its gradient.
+    fn working(&self, pass: Pass) -> u64 {
+        let width = match &self.still {
+            Network::Full(vae) => vae.finest_width(),
+            Network::Preview(_) => PREVIEW_WIDTH,
         };
         let side = self.sides().1 as u64;
         let most = (self.picture[1] * self.picture[2]) as u64;
@@ -135,25 +170,22 @@ impl LatentDecoder {
             Pass::Forward => ALIVE,
             Pass::Gradient => KEPT,
         };
-        Memory {
-            weights: 4 * parameters as u64,
-            working: 4 * times * width * most.min(side * side),
-        }
+        4 * times * width * most.min(side * side)
     }
 
-    fn tensor(values: &[f32], [c, h, w]: [usize; 3], device: &Device) -> Tensor<4> {
+    pub(super) fn tensor(values: &[f32], [c, h, w]: [usize; 3], device: &Device) -> Tensor<4> {
         Tensor::from_data(TensorData::new(values.to_vec(), [1, c, h, w]), device)
     }
 
     /// Rows and columns of a tile of latents and of its picture.
-    fn sides(&self) -> (usize, usize) {
+    pub(super) fn sides(&self) -> (usize, usize) {
         let [_, rows, columns] = self.latent;
         let side = self.tile.min(rows.max(columns));
         (side, side * self.picture[1] / rows.max(1))
     }
 
     /// The latents in tiles; one where it is whole.
-    fn tiles(&self, z: &[f32]) -> Tiles {
+    pub(super) fn tiles(&self, z: &[f32]) -> Tiles {
         let z = Self::tensor(z, self.latent, &self.device);
         if self.tile < self.latent[1].max(self.latent[2]) {
             cut(&z, self.sides().0)
@@ -163,7 +195,7 @@ impl LatentDecoder {
     }
 
     /// The pictures of tiles as one.
-    fn joined(&self, pictures: Tiles) -> Tensor<4> {
+    pub(super) fn joined(&self, pictures: Tiles) -> Tensor<4> {
         if let [row] = &pictures[..]
             && let [whole] = &row[..]
         {
@@ -172,20 +204,43 @@ impl LatentDecoder {
         joined(pictures, self.sides().1)
     }
 
+    /// What is made of `count` pictures, each for itself, side by side where cores and memory allow it. `work` is given a
+    /// picture's number, and decodes by [`Self::decoded`] and [`Self::pulled`] alone. `None` once `going` says that nobody
+    /// waits any more.
+    pub fn side_by_side<T: Send>(
+        &self,
+        (pass, count): (Pass, usize),
+        going: Going<'_>,
+        work: impl Fn(usize) -> Option<T> + Sync,
+    ) -> Option<Vec<T>> {
+        side_by_side(count, self.working(pass), self.threads, going, work)
+    }
+
     /// The pictures `[n][C H W]` of the latents `z`, `[n][c h w]`.
     pub fn decode(&self, z: &[f32]) -> Vec<f32> {
-        let numbers = self.latent.iter().product();
-        z.chunks_exact(numbers)
-            .flat_map(|z| {
-                let pictures = mapped(self.tiles(z), |z| self.still.decode(z));
-                list(self.joined(pictures))
-            })
-            .collect()
+        // Always wanted, so it is there.
+        self.decode_while(z, &|| true).unwrap_or_default()
+    }
+
+    /// The same; `None` once `going`, which is asked between the layers, says that nobody waits any more.
+    pub fn decode_while(&self, z: &[f32], going: Going<'_>) -> Option<Vec<f32>> {
+        let latents: Vec<&[f32]> = z.chunks_exact(self.latent.iter().product()).collect();
+        let asked = (Pass::Forward, latents.len());
+        let pictures = self.side_by_side(asked, going, |item| self.decoded(latents[item], going));
+        pictures.map(|pictures| pictures.concat())
+    }
+
+    /// One picture, without waiting for a turn.
+    pub fn decoded(&self, z: &[f32], going: Going<'_>) -> Option<Vec<f32>> {
+        let steps = self.still.steps();
+        let pictures = mapped(self.tiles(z), |z| through(&steps, z, going))?;
+        Some(list(self.joined(pictures)))
     }
 
     /// The picture `[C][H W]` of a latent `[c][h w]` at half the resolution, each pixel four times: a quarter of the time,
-    /// and about what the whole shows. `None` where the latent has no half, or the decoder is small anyway.
-    pub fn decode_half(&self, z: &[f32]) -> Option<Vec<f32>> {
+    /// and about what the whole shows. `None` where the latent has no half, or the decoder is small
+    /// anyway, and once `going` says that nobody waits any more.
+    pub fn decode_half(&self, z: &[f32], going: Going<'_>) -> Option<Vec<f32>> {
         let ([channels, rows, columns], [colours, height, width]) = (self.latent, self.picture);
         let halves = rows.is_multiple_of(2) && columns.is_multiple_of(2);
         if self.is_preview() || !halves || z.len() != channels * rows * columns {
@@ -201,7 +256,11 @@ impl LatentDecoder {
             }
         }
         let means = Self::tensor(&means, [channels, down, across], &self.device);
-        let small = list(self.still.decode(means));
+        let quarter = self.working(Pass::Forward) / 4;
+        let small = side_by_side(1, quarter, 1, going, |_| {
+            through(&self.still.steps(), means.clone(), going)
+        });
+        let small = list(small?.pop()?);
         let narrow = width / 2;
         let mut picture = Vec::with_capacity(colours * height * width);
         for row in small.chunks_exact(narrow) {
@@ -212,93 +271,28 @@ impl LatentDecoder {
         Some(picture)
     }
 
-    /// The latents `[n][c h w]` of the pictures `[n][C H W]`: the encoder's means. The small decoder has no encoder.
-    pub fn encode(&self, pictures: &[f32]) -> Option<Vec<f32>> {
+    /// Whether it makes latents of pictures too: the small decoder has no encoder.
+    pub const fn encodes(&self) -> bool {
+        matches!(self.still, Network::Full(_))
+    }
+
+    /// The latents `[n][c h w]` of the pictures `[n][C H W]`: the encoder's means. `None` without an encoder, and once
+    /// `going` says that nobody waits any more.
+    pub fn encode_while(&self, pictures: &[f32], going: Going<'_>) -> Option<Vec<f32>> {
         let Network::Full(vae) = &self.still else {
             return None;
         };
-        let pictures = pictures.chunks_exact(self.picture.iter().product());
-        let latents = pictures
-            .map(|picture| Self::tensor(picture, self.picture, &self.device))
-            .flat_map(|picture| list(vae.encode_tiled(picture, self.tile).mean));
-        Some(latents.collect())
-    }
-
-    /// The gradient of `sum(cotangent * decode(z))` with respect to `z`: `cotangent` `[n][C H W]`, the rest `[n][c h w]`.
-    pub fn pullback(&self, z: &[f32], cotangent: &[f32]) -> Vec<f32> {
-        let pixels = self.picture.iter().product();
-        let latents = z.chunks_exact(self.latent.iter().product());
-        latents
-            .zip(cotangent.chunks_exact(pixels))
-            .flat_map(|(z, cotangent)| self.pulled(z, cotangent))
-            .collect()
-    }
-
-    /// First through the blending, then through the decoder tile by tile: only one tile's graph is held.
-    fn pulled(&self, z: &[f32], cotangent: &[f32]) -> Vec<f32> {
-        let device = self.device.clone().autodiff();
-        let tiles = self.tiles(z);
-        let whole = tiles.len() == 1 && tiles[0].len() == 1;
-        let cotangents: Vec<Vec<Vec<f32>>> = if whole {
-            vec![vec![cotangent.to_vec()]]
-        } else {
-            let pictures = mapped(tiles.clone(), |z| {
-                let picture = self.still.decode(z);
-                let shape = picture.dims();
-                Tensor::from_data(TensorData::new(list(picture), shape), &device).require_grad()
-            });
-            let weight = Self::tensor(cotangent, self.picture, &device);
-            let gradients = (self.joined(pictures.clone()) * weight).sum().backward();
-            let of = |picture: &Tensor<4>| {
-                let numbers = picture.dims().iter().product();
-                // What is cut off and never blended has none.
-                let gradient = picture.grad(&gradients);
-                gradient.map_or_else(|| vec![0.0; numbers], list)
-            };
-            pictures
-                .iter()
-                .map(|row| row.iter().map(of).collect())
-                .collect()
-        };
-        let [c, h, w] = self.latent;
-        let step = step(self.sides().0);
-        let mut gradient = vec![0.0; c * h * w];
-        for (i, (row, cotangents)) in tiles.into_iter().zip(cotangents).enumerate() {
-            for (j, (z, cotangent)) in row.into_iter().zip(cotangents).enumerate() {
-                let [_, _, rows, columns] = z.dims();
-                let pulled = self.pulled_tile(z, &cotangent, &device);
-                // Row by row to where the tile was cut from.
-                for (k, values) in pulled.chunks_exact(columns).enumerate() {
-                    let (channel, y) = (k / rows, k % rows);
-                    let first = (channel * h + i * step + y) * w + j * step;
-                    for (sum, v) in gradient[first..first + columns].iter_mut().zip(values) {
-                        *sum += v;
-                    }
-                }
-            }
-        }
-        gradient
-    }
-
-    fn pulled_tile(&self, z: Tensor<4>, cotangent: &[f32], device: &Device) -> Vec<f32> {
-        let [_, c, h, w] = z.dims();
-        let numbers = c * h * w;
-        let z_in = Self::tensor(&list(z), [c, h, w], device).require_grad();
-        let picture = self.tracked.decode(z_in.clone());
-        let shape = picture.dims();
-        let data = TensorData::new(cotangent.to_vec(), shape);
-        let sum = (picture * Tensor::<4>::from_data(data, device)).sum();
-        let gradient = z_in.grad(&sum.backward());
-        // A decoder that does not look at its latents has none.
-        gradient.map_or_else(|| vec![0.0; numbers], list)
+        let numbers = self.picture.iter().product();
+        let pictures: Vec<&[f32]> = pictures.chunks_exact(numbers).collect();
+        let asked = (Pass::Forward, pictures.len());
+        let latents = self.side_by_side(asked, going, |item| {
+            let picture = Self::tensor(pictures[item], self.picture, &self.device);
+            Some(list(vae.encode_tiled(picture, self.tile, going)?.mean))
+        });
+        latents.map(|latents| latents.concat())
     }
 }
 
-fn mapped(tiles: Tiles, f: impl Fn(Tensor<4>) -> Tensor<4>) -> Tiles {
-    let row = |row: Vec<Tensor<4>>| row.into_iter().map(&f).collect();
-    tiles.into_iter().map(row).collect()
-}
-
-fn list(tensor: Tensor<4>) -> Vec<f32> {
+pub(super) fn list(tensor: Tensor<4>) -> Vec<f32> {
     tensor.into_data().try_to_vec().unwrap_or_default()
 }

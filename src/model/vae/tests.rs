@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{LatentDecoder, Vae, VaeConfig};
@@ -97,8 +99,13 @@ fn the_gradient_through_the_decoder_is_that_of_central_differences() {
         for (a, b) in picture.iter().zip(&case.picture) {
             assert!((f64::from(*a) - b).abs() < 5e-5 * largest, "{a} {b}");
         }
-        let gradient = decoder.pullback(&z, &scaled(numbers(1003, picture.len()), 1.0));
-        assert_eq!(gradient.len(), count);
+        let weight = scaled(numbers(1003, picture.len()), 1.0);
+        let items = z
+            .chunks_exact(count / 2)
+            .zip(weight.chunks_exact(picture.len() / 2));
+        let gradient: Vec<f32> = items
+            .flat_map(|(z, weight)| decoder.pulled(z, weight, &|| true).unwrap())
+            .collect();
         let along = numbers(1002, count);
         let slope: f64 = gradient
             .iter()
@@ -110,6 +117,60 @@ fn the_gradient_through_the_decoder_is_that_of_central_differences() {
         let other = [latent + 1, side, side];
         let vae = network(&case, &device);
         assert!(LatentDecoder::new(vae, &case.config, other, &device).is_none());
+    }
+}
+
+#[test]
+fn pictures_are_the_same_to_the_byte_whatever_the_number_of_threads() {
+    let device = Device::flex();
+    let case = &cases()[0];
+    let side = 16 / case.config.factor();
+    let shape = [case.config.latent_channels, side, side];
+    let decoder = |threads| {
+        let decoder = LatentDecoder::new(network(case, &device), &case.config, shape, &device);
+        decoder.unwrap().threaded(threads)
+    };
+    let numbers = numbers(1001, 7 * shape.iter().product::<usize>());
+    let z: Vec<f32> = numbers.iter().map(|v| 1.5 * *v as f32).collect();
+    let one = decoder(1).decode(&z);
+    for threads in [2, 5] {
+        assert_eq!(decoder(threads).decode(&z), one, "{threads} threads");
+    }
+    let alone = decoder(1).decode(&z[z.len() / 7 * 6..]);
+    assert_eq!(one[one.len() / 7 * 6..], alone);
+    let latents = decoder(1).encode_while(&one, &|| true);
+    assert_eq!(decoder(3).encode_while(&one, &|| true), latents);
+}
+
+#[test]
+fn decoding_and_encoding_end_between_their_steps() {
+    let device = Device::flex();
+    let case = &cases()[0];
+    let side = 16 / case.config.factor();
+    let shape = [case.config.latent_channels, side, side];
+    let decoder = LatentDecoder::new(network(case, &device), &case.config, shape, &device);
+    let decoder = decoder.unwrap();
+    let z = vec![0.5; shape.iter().product()];
+    let picture = decoder.decode(&z);
+    for decodes in [true, false] {
+        let asked = AtomicUsize::new(0);
+        let most = AtomicUsize::new(usize::MAX);
+        let going = || asked.fetch_add(1, Ordering::SeqCst) < most.load(Ordering::SeqCst);
+        let work = || {
+            if decodes {
+                decoder.decode_while(&z, &going)
+            } else {
+                decoder.encode_while(&picture, &going)
+            }
+        };
+        assert!(work().is_some());
+        let all = asked.swap(0, Ordering::SeqCst);
+        assert!(all > 6, "{all}");
+        for stop in [0, 1, all / 2, all - 1] {
+            most.store(stop, Ordering::SeqCst);
+            assert_eq!(work(), None, "{stop} of {all}");
+            assert_eq!(asked.swap(0, Ordering::SeqCst), stop + 1);
+        }
     }
 }
 
@@ -208,7 +269,7 @@ fn half_a_picture_is_that_of_the_mean_of_each_four_latents_and_each_pixel_is_fou
             z[channel * 16 + row / 2 * 4 + column / 2] + around
         })
         .collect();
-    let (seen, small) = (whole.decode_half(&wide).unwrap(), half.decode(&z));
+    let (seen, small) = (whole.decode_half(&wide, &|| true).unwrap(), half.decode(&z));
     let side = whole.picture()[1];
     assert_eq!(seen.len(), whole.decode(&wide).len());
     for (i, v) in seen.iter().enumerate() {
@@ -218,7 +279,9 @@ fn half_a_picture_is_that_of_the_mean_of_each_four_latents_and_each_pixel_is_fou
     }
     let odd = [latent[0], 3, 3];
     assert_eq!(
-        of(odd).unwrap().decode_half(&vec![0.0; latent[0] * 9]),
+        of(odd)
+            .unwrap()
+            .decode_half(&vec![0.0; latent[0] * 9], &|| true),
         None
     );
 }

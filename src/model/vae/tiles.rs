@@ -7,6 +7,12 @@ use burn::tensor::{Tensor, TensorData};
 /// A grid of tiles, row by row.
 pub type Tiles = Vec<Vec<Tensor<4>>>;
 
+/// What becomes of each tile, up to the first of which nothing does.
+pub fn mapped(tiles: Tiles, f: impl Fn(Tensor<4>) -> Option<Tensor<4>>) -> Option<Tiles> {
+    let row = |row: Vec<Tensor<4>>| row.into_iter().map(&f).collect();
+    tiles.into_iter().map(row).collect()
+}
+
 /// How much of a tile its neighbour has again: one part in this.
 const OVERLAP: usize = 4;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::model::LatentDecoder;
+use crate::model::{LatentDecoder, Pass, Wanted};
 
 use super::PictureScore;
 
@@ -10,6 +10,7 @@ use super::PictureScore;
 pub struct DecodedScore {
     decoder: Arc<LatentDecoder>,
     of_picture: Arc<dyn PictureScore>,
+    wanted: Wanted,
 }
 
 impl DecodedScore {
@@ -18,11 +19,28 @@ impl DecodedScore {
         (of_picture.shape() == decoder.picture()).then_some(Self {
             decoder,
             of_picture,
+            wanted: Wanted::default(),
         })
     }
 
-    fn numbers(&self) -> [usize; 2] {
-        [self.decoder.latent(), self.decoder.picture()].map(|shape| shape.iter().product())
+    /// The same for who may stop waiting: from then on scores come soon and are no numbers.
+    #[must_use]
+    pub fn wanted(self, wanted: Wanted) -> Self {
+        Self { wanted, ..self }
+    }
+
+    /// What `work` makes of each latent, side by side.
+    fn each<T: Send>(
+        &self,
+        pass: Pass,
+        latents: &[f32],
+        work: impl Fn(&[f32]) -> Option<T> + Sync,
+    ) -> Option<Vec<T>> {
+        let numbers = self.decoder.latent().iter().product();
+        let latents: Vec<&[f32]> = latents.chunks_exact(numbers).collect();
+        let going = || self.wanted.still();
+        self.decoder
+            .side_by_side((pass, latents.len()), &going, |item| work(latents[item]))
     }
 }
 
@@ -32,24 +50,39 @@ impl PictureScore for DecodedScore {
     }
 
     fn score(&self, latents: &[f32], scores: &mut [f32]) {
-        // One at a time: a picture has many more numbers than its latent.
-        let latents = latents.chunks_exact(self.numbers()[0]);
-        for (latent, score) in latents.zip(scores.chunks_exact_mut(1)) {
-            let picture = self.decoder.decode(latent);
-            self.of_picture.score(&picture, score);
+        // Each for itself: a picture has many more numbers than its latent.
+        let found = self.each(Pass::Forward, latents, |latent| {
+            let picture = self.decoder.decoded(latent, &|| self.wanted.still())?;
+            let mut score = [0.0];
+            self.of_picture.score(&picture, &mut score);
+            Some(score[0])
+        });
+        match found {
+            Some(found) => scores.copy_from_slice(&found),
+            None => scores.fill(f32::NAN),
         }
     }
 
     fn gradient(&self, latents: &[f32], scores: &mut [f32], gradients: &mut [f32]) {
-        let [latent_numbers, picture_numbers] = self.numbers();
-        let mut by_picture = vec![0.0; picture_numbers];
-        let rows = latents
-            .chunks_exact(latent_numbers)
-            .zip(gradients.chunks_exact_mut(latent_numbers));
-        for ((latent, gradient), score) in rows.zip(scores.chunks_exact_mut(1)) {
-            let picture = self.decoder.decode(latent);
-            self.of_picture.gradient(&picture, score, &mut by_picture);
-            gradient.copy_from_slice(&self.decoder.pullback(latent, &by_picture));
+        let going = || self.wanted.still();
+        let found = self.each(Pass::Gradient, latents, |latent| {
+            let picture = self.decoder.decoded(latent, &going)?;
+            let (mut score, mut by_picture) = ([0.0], vec![0.0; picture.len()]);
+            self.of_picture
+                .gradient(&picture, &mut score, &mut by_picture);
+            let by_latent = self.decoder.pulled(latent, &by_picture, &going)?;
+            Some((score[0], by_latent))
+        });
+        let Some(found) = found else {
+            scores.fill(f32::NAN);
+            gradients.fill(f32::NAN);
+            return;
+        };
+        let numbers = self.decoder.latent().iter().product::<usize>().max(1);
+        let rows = scores.iter_mut().zip(gradients.chunks_exact_mut(numbers));
+        for ((score, gradient), (of_latent, by_latent)) in rows.zip(found) {
+            *score = of_latent;
+            gradient.copy_from_slice(&by_latent);
         }
     }
 
@@ -102,6 +135,21 @@ mod tests {
             (along - slope).abs() < 0.01 * slope.abs(),
             "{along} {slope}"
         );
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_no_number() {
+        let wanted = Wanted::default();
+        let score = score("warmth@2").wanted(wanted.clone());
+        let (latents, mut scores) = (latents(), [0.0; 2]);
+        score.score(&latents, &mut scores);
+        assert!(scores.iter().all(|score| score.is_finite()));
+        wanted.withdraw();
+        score.score(&latents, &mut scores);
+        assert!(scores.iter().all(|score| score.is_nan()));
+        let mut gradients = vec![0.0; 128];
+        score.gradient(&latents, &mut scores, &mut gradients);
+        assert!(gradients.iter().all(|v| v.is_nan()));
     }
 
     #[test]

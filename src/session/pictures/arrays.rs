@@ -2,13 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::Path;
 
-use npyz::WriterBuilder;
-use npyz::npz::NpzWriter;
-
-use crate::session::table::default_options;
+use crate::session::arrays::{Numbers, write_npz, write_safetensors};
 use crate::session::{ExportError, ExportFormat, write_atomically};
 
 /// A wall and what is needed to make it again.
@@ -79,65 +76,22 @@ impl PictureArrays<'_> {
         arrays
     }
 
-    #[expect(
-        clippy::default_trait_access,
-        reason = "npyz does not let us name zip's types"
-    )]
     fn write_npz(&self, file: &mut BufWriter<File>) -> io::Result<()> {
-        // zip stamps entries with the clock by default; its own default date keeps the bytes the same.
-        let options = default_options(NpzWriter::<&mut BufWriter<File>>::array::<f32>)
-            .last_modified_time(Default::default());
-        let mut npz = NpzWriter::new(file);
-        for (name, shape, values) in self.arrays() {
-            let shape: Vec<u64> = shape.into_iter().map(|n| n as u64).collect();
-            npz.array(name, options)?
-                .default_dtype()
-                .shape(&shape)
-                .begin_nd()?
-                .extend(values)?;
-        }
-        npz.array("t", options)?
-            .default_dtype()
-            .shape(&[])
-            .begin_nd()?
-            .push(&self.t)?;
-        npz.array("seed", options)?
-            .default_dtype()
-            .shape(&[])
-            .begin_nd()?
-            .push(&self.seed)?;
-        npz.zip_writer().finish().map_err(io::Error::other)?;
-        Ok(())
+        let pictures = self.arrays().into_iter();
+        let mut arrays: Vec<_> = pictures
+            .map(|(name, shape, values)| (name, shape, Numbers::F32(values)))
+            .collect();
+        let t = Numbers::F64(std::slice::from_ref(&self.t));
+        arrays.push(("t", Vec::new(), t));
+        arrays.push(("seed", Vec::new(), Numbers::U64(self.seed)));
+        write_npz(file, &arrays)
     }
 
     fn write_safetensors(&self, file: &mut BufWriter<File>) -> io::Result<()> {
         let mut metadata: BTreeMap<&str, String> = self.notes.iter().cloned().collect();
         metadata.insert("t", self.t.to_string());
         metadata.insert("seed", self.seed.to_string());
-        // Written by hand: the crate keeps metadata in a map of random order.
-        let mut header = serde_json::Map::new();
-        header.insert("__metadata__".to_owned(), serde_json::json!(metadata));
-        let mut from = 0;
-        for (name, shape, values) in self.arrays() {
-            let to = from + size_of_val(values);
-            let entry = serde_json::json!({
-                "dtype": "F32", "shape": shape, "data_offsets": [from, to],
-            });
-            header.insert(name.to_owned(), entry);
-            from = to;
-        }
-        let mut header = serde_json::Value::Object(header).to_string();
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
-        }
-        file.write_all(&(header.len() as u64).to_le_bytes())?;
-        file.write_all(header.as_bytes())?;
-        for (_, _, values) in self.arrays() {
-            values
-                .iter()
-                .try_for_each(|v| file.write_all(&v.to_le_bytes()))?;
-        }
-        Ok(())
+        write_safetensors(file, &metadata, &self.arrays())
     }
 }
 

@@ -47,10 +47,6 @@ pub(super) fn plot(
     figure: &Figure,
     palette: &'static Palette,
 ) {
-    let title = RichText::new(figure.title)
-        .size(size::SMALL)
-        .color(palette.text_quiet);
-    ui.label(title).on_hover_text(figure.hover);
     let lines: Vec<Series> = figure
         .curves
         .iter()
@@ -67,6 +63,7 @@ pub(super) fn plot(
     let height = size::PLOT.max(0.11 * ui.ctx().content_rect().height());
     let frame = TimePlot {
         title: figure.title,
+        hover: figure.hover,
         size: vec2(ui.available_width(), height),
         range: (low, high),
         divisions: 4.0,

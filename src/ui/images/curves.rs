@@ -359,7 +359,6 @@ fn plot(
     (width, height): (f32, f32),
     filled: Filled,
 ) {
-    let palette = tokens::palette(ui);
     let t = state.session.images.t;
     let room = 0.06 * (filled.high - filled.low).max(0.01);
     let low = if filled.low < 0.0 {
@@ -377,12 +376,9 @@ fn plot(
     let spoken = values_at(named.map(|(name, points)| (name.as_str(), &points[..])), t);
     ui.vertical(|ui| {
         ui.set_width(width);
-        let text = RichText::new(title)
-            .size(size::SMALL)
-            .color(palette.text_quiet);
-        ui.label(text).on_hover_text(hover);
         let frame = TimePlot {
             title,
+            hover,
             size: vec2(width, height),
             range: (low, high),
             divisions: 5.0,

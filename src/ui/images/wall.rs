@@ -9,7 +9,7 @@ use crate::session::{Likeness, WallOrder};
 use crate::ui::format;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, Palette, size};
-use crate::ui::widgets::notice;
+use crate::ui::widgets::{notice, spinner};
 
 use super::grid::{self, Arranged};
 use super::{hover, kept, shares, zoom};
@@ -201,7 +201,7 @@ fn waiting(ui: &mut Ui, area: Rect, palette: &Palette) {
         .max_rect(Rect::from_center_size(area.center(), vec2(200.0, 60.0)))
         .layout(Layout::top_down(Align::Center));
     ui.scope_builder(builder, |ui| {
-        ui.add(eframe::egui::Spinner::new().size(20.0));
+        spinner(ui, 20.0);
         ui.label(RichText::new("drawing").color(palette.text_quiet));
     });
 }

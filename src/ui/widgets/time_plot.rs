@@ -1,6 +1,6 @@
 //! A plot against `t` with the clock in it; clicking or dragging in it moves the clock.
 
-use eframe::egui::{CursorIcon, Role, Sense, Ui, Vec2, Vec2b, WidgetInfo};
+use eframe::egui::{CursorIcon, RichText, Role, Sense, Ui, Vec2, Vec2b, WidgetInfo};
 use egui_plot::{AxisHints, GridMark, HoverPosition, Plot, PlotUi, VLine};
 
 use crate::ui::format;
@@ -9,8 +9,10 @@ use crate::ui::tokens::{self, size};
 
 /// What a plot shows beside its curves.
 pub struct TimePlot<'a> {
-    /// Names the plot, also to a screen reader.
+    /// Names the plot, above it and to a screen reader.
     pub title: &'a str,
+    /// More about it, on hovering over its title.
+    pub hover: &'a str,
     /// Points on the screen.
     pub size: Vec2,
     /// Lowest and highest value.
@@ -27,6 +29,10 @@ impl TimePlot<'_> {
     /// Shows what `paint` adds, under the clock.
     pub fn show(self, ui: &mut Ui, state: &mut State, paint: impl FnOnce(&mut PlotUi<'_>)) {
         let palette = tokens::palette(ui);
+        let title = RichText::new(self.title)
+            .size(size::SMALL)
+            .color(palette.text_quiet);
+        ui.label(title).on_hover_text(self.hover);
         let (low, high) = self.range;
         let step = format::round_step((high - low) / self.divisions);
         let (low, high) = with_room_for_marks((low, high), step, self.size.y);

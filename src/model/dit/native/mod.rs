@@ -11,6 +11,7 @@ mod kernels;
 mod march;
 mod params;
 mod pass;
+mod read;
 mod spread;
 #[cfg(test)]
 mod tests;

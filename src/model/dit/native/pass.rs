@@ -2,7 +2,7 @@
 
 use super::attention::Heads;
 use super::cohort::CohortGradient;
-use super::kernels::Lane;
+use super::read::Read;
 use super::spread::First;
 use crate::model::DitConfig;
 use crate::model::outer::transposed_len;
@@ -10,11 +10,8 @@ use crate::model::simd::{Buffer, TILE};
 
 /// What a block leaves behind for its derivatives.
 pub(super) struct Kept {
-    /// Normalised tokens before attention and before the small network, and `1 / spread`.
-    pub(super) unit: [Buffer; 2],
-    pub(super) per: [Lane; 2],
-    /// The same after modulation: what `qkv` and `fc1` read.
-    pub(super) read: [Buffer; 2],
+    /// What `qkv` and `fc1` read.
+    pub(super) read: [Read; 2],
     pub(super) qkv: Buffer,
     pub(super) weights: Buffer,
     pub(super) attended: Buffer,
@@ -38,9 +35,8 @@ pub(super) struct Pass {
     /// The tokens on their way.
     pub(super) h: Buffer,
     pub(super) kept: Vec<Kept>,
-    pub(super) last_unit: Buffer,
-    pub(super) last_per: Lane,
-    pub(super) last_read: Buffer,
+    /// What the last layer reads.
+    pub(super) last_read: Read,
     /// What the last layer puts out, `[numbers of a patch][TILE]`.
     pub(super) out: Buffer,
     /// Derivatives on their way.
@@ -66,9 +62,7 @@ impl Pass {
             tokens: config.tokens(),
         };
         let kept = || Kept {
-            unit: [tile(d), tile(d)],
-            per: [[0.0; TILE]; 2],
-            read: [tile(d), tile(d)],
+            read: [Read::new(d), Read::new(d)],
             qkv: tile(3 * d),
             weights: Buffer::zeroed(heads.weights_len()),
             attended: tile(d),
@@ -86,9 +80,7 @@ impl Pass {
             kept: (0..if keep { config.depth } else { 1 })
                 .map(|_| kept())
                 .collect(),
-            last_unit: tile(d),
-            last_per: [0.0; TILE],
-            last_read: tile(d),
+            last_read: Read::new(d),
             out: tile(numbers),
             d_h: tile(d),
             d_x: tile(numbers),

@@ -4,12 +4,14 @@ use super::cohort::{Cohort, CohortTangent};
 use super::kernels::{Bias, Kernels};
 use super::params::Layers;
 use super::pass::{Pass, Sink};
-use super::spread::{add_gated, gather, modulate, modulate_slope, spread_multiply};
-use crate::model::simd::TILE;
+use super::read::At;
+use super::spread::{add_gated, gather, modulate, spread_multiply};
+use crate::model::simd::{Buffer, TILE};
 
 impl Pass {
-    fn tokens(&self) -> usize {
-        self.heads.tokens
+    /// The image that the tile begins with, and an image's tokens.
+    const fn at(&self) -> At {
+        (self.first, self.heads.tokens)
     }
 
     /// From `x` and `x_cond` to the tokens.
@@ -20,7 +22,7 @@ impl Pass {
         cohort: &Cohort,
         positions: &[f32],
     ) {
-        let (first, t) = (self.first, self.tokens());
+        let at = self.at();
         k.product(
             &layers.x_cond,
             Bias::Added,
@@ -38,7 +40,7 @@ impl Pass {
             k,
             (self.cond.as_slice(), 0.0),
             [cohort.x_shift.as_slice(), cohort.x_scale.as_slice()],
-            (first, t),
+            at,
             h,
             true,
         );
@@ -47,69 +49,39 @@ impl Pass {
 
     /// Through block `i`.
     pub(super) fn forward_block(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
-        let (first, t) = (self.first, self.tokens());
+        let at = self.at();
         let width = self.heads.width;
         let h = self.h.as_mut_slice();
         let (layers, vectors) = (&layers.blocks[i], &cohort.blocks[i]);
         let last_kept = self.kept.len() - 1;
         let kept = &mut self.kept[i.min(last_kept)];
         let part = |j: usize| &vectors.as_slice()[j * width * TILE..(j + 1) * width * TILE];
-        k.norm(h, kept.unit[0].as_mut_slice(), &mut kept.per[0]);
-        let read = kept.read[0].as_mut_slice();
-        modulate(
-            k,
-            (kept.unit[0].as_slice(), 1.0),
-            [part(0), part(1)],
-            (first, t),
-            read,
-            false,
-        );
-        k.product(&layers.qkv, Bias::Added, read, kept.qkv.as_mut_slice());
+        let [reads, reads_too] = &mut kept.read;
+        reads.forward(k, h, [part(0), part(1)], at);
+        let qkv = kept.qkv.as_mut_slice();
+        k.product(&layers.qkv, Bias::Added, reads.as_slice(), qkv);
         let weights = kept.weights.as_mut_slice();
         let attended = kept.attended.as_mut_slice();
-        self.heads
-            .forward(k, kept.qkv.as_slice(), weights, attended);
-        k.product(
-            &layers.proj,
-            Bias::Added,
-            attended,
-            kept.out[0].as_mut_slice(),
-        );
-        add_gated(k, kept.out[0].as_slice(), part(2), (first, t), h);
+        self.heads.forward(k, qkv, weights, attended);
+        let [out, out_too] = kept.out.each_mut().map(Buffer::as_mut_slice);
+        k.product(&layers.proj, Bias::Added, attended, out);
+        add_gated(k, out, part(2), at, h);
 
-        k.norm(h, kept.unit[1].as_mut_slice(), &mut kept.per[1]);
-        let read = kept.read[1].as_mut_slice();
-        modulate(
-            k,
-            (kept.unit[1].as_slice(), 1.0),
-            [part(3), part(4)],
-            (first, t),
-            read,
-            false,
-        );
-        let active = kept.active.as_mut_slice();
-        k.gelu_product(&layers.fc1, read, active, kept.slope.as_mut_slice());
-        k.product(&layers.fc2, Bias::Added, active, kept.out[1].as_mut_slice());
-        add_gated(k, kept.out[1].as_slice(), part(5), (first, t), h);
+        reads_too.forward(k, h, [part(3), part(4)], at);
+        let (active, slope) = (kept.active.as_mut_slice(), kept.slope.as_mut_slice());
+        k.gelu_product(&layers.fc1, reads_too.as_slice(), active, slope);
+        k.product(&layers.fc2, Bias::Added, active, out_too);
+        add_gated(k, out_too, part(5), at, h);
     }
 
     /// From the tokens to `out`.
     pub(super) fn forward_end(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort) {
-        let (first, t) = (self.first, self.tokens());
-        let width = self.heads.width;
-        let h = self.h.as_mut_slice();
-        k.norm(h, self.last_unit.as_mut_slice(), &mut self.last_per);
-        let (shift, scale) = cohort.last.as_slice().split_at(width * TILE);
-        let read = self.last_read.as_mut_slice();
-        modulate(
-            k,
-            (self.last_unit.as_slice(), 1.0),
-            [shift, scale],
-            (first, t),
-            read,
-            false,
-        );
-        k.product(&layers.last, Bias::Added, read, self.out.as_mut_slice());
+        let (at, narrow) = (self.at(), self.heads.width * TILE);
+        let (shift, scale) = cohort.last.as_slice().split_at(narrow);
+        let read = &mut self.last_read;
+        read.forward(k, self.h.as_slice(), [shift, scale], at);
+        let out = self.out.as_mut_slice();
+        k.product(&layers.last, Bias::Added, read.as_slice(), out);
     }
 
     pub(super) fn tangent_begin(&mut self, k: Kernels, layers: &Layers) {
@@ -124,33 +96,19 @@ impl Pass {
         (cohort, along): (&Cohort, &CohortTangent),
         i: usize,
     ) {
-        let (first, t) = (self.first, self.tokens());
-        let width = self.heads.width;
+        let (at, narrow) = (self.at(), self.heads.width * TILE);
         let h = self.d_h.as_mut_slice();
         let [a, b, c] = &mut self.wide;
         let (a, b, c) = (a.as_mut_slice(), b.as_mut_slice(), c.as_mut_slice());
         let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
         let (vectors, turns) = (&cohort.blocks[i], &along.blocks[i]);
-        let span = |j: usize| j * width * TILE..(j + 1) * width * TILE;
+        let span = |j: usize| j * narrow..(j + 1) * narrow;
         let part = |j: usize| &vectors.as_slice()[span(j)];
         let turn = |j: usize| &turns.as_slice()[span(j)];
-        let narrow = width * TILE;
 
-        k.norm_slope(
-            h,
-            kept.unit[0].as_slice(),
-            &kept.per[0],
-            &mut a[..narrow],
-            false,
-        );
         let read = &mut b[..narrow];
-        modulate_slope(
-            k,
-            (&a[..narrow], kept.unit[0].as_slice()),
-            (part(1), [turn(0), turn(1)]),
-            (first, t),
-            read,
-        );
+        let along = (part(1), [turn(0), turn(1)]);
+        kept.read[0].tangent(k, h, along, at, [&mut a[..narrow], &mut *read]);
         k.product(&layers.qkv, Bias::Left, read, &mut a[..3 * narrow]);
         let weights = kept.weights.as_slice();
         let attended = &mut b[..narrow];
@@ -158,29 +116,17 @@ impl Pass {
         self.heads
             .tangent(k, pair, weights, &mut self.room, attended);
         k.product(&layers.proj, Bias::Left, attended, &mut c[..narrow]);
-        add_gated(k, &c[..narrow], part(2), (first, t), h);
-        add_gated(k, kept.out[0].as_slice(), turn(2), (first, t), h);
+        add_gated(k, &c[..narrow], part(2), at, h);
+        add_gated(k, kept.out[0].as_slice(), turn(2), at, h);
 
-        k.norm_slope(
-            h,
-            kept.unit[1].as_slice(),
-            &kept.per[1],
-            &mut a[..narrow],
-            false,
-        );
         let read = &mut b[..narrow];
-        modulate_slope(
-            k,
-            (&a[..narrow], kept.unit[1].as_slice()),
-            (part(4), [turn(3), turn(4)]),
-            (first, t),
-            read,
-        );
+        let along = (part(4), [turn(3), turn(4)]);
+        kept.read[1].tangent(k, h, along, at, [&mut a[..narrow], &mut *read]);
         k.product(&layers.fc1, Bias::Left, read, a);
         k.multiply(a, kept.slope.as_slice());
         k.product(&layers.fc2, Bias::Left, a, &mut c[..narrow]);
-        add_gated(k, &c[..narrow], part(5), (first, t), h);
-        add_gated(k, kept.out[1].as_slice(), turn(5), (first, t), h);
+        add_gated(k, &c[..narrow], part(5), at, h);
+        add_gated(k, kept.out[1].as_slice(), turn(5), at, h);
     }
 
     pub(super) fn tangent_end(
@@ -189,29 +135,16 @@ impl Pass {
         layers: &Layers,
         (cohort, along): (&Cohort, &CohortTangent),
     ) {
-        let (first, t) = (self.first, self.tokens());
-        let width = self.heads.width;
-        let h = self.d_h.as_mut_slice();
+        let (at, narrow) = (self.at(), self.heads.width * TILE);
         let [a, b, _] = &mut self.wide;
         let (a, b) = (a.as_mut_slice(), b.as_mut_slice());
-        let narrow = width * TILE;
         let (_, scale) = cohort.last.as_slice().split_at(narrow);
         let (d_shift, d_scale) = along.last.as_slice().split_at(narrow);
-        k.norm_slope(
-            h,
-            self.last_unit.as_slice(),
-            &self.last_per,
-            &mut a[..narrow],
-            false,
-        );
         let read = &mut b[..narrow];
-        modulate_slope(
-            k,
-            (&a[..narrow], self.last_unit.as_slice()),
-            (scale, [d_shift, d_scale]),
-            (first, t),
-            read,
-        );
+        let along = (scale, [d_shift, d_scale]);
+        let room = [&mut a[..narrow], &mut *read];
+        self.last_read
+            .tangent(k, self.d_h.as_slice(), along, at, room);
         k.product(&layers.last, Bias::Left, read, self.d_out.as_mut_slice());
     }
 
@@ -223,9 +156,7 @@ impl Pass {
         cohort: &Cohort,
         sink: &mut Sink<'_>,
     ) {
-        let (first, t) = (self.first, self.tokens());
-        let width = self.heads.width;
-        let narrow = width * TILE;
+        let (at, narrow) = (self.at(), self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let a = self.wide[0].as_mut_slice();
@@ -241,25 +172,11 @@ impl Pass {
             );
         }
         k.back(&layers.last, self.d_out.as_slice(), &mut a[..narrow]);
-        if let Some((vectors, _)) = sink {
-            let (shift, scale) = vectors.last.as_mut_slice().split_at_mut(narrow);
-            gather(k, &a[..narrow], None, (first, t), shift);
-            gather(
-                k,
-                &a[..narrow],
-                Some(self.last_unit.as_slice()),
-                (first, t),
-                scale,
-            );
-        }
-        spread_multiply(k, &mut a[..narrow], (scale, 1.0), (first, t));
-        k.norm_slope(
-            &a[..narrow],
-            self.last_unit.as_slice(),
-            &self.last_per,
-            h,
-            false,
-        );
+        let to = sink
+            .as_mut()
+            .map(|(vectors, _)| halves(vectors.last.as_mut_slice(), narrow));
+        self.last_read
+            .backward(k, &mut a[..narrow], scale, at, to, (h, false));
     }
 
     /// Back through block `i`.
@@ -271,8 +188,7 @@ impl Pass {
         sink: &mut Sink<'_>,
         i: usize,
     ) {
-        let (first, t) = (self.first, self.tokens());
-        let narrow = self.heads.width * TILE;
+        let (at, narrow) = (self.at(), self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let [a, b, c] = &mut self.wide;
@@ -283,16 +199,10 @@ impl Pass {
         let part = |j: usize| &vectors[span(j)];
         // The small network.
         b[..narrow].copy_from_slice(h);
-        spread_multiply(k, &mut b[..narrow], (part(5), 0.0), (first, t));
+        spread_multiply(k, &mut b[..narrow], (part(5), 0.0), at);
         if let Some((vectors, gradient)) = sink {
-            let to = vectors.blocks[i].as_mut_slice();
-            gather(
-                k,
-                h,
-                Some(kept.out[1].as_slice()),
-                (first, t),
-                &mut to[span(5)],
-            );
+            let to = &mut vectors.blocks[i].as_mut_slice()[span(5)];
+            gather(k, h, Some(kept.out[1].as_slice()), at, to);
             k.outer(
                 &layers.fc2,
                 &b[..narrow],
@@ -313,32 +223,18 @@ impl Pass {
             );
         }
         k.back(&layers.fc1, a, &mut b[..narrow]);
-        if let Some((vectors, _)) = sink {
+        let to = sink.as_mut().map(|(vectors, _)| {
             let to = vectors.blocks[i].as_mut_slice();
-            gather(k, &b[..narrow], None, (first, t), &mut to[span(3)]);
-            gather(
-                k,
-                &b[..narrow],
-                Some(kept.unit[1].as_slice()),
-                (first, t),
-                &mut to[span(4)],
-            );
-        }
-        spread_multiply(k, &mut b[..narrow], (part(4), 1.0), (first, t));
-        k.norm_slope(&b[..narrow], kept.unit[1].as_slice(), &kept.per[1], h, true);
+            halves(&mut to[3 * narrow..5 * narrow], narrow)
+        });
+        kept.read[1].backward(k, &mut b[..narrow], part(4), at, to, (h, true));
 
         // Attention.
         b[..narrow].copy_from_slice(h);
-        spread_multiply(k, &mut b[..narrow], (part(2), 0.0), (first, t));
+        spread_multiply(k, &mut b[..narrow], (part(2), 0.0), at);
         if let Some((vectors, gradient)) = sink {
-            let to = vectors.blocks[i].as_mut_slice();
-            gather(
-                k,
-                h,
-                Some(kept.out[0].as_slice()),
-                (first, t),
-                &mut to[span(2)],
-            );
+            let to = &mut vectors.blocks[i].as_mut_slice()[span(2)];
+            gather(k, h, Some(kept.out[0].as_slice()), at, to);
             k.outer(
                 &layers.proj,
                 &b[..narrow],
@@ -361,19 +257,11 @@ impl Pass {
             );
         }
         k.back(&layers.qkv, &a[..3 * narrow], &mut b[..narrow]);
-        if let Some((vectors, _)) = sink {
+        let to = sink.as_mut().map(|(vectors, _)| {
             let to = vectors.blocks[i].as_mut_slice();
-            gather(k, &b[..narrow], None, (first, t), &mut to[span(0)]);
-            gather(
-                k,
-                &b[..narrow],
-                Some(kept.unit[0].as_slice()),
-                (first, t),
-                &mut to[span(1)],
-            );
-        }
-        spread_multiply(k, &mut b[..narrow], (part(1), 1.0), (first, t));
-        k.norm_slope(&b[..narrow], kept.unit[0].as_slice(), &kept.per[0], h, true);
+            halves(&mut to[0 * narrow..2 * narrow], narrow)
+        });
+        kept.read[0].backward(k, &mut b[..narrow], part(1), at, to, (h, true));
     }
 
     /// From the gradient with respect to the first tokens to those with respect to `x` and `x_cond`, or to the weights.
@@ -384,20 +272,19 @@ impl Pass {
         cohort: &Cohort,
         sink: &mut Sink<'_>,
     ) {
-        let (first, t) = (self.first, self.tokens());
-        let narrow = self.heads.width * TILE;
+        let (at, narrow) = (self.at(), self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let a = self.wide[0].as_mut_slice();
         let d_cond = &mut a[..narrow];
         d_cond.copy_from_slice(h);
         if let Some((vectors, gradient)) = sink {
-            let (shift, scale) = vectors.x_cond.as_mut_slice().split_at_mut(narrow);
-            gather(k, h, None, (first, t), shift);
-            gather(k, h, Some(self.cond.as_slice()), (first, t), scale);
+            let [shift, scale] = halves(vectors.x_cond.as_mut_slice(), narrow);
+            gather(k, h, None, at, shift);
+            gather(k, h, Some(self.cond.as_slice()), at, scale);
             k.outer(&layers.x, h, self.x.as_slice(), transposed, gradient);
         }
-        spread_multiply(k, d_cond, (cohort.x_scale.as_slice(), 0.0), (first, t));
+        spread_multiply(k, d_cond, (cohort.x_scale.as_slice(), 0.0), at);
         if let Some((_, gradient)) = sink {
             k.outer(
                 &layers.x_cond,
@@ -411,4 +298,9 @@ impl Pass {
             k.back(&layers.x_cond, d_cond, self.d_x_cond.as_mut_slice());
         }
     }
+}
+
+/// Shifts and scales that lie one after the other.
+fn halves(both: &mut [f32], narrow: usize) -> [&mut [f32]; 2] {
+    both.split_at_mut(narrow).into()
 }

@@ -1,8 +1,8 @@
 //! Where the runs came from: every run that was started, its branches below it.
 
 use eframe::egui::{
-    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Spinner, Stroke, StrokeKind,
-    TextureId, Ui, UiBuilder, WidgetInfo, pos2,
+    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureId,
+    Ui, UiBuilder, WidgetInfo, pos2,
     text::{LayoutJob, TextWrapping},
     vec2,
 };
@@ -13,7 +13,7 @@ use crate::ui::images::atlas::whole;
 use crate::ui::images::batch;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{close_button, link};
+use crate::ui::widgets::{close_button, link, spinner_at};
 
 /// Height of a run.
 const ROW: f32 = 50.0;
@@ -182,7 +182,7 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
             .rect_stroke(picture, radius, stroke, StrokeKind::Inside);
         if is_shown && state.is_waiting(Slot::Studio) {
             let middle = Rect::from_center_size(picture.center(), vec2(SPINNER, SPINNER));
-            Spinner::new().paint_at(ui, middle);
+            spinner_at(ui, middle);
         } else {
             let (at, font) = (picture.center(), tokens::tick_font());
             let ink = palette.text_faint;

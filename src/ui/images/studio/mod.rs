@@ -21,7 +21,7 @@ use crate::session::StudioShow;
 use crate::ui::images::header;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::notice;
+use crate::ui::widgets::{notice, spinner};
 
 pub use view::StudioView;
 
@@ -182,7 +182,7 @@ fn empty(ui: &mut Ui, state: &mut State, area: Rect) {
     ui.scope_builder(builder, |ui| {
         if state.is_waiting(Slot::Studio) {
             ui.add_space(40.0);
-            ui.add(eframe::egui::Spinner::new().size(20.0));
+            spinner(ui, 20.0);
             ui.label(RichText::new("steering").color(palette.text_quiet));
             return;
         }

@@ -85,9 +85,12 @@ fn start(ui: &mut Ui, state: &mut State) {
     if state.is_waiting(Slot::Studio) {
         let progress = state.answers.progress_of(Slot::Studio);
         let fraction = progress.and_then(|p| p.fraction).unwrap_or(0.0);
-        let left = progress
-            .and_then(|p| p.left)
-            .map_or_else(String::new, crate::ui::format::left);
+        let left = progress.map_or_else(String::new, |progress| match progress.left {
+            Some(left) => crate::ui::format::left(left),
+            // What is waited for before anything can be reckoned.
+            None if progress.fraction.is_none() => progress.label.clone(),
+            None => String::new(),
+        });
         ui.add(ProgressBar::new(fraction).desired_height(5.0));
         ui.horizontal(|ui| {
             if ui
@@ -137,7 +140,8 @@ fn memory(ui: &mut Ui, state: &State) {
     let Some(model) = &state.images.model else {
         return;
     };
-    let takes = model.steering_memory(plan, images.studio.pictures, &images.rewarding.reward);
+    let judges = (&images.rewarding.reward, &images.files);
+    let takes = model.steering_memory(plan, images.studio.pictures, judges);
     if takes.bytes() > WORTH_SAYING {
         let gib = takes.bytes() as f64 / (1_u64 << 30) as f64;
         let text = RichText::new(format!("Takes about {gib:.1} GiB of memory."))

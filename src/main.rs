@@ -61,6 +61,11 @@ fn start(cli: Cli) -> Result<(), String> {
             }
             cli::print_bench(&report, args.json.as_deref())
         }
+        Some(Command::Bench(args)) if args.what == cli::BenchWhat::Frames => {
+            let set = cli::FramesSet::new(&args.model, &args.frames, choice()?)?;
+            let window = ui::measure_frames(set.session.clone(), f64::from(set.seconds))?;
+            cli::print_bench(&set.report(window), args.json.as_deref())
+        }
         Some(command) => cli::run(command, device),
     }
 }

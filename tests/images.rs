@@ -7,7 +7,9 @@ mod pictures;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use eframe::egui::{DroppedFile, Key, Modifiers, PointerButton, accesskit::Role, vec2};
+use eframe::egui::{
+    DroppedFile, Event, Key, Modifiers, PointerButton, Pos2, accesskit::Role, vec2,
+};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable as _;
 
@@ -146,6 +148,52 @@ fn arrows_move_the_selection_while_the_wall_has_the_focus() {
     assert_eq!(images(&window).t, 0.3, "the clock stays");
     tap(&mut window, Key::Escape);
     assert_eq!(images(&window).selected, None);
+}
+
+/// Presses and releases the button in one frame, as where frames are slow.
+fn click_at_once(window: &mut Window, at: Pos2) {
+    for pressed in [true, false] {
+        window.event(Event::PointerButton {
+            pos: at,
+            button: PointerButton::Primary,
+            pressed,
+            modifiers: Modifiers::NONE,
+        });
+    }
+}
+
+#[test]
+fn a_key_in_the_frame_of_a_click_or_in_the_next_is_for_what_was_clicked() {
+    let (_folder, path) = map();
+    let mut window = settled(&path);
+    let at = window.get_by_label("Wall of 16 pictures").rect().center() + vec2(20.0, 20.0);
+    window.hover_at(at);
+    window.run_steps(2);
+    click_at_once(&mut window, at);
+    window.key_press(Key::S);
+    window.run_steps(3);
+    let clicked = images(&window).selected.expect("a selected draw");
+    assert_eq!(images(&window).kept.len(), 1);
+    assert_eq!(images(&window).kept[0].item, clicked);
+
+    // Somewhere else has the focus, so that it is new again.
+    window.get_by_label("Time t, 0 noise, 1 data").focus();
+    // Long enough that two clicks are no double one.
+    window.run_steps(60);
+    click_at_once(&mut window, at);
+    window.step();
+    window.key_press(Key::ArrowRight);
+    window.run_steps(3);
+    assert_eq!(images(&window).selected, Some(clicked + 1));
+    assert_eq!(images(&window).t, 0.3, "the clock stays");
+    tap(&mut window, Key::ArrowRight);
+    assert_eq!(
+        images(&window).selected,
+        Some(clicked + 2),
+        "it kept the focus"
+    );
+    tap(&mut window, Key::End);
+    assert_eq!(images(&window).t, 1.0, "the ends are the clock's");
 }
 
 #[test]

@@ -108,6 +108,24 @@ fn nothing_is_steered_before_start_and_then_there_are_two_rows_and_a_run() {
 }
 
 #[test]
+fn in_the_smallest_window_nothing_lies_under_the_settings() {
+    let (_folder, path) = map();
+    let mut window = opened(session(&path));
+    window.set_size(vec2(1024.0, 640.0));
+    start(&mut window);
+    settle(&mut window, "no pictures");
+    window.run_steps(4);
+    let settings = window.get_by_label("Queue").rect().left();
+    for label in ["Export", "smooth", "noisy state", "2 rows of 3 pictures"] {
+        let right = window.get_by_label(label).rect().right();
+        assert!(
+            right < settings,
+            "{label} ends at {right}, behind {settings}"
+        );
+    }
+}
+
+#[test]
 fn strips_come_by_themselves_once_pictures_were_asked_for() {
     let (_folder, path) = map();
     let mut session = session(&path);
@@ -180,6 +198,7 @@ fn a_state_is_branched_from_gone_back_from_and_taken_back() {
     settle(&mut window, "no pictures of the branch");
     assert_eq!(studio(&window).lineage.len(), 2);
     assert_eq!(studio(&window).lineage[1].parent, Some(0));
+    assert_eq!(studio(&window).t, 1.0, "what it became is shown");
     assert!(matches!(
         studio(&window).settings.start,
         StudioStart::State { .. }
@@ -324,7 +343,7 @@ fn escape_lets_the_queue_wait_and_it_is_reordered_cancelled_and_brought_back() {
     let mut window = opened(long(&path));
     click(&mut window, "Queue");
     wait_until(&mut window, "it did not begin", |window| {
-        has_text(window, "batch, picture")
+        has_text(window, "queue, picture")
     });
     press(&mut window, Modifiers::NONE, Key::Escape);
     wait_until(&mut window, "it did not stop", |window| {

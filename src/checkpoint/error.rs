@@ -108,6 +108,16 @@ pub enum CheckpointError {
         /// How many tensors it has.
         tensors: usize,
     },
+    /// A model of ours for something else than a 2D world.
+    #[error("{path} is {kind}, and the model of a 2D world is wanted here. {advice}")]
+    NoWorld {
+        /// The file.
+        path: String,
+        /// What it is.
+        kind: &'static str,
+        /// What takes it.
+        advice: &'static str,
+    },
     /// The card in the header is not one.
     #[error("{path}: the card is damaged: {reason}. Write the file again with `foresight train`")]
     Card {

@@ -8,7 +8,7 @@ use super::decode::floats;
 use super::header::Header;
 use super::limits::{MAX_CARD_BYTES, MAX_FILE_BYTES, layer_shapes};
 use super::pytorch;
-use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError};
+use super::{Architecture, Checkpoint, CheckpointCard, CheckpointError, ModelKind};
 use crate::mixture::shortened;
 use crate::model::DenseLayer;
 
@@ -186,10 +186,23 @@ impl Checkpoint {
             path: name.to_owned(),
             source,
         })?;
+        let path = name.to_owned();
         let card = card(&header, name).unwrap_or_else(|| {
-            Err(CheckpointError::Foreign {
-                path: name.to_owned(),
-                tensors: header.tensors.len(),
+            Err(match ModelKind::of(&header) {
+                ModelKind::Images => CheckpointError::NoWorld {
+                    path,
+                    kind: "a map of pictures",
+                    advice: "The Images workspace opens it; `foresight sample`, `futures` and `steer` draw with it",
+                },
+                ModelKind::Classifier => CheckpointError::NoWorld {
+                    path,
+                    kind: "a classifier of pictures",
+                    advice: "`foresight eval` judges it, and --classifier takes it beside a map of pictures",
+                },
+                ModelKind::World | ModelKind::Other => CheckpointError::Foreign {
+                    path,
+                    tensors: header.tensors.len(),
+                },
             })
         })?;
         let Architecture::Mlp(config) = &card.architecture;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::replay::{Desk, write, write_json};
+use super::replay::{Desk, make_folder, write, write_json};
 use crate::engine::{BatchRequest, Command, Event, LoadedImages};
 use crate::session::{
     PictureSettings, Session, SheetCell, contact_sheet, encode_png, enlarged, grid_of,
@@ -38,7 +38,7 @@ pub fn run_batch(args: &BatchArgs) -> Result<(), String> {
         ));
     }
     let out = &args.out;
-    std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
+    make_folder(out)?;
     let desk = Desk::new();
     let mut model: Option<Arc<LoadedImages>> = None;
     let (mut cells, mut rows) = (Vec::new(), Vec::new());

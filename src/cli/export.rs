@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::replay::{Desk, cells, draw_of, film_of, open_map, sheet_of, studio_of, wall_of};
+use super::steer_setup::check_report;
 use crate::engine::{Command, Event, LoadedImages, PicturesExport, PicturesRequest, WallRequest};
 use crate::session::{FrameFormat, Images, Middle, Session, Workspace};
 
@@ -49,6 +50,7 @@ pub fn run_export(args: &ExportArgs) -> Result<(), String> {
         ));
     }
     let kind = kind_of(&args.out, args)?;
+    check_report(&args.out, None)?;
     let desk = Desk::new();
     let images = &session.images;
     let what = match images.middle {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use super::finetune_images::{self, PictureTuneArgs, map_of_images};
-use super::train::{clock, part_path};
+use super::train::{check_model_file, clock, part_path};
 use crate::checkpoint::Checkpoint;
 use crate::mixture::Preset;
 use crate::model::{FusedMlp, GuidedMlp};
@@ -92,6 +92,9 @@ pub enum PullArg {
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &FinetuneArgs, device: Option<DeviceArg>) -> Result<(), String> {
+    if !args.pictures.report_only {
+        check_model_file(&args.out)?;
+    }
     if let Some(map) = map_of_images(&args.checkpoint) {
         return finetune_images::run(args, map, device);
     }

@@ -35,7 +35,7 @@ pub struct FuturesArgs {
     #[arg(long, default_value_t = 0, conflicts_with = "image")]
     pub index: usize,
     /// Time of the state, 0 noise, 1 data.
-    #[arg(long, value_parser = parse_time)]
+    #[arg(long, value_parser = parse_time, allow_negative_numbers = true)]
     pub t: f64,
     /// Number of draws.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=10_000))]

@@ -10,6 +10,7 @@ macro_rules! say {
 mod aesthetic;
 mod batch;
 mod bench;
+mod bench_frames;
 mod bench_model;
 mod bench_steer;
 mod bench_train;
@@ -56,6 +57,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use aesthetic::AestheticArgs;
 pub use batch::{BatchArgs, run_batch};
 pub use bench::{BenchReport, bench_posterior};
+pub use bench_frames::{FramesBench, FramesBenchArgs, FramesSet};
 pub use bench_model::{ModelBench, ModelBenchArgs, ModelRate, ProductRate, bench_model};
 pub use bench_steer::{DragTime, SteerBench, SteerRate, bench_steer};
 pub use bench_train::{TrainBench, TrainRate, bench_train};
@@ -166,9 +168,12 @@ pub struct BenchArgs {
     /// Leave out everything that renders (posterior, wall).
     #[arg(long)]
     pub no_window: bool,
-    /// What only `bench model` asks for.
+    /// What `bench model` asks for, and `bench frames` in part.
     #[command(flatten)]
     pub model: ModelBenchArgs,
+    /// What only `bench frames` asks for.
+    #[command(flatten)]
+    pub frames: FramesBenchArgs,
 }
 
 /// What can be measured.
@@ -184,6 +189,8 @@ pub enum BenchWhat {
     Wall,
     /// Draws per second, time of a steering step, memory and share of the device's peak of a transformer of images.
     Model,
+    /// Frame times of the window while a large map of latents is opened, draws and steers, and how soon Esc is answered.
+    Frames,
 }
 
 /// `foresight snapshot`
@@ -202,7 +209,7 @@ pub struct SnapshotArgs {
     #[arg(long, value_enum)]
     pub theme: Option<ThemeArg>,
     /// Set the clock, 0 noise, 1 data.
-    #[arg(long, value_parser = parse_time)]
+    #[arg(long, value_parser = parse_time, allow_negative_numbers = true)]
     pub t: Option<f64>,
     /// Where to write.
     #[arg(long, value_name = "FILE.png")]

@@ -14,7 +14,7 @@ use crate::checkpoint::{
     read_image_map_in,
 };
 use crate::model::{BurnImageMap, ImageJudge, ImageMap, Memory, Pass, Precision};
-use crate::session::write_atomically;
+use crate::session::{probe, write_atomically};
 
 /// Names of classes that a message lists.
 const MOST_NAMES: usize = 20;
@@ -160,13 +160,23 @@ pub(super) fn check_sheet(path: &Path) -> Result<(), String> {
             "{name}: a sheet is a PNG file: end the name in .png"
         ));
     }
+    check_folder(path)
+}
+
+/// Refuses a file whose folder is not there or cannot be written to, before anything runs.
+pub(super) fn check_folder(path: &Path) -> Result<(), String> {
+    let name = path.display();
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
     match folder {
         Some(folder) if !folder.is_dir() => Err(format!(
             "{name}: the folder {} does not exist. Create it first, or choose another place",
             folder.display()
         )),
-        _ => Ok(()),
+        _ => probe(path).map_err(|e| {
+            format!(
+                "{name}: could not be written: {e}. Check free space and permissions of the folder"
+            )
+        }),
     }
 }
 

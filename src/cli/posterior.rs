@@ -32,7 +32,7 @@ pub struct PosteriorArgs {
     #[arg(long, value_name = "FILE")]
     pub checkpoint: Option<PathBuf>,
     /// Time of the state, 0 noise, 1 data.
-    #[arg(long, value_parser = parse_time)]
+    #[arg(long, value_parser = parse_time, allow_negative_numbers = true)]
     pub t: f64,
     /// The state x_t.
     #[arg(long, value_name = "X,Y", value_parser = parse_point, allow_hyphen_values = true)]

@@ -24,7 +24,7 @@ use super::steer_setup::{check_report, network_on, refuse_if_all_are_lost, score
 /// With a message for the person: an impossible plan, a missing model, an unreadable file, a full disk.
 pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if let Some(path) = &args.checkpoint
-        && is_map_of_images(path)
+        && is_map_of_images(path)?
     {
         return steer_pictures(args, path, device);
     }

@@ -80,7 +80,7 @@ pub struct SteerArgs {
     #[arg(long)]
     pub n: Option<u32>,
     /// Samples. 2048 if not given, 16 for pictures.
-    #[arg(long)]
+    #[arg(long, visible_alias = "count")]
     pub particles: Option<u32>,
     /// Root of the noise.
     #[arg(long, default_value_t = 11)]

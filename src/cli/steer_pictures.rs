@@ -8,10 +8,10 @@ use super::DeviceArg;
 use super::futures_reward::RewardOptions;
 use super::latents::Shown;
 use super::memory;
-use super::pictures::{OpenMap, advance, judge_for, progress_bar};
+use super::pictures::{OpenMap, advance, check_folder, judge_for, progress_bar};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
-    Average, Labels, PicturesReport, Second, Side, check_folder, check_out, print, write,
+    Average, Labels, PicturesReport, Second, Side, check_out, print, write,
 };
 use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
@@ -26,9 +26,13 @@ use crate::steer::images::{ImageFrame, ImagePlan, ImageRun, ImageScene, steer_im
 const PARTICLES: u32 = 16;
 
 /// Whether the file holds one.
-pub(super) fn is_map_of_images(path: &Path) -> bool {
+///
+/// # Errors
+/// When it cannot be read at all.
+pub(super) fn is_map_of_images(path: &Path) -> Result<bool, String> {
+    let kind = model_kind(path).map_err(|e| e.to_string())?;
     // Weights of another program are those of such a map, if of any; what they lack is said where they are read.
-    matches!(model_kind(path), Ok(ModelKind::Images | ModelKind::Other))
+    Ok(matches!(kind, ModelKind::Images | ModelKind::Other))
 }
 
 /// Refuses, in 2D, options that only pictures have.
@@ -386,5 +390,18 @@ mod tests {
         let message = refuse_for_pictures(&args("mfm-gf --class 3")).unwrap_err();
         assert!(message.contains("--class is for pictures"), "{message}");
         assert_eq!(refuse_for_pictures(&args("mfm-gf")), Ok(()));
+    }
+
+    #[test]
+    fn a_checkpoint_that_cannot_be_read_is_the_message_whatever_is_to_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let torn = folder.path().join("torn.safetensors");
+        std::fs::write(&torn, [200, 0, 0]).unwrap();
+        let missing = folder.path().join("missing.safetensors");
+        for path in [&torn, &missing] {
+            let message = is_map_of_images(path).unwrap_err();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert!(message.contains(name), "{message}");
+        }
     }
 }

@@ -9,7 +9,7 @@ use npyz::WriterBuilder as _;
 use npyz::npz::NpzWriter;
 use serde::Serialize;
 
-use super::pictures::{Sheet, check_sheet};
+use super::pictures::{Sheet, check_folder, check_sheet};
 use crate::engine::second_scores;
 use crate::metrics::{Counters, FeatureClasses};
 use crate::mixture::shortened;
@@ -146,19 +146,6 @@ pub(super) fn check_out(path: &Path) -> Result<(), String> {
             )
         }
     })
-}
-
-/// Refuses a file whose folder is not there.
-pub(super) fn check_folder(path: &Path) -> Result<(), String> {
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    match folder {
-        Some(folder) if !folder.is_dir() => Err(format!(
-            "{}: the folder {} does not exist. Create it first, or choose another place",
-            path.display(),
-            folder.display()
-        )),
-        _ => Ok(()),
-    }
 }
 
 /// Writes the pictures, as the ending says.

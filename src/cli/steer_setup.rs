@@ -7,6 +7,7 @@ use crate::engine::{LoadedModel, guided_network};
 use crate::gpu::SharedDevice;
 use crate::mixture::shortened;
 use crate::model::GuidedMlp;
+use crate::session::probe;
 use crate::steer::{Scheme, SteerPlan, SteerRun};
 
 /// Refuses, before anything runs, a report that could not be written or would take the samples' place.
@@ -23,7 +24,9 @@ pub(super) fn check_report(path: &Path, out: Option<&Path>) -> Result<(), String
             "{name} cannot be written: give the name of a file in a folder that exists"
         ));
     }
-    Ok(())
+    probe(path).map_err(|e| {
+        format!("{name}: could not be written: {e}. Check free space and permissions of the folder")
+    })
 }
 
 /// The network where it is asked to be, and where that is. What needs no derivative runs on the graphics device with

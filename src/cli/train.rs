@@ -13,6 +13,7 @@ use super::images::train_images;
 use super::place::PrecisionArg;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
+use crate::session::probe;
 use crate::train::{Consistency, Progress, Recipe, Teacher, Trainer};
 
 /// How often the state of the run is kept on disk: an interruption costs at most this much.
@@ -135,6 +136,7 @@ pub enum TeacherArg {
 /// # Errors
 /// With a message for the person.
 pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
+    check_model_file(&args.out)?;
     if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
         return train_judge(args, data, device);
     }
@@ -275,6 +277,28 @@ pub(super) fn curve_line(
     })
 }
 
+/// Sees that a model can be written to `out` before hours are spent on it; makes its folder.
+///
+/// # Errors
+/// With a message for the person.
+pub(super) fn check_model_file(out: &Path) -> Result<(), String> {
+    let name = out.display();
+    if out.file_name().is_none() || out.is_dir() {
+        return Err(format!(
+            "{name} is a folder. Give the name of a file, such as map.safetensors"
+        ));
+    }
+    let failed = |e: std::io::Error| {
+        format!(
+            "{name}: could not be written: {e}. Check the folder and its permissions, or choose another place"
+        )
+    };
+    if let Some(folder) = out.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder).map_err(failed)?;
+    }
+    probe(out).map_err(failed)
+}
+
 /// The file beside `out` that keeps the unfinished run.
 pub fn part_path(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
@@ -317,4 +341,27 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
 pub(super) fn clock(time: Duration) -> String {
     let secs = time.as_secs();
     format!("{}:{:02}", secs / 60, secs % 60)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_for_a_model_is_looked_at_before_the_training() {
+        let folder = tempfile::tempdir().unwrap();
+        let message = check_model_file(folder.path()).unwrap_err();
+        assert!(message.contains("is a folder"), "{message}");
+        let file = folder.path().join("a");
+        std::fs::write(&file, "kept").unwrap();
+        let message = check_model_file(&file.join("map.safetensors")).unwrap_err();
+        assert!(message.contains("could not be written"), "{message}");
+        // A file that is there stays as it is, and nothing is left beside it.
+        check_model_file(&file).unwrap();
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "kept");
+        check_model_file(&folder.path().join("deep/map.safetensors")).unwrap();
+        let left = std::fs::read_dir(folder.path().join("deep")).unwrap();
+        assert_eq!(left.count(), 0);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

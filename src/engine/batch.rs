@@ -97,7 +97,7 @@ impl Worker {
             elapsed: Duration::ZERO,
         };
         for number in request.numbers.clone() {
-            job.label = format!("batch, picture {} of {}", number + 1, request.of);
+            job.label = format!("queue, picture {} of {}", number + 1, request.of);
             let from = answer.pictures.len() as f32 / count;
             let recipe = request.recipe.reseeded(number);
             let made =

@@ -18,6 +18,7 @@ impl Worker {
     pub fn choose(&mut self, choice: ComputeChoice) {
         self.choice = choice;
         self.report.trouble = None;
+        self.try_device_again();
         match (choice, &self.device) {
             (ComputeChoice::Shared, Some(_)) => self.report.active = Compute::Shared,
             (ComputeChoice::Shared, None) => {

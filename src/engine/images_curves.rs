@@ -48,8 +48,7 @@ impl Worker {
                 &mut counters,
                 &mut |inner| self.look_up(&job, share(inner)),
             )?;
-            let view = self.view_on(self.images_compute(&wall.model), &wall.model);
-            let pictures = self.decoded(&job, Some(share(1.0)), &view, &pictures)?;
+            let pictures = self.best_of((&job, Some(share(1.0))), &wall.model, &pictures)?;
             let judged = self.judge(&wall.model).map(|judge| judge.judge(&pictures));
             let scores = self.scores_of(&job, wall, &pictures)?;
             let mut figures = WallFigures::new(&pictures, numbers, judged);

@@ -1,15 +1,15 @@
 //! Walls where they are painted from: draws computed on the shared device stay there, draws of the processor are
 //! uploaded once.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use crate::checkpoint::{as_tuned, inspect, read_image_map_in, read_shipped_image_map_on};
+use crate::checkpoint::{inspect, read_image_map_in, read_shipped_image_map_on};
 use crate::gpu::{PictureBuffer, SharedDevice};
 use crate::lookahead::{ImageQuestion, NoiseKey, draw_images, draw_images_on_device};
 use crate::metrics::Counters;
-use crate::model::{BurnImageMap, ImageMap, Precision};
+use crate::model::{BurnImageMap, Precision};
 use crate::session::ComputeChoice;
 
 use super::draws::gpu_error;
@@ -127,6 +127,14 @@ pub(super) struct NewDraws {
 }
 
 impl NewDraws {
+    /// Where they were computed.
+    pub fn compute(&self) -> Compute {
+        match self.on_device {
+            Some(_) => Compute::Shared,
+            None => Compute::Cpu,
+        }
+    }
+
     /// Puts them where they are painted from; `more` are still to come.
     pub fn paint(
         &self,
@@ -145,9 +153,11 @@ impl NewDraws {
 #[derive(Default)]
 pub(super) struct OnDevice {
     /// A map, by the hash of its file.
-    map: Option<(String, Arc<BurnImageMap>)>,
-    /// Decoders, by those of the processor.
-    view: Option<(Arc<PictureView>, Arc<PictureView>)>,
+    pub map: Option<(String, Arc<BurnImageMap>)>,
+    /// Decoders, by those of the processor; these themselves where the device could not take them.
+    pub view: Option<(Arc<PictureView>, Arc<PictureView>)>,
+    /// Hashes of maps that the device could not take.
+    pub refused: BTreeSet<String>,
 }
 
 /// A map of so many weights is asked on a graphics chip where nobody said otherwise.
@@ -160,6 +170,9 @@ impl Worker {
         let Some(device) = self.painting_device() else {
             return Compute::Cpu;
         };
+        if self.wall_memo.on_device.refused.contains(&model.hash) {
+            return Compute::Cpu;
+        }
         let chosen = match self.choice {
             ComputeChoice::Shared => self.report.active == Compute::Shared,
             ComputeChoice::Auto => model.parameters >= LARGE && !device.info.is_software,
@@ -183,51 +196,6 @@ impl Worker {
         }
     }
 
-    /// A map and how its states are shown, where the map is asked now: what steers.
-    pub fn asked_now(
-        &mut self,
-        model: &LoadedImages,
-    ) -> Result<(Arc<dyn ImageMap>, Arc<PictureView>), JobError> {
-        let compute = self.images_compute(model);
-        let view = self.view_on(compute, model);
-        if compute == Compute::Cpu {
-            return Ok((model.map.clone(), view));
-        }
-        let Some(device) = self.painting_device() else {
-            return Err(JobError::Failed("the graphics device was lost".into()));
-        };
-        let map = self.map_on_shared(&device, model)?;
-        Ok((as_tuned(&model.card, map), view))
-    }
-
-    /// How a map's states are shown, by decoders that lie there.
-    pub fn view_on(&mut self, compute: Compute, model: &LoadedImages) -> Arc<PictureView> {
-        let view = &model.view;
-        if compute == Compute::Cpu || view.decoder().is_none() {
-            return view.clone();
-        }
-        if let Some((of, there)) = &self.wall_memo.on_device.view
-            && Arc::ptr_eq(of, view)
-        {
-            return there.clone();
-        }
-        let device = self.painting_device().and_then(|d| d.burn_device().ok());
-        let there = device
-            .map(|device| PictureView::open(model.map.config().state(), &model.decoders, &device));
-        match there {
-            Some(Ok(there)) => {
-                let there = Arc::new(there);
-                self.wall_memo.on_device.view = Some((view.clone(), there.clone()));
-                there
-            }
-            Some(Err(why)) => {
-                tracing::warn!("the decoder stays on the processor: {why}");
-                view.clone()
-            }
-            None => view.clone(),
-        }
-    }
-
     /// The device that pictures are painted on, while it works.
     pub fn painting_device(&self) -> Option<Arc<SharedDevice>> {
         let device = self.device.as_ref()?;
@@ -238,35 +206,36 @@ impl Worker {
     pub fn new_draws(
         &mut self,
         job: &Job,
+        asked: (&WallRequest, &ImageQuestion),
+        items: Range<u32>,
+        counters: &mut Counters,
+    ) -> Result<NewDraws, JobError> {
+        let compute = self.wall_compute(asked.0);
+        let before = *counters;
+        self.on_device_or_processor((&asked.0.model, compute), |worker, compute| {
+            // What failed on the way was nobody's draw.
+            *counters = before;
+            match compute {
+                Compute::Shared => worker.draws_on_shared(job, asked, items.clone(), counters),
+                Compute::Cpu => worker.draws_on_processor(job, asked, items.clone(), counters),
+            }
+        })
+    }
+
+    fn draws_on_processor(
+        &mut self,
+        job: &Job,
         (request, question): (&WallRequest, &ImageQuestion),
         items: Range<u32>,
         counters: &mut Counters,
     ) -> Result<NewDraws, JobError> {
-        if self.wall_compute(request) == Compute::Shared {
-            // wgpu panics in places where the device is gone.
-            let drawn = catch_unwind(AssertUnwindSafe(|| {
-                self.draws_on_shared(job, (request, question), items.clone(), counters)
-            }));
-            match drawn {
-                Ok(Err(JobError::Failed(why))) => {
-                    if !self.leave_lost_device(&why) {
-                        self.fall_back(format!("{why}; the processor goes on"));
-                    }
-                }
-                Err(_) if self.leave_lost_device("it failed while drawing") => {}
-                Ok(other) => return other,
-                Err(panic) => resume_unwind(panic),
-            }
-        }
-        let key = key_of(request);
-        let total = request.draws.max(1) as f32;
-        let mut watch = |share: f32| {
-            let done = items.start as f32 + share * items.len() as f32;
-            self.look_up(job, done / total)
-        };
-        let (map, source) = (&*request.model.map, request.source);
-        let items = items.clone();
-        let pictures = draw_images(map, source, question, key, items, counters, &mut watch)?;
+        let (key, source, total) = (key_of(request), request.source, request.draws.max(1));
+        let (first, count) = (items.start as f32, items.len() as f32);
+        let share_of = |share: f32| Some((first + share * count) / total as f32);
+        let (map, question) = (request.model.map.clone(), question.clone());
+        let pictures = self.drawn_beside(job, share_of, counters, move |counters, watch| {
+            draw_images(&*map, source, &question, key, items, counters, watch)
+        })?;
         Ok(NewDraws {
             pictures,
             on_device: None,
@@ -307,7 +276,7 @@ impl Worker {
     }
 
     /// The map on the shared device, read again from where it came from when it is first asked there.
-    fn map_on_shared(
+    pub(super) fn map_on_shared(
         &mut self,
         device: &SharedDevice,
         model: &LoadedImages,

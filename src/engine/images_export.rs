@@ -104,10 +104,9 @@ impl Worker {
             &mut |_| self.look_up(job, None),
         )?;
         let [c, h, _] = wall.model.shape();
-        let view = self.view_on(self.images_compute(&wall.model), &wall.model);
         let stored: Option<Vec<StoredPicture>> = self
-            .decoded(job, None, &view, &pictures)?
-            .chunks_exact(view.numbers())
+            .best_of((job, None), &wall.model, &pictures)?
+            .chunks_exact(wall.model.numbers())
             .map(|picture| StoredPicture::new(c as u32, h as u32, picture))
             .collect();
         let stored = stored.unwrap_or_default();

@@ -89,8 +89,7 @@ impl Worker {
             &mut counters,
             &mut |share| self.look_up(job, share),
         )?;
-        let view = self.view_on(self.images_compute(model), model);
-        Ok(self.decoded(job, None, &view, &state)?.into_owned())
+        self.best_of((job, None), model, &state)
     }
 }
 

@@ -49,6 +49,7 @@ impl Worker {
     pub fn open_images(&mut self, id: RequestId, slot: Slot, wanted: &OpenImages) -> JobResult {
         let job = Job::new(id, slot, "opening a map of pictures");
         let model = self.read_images(&job, wanted)?;
+        self.try_again_with(&model);
         self.post(Event::OpenedImages(id, slot, Arc::new(model)));
         Ok(())
     }

@@ -6,9 +6,9 @@ use crate::lookahead::{
     ImageQuestion, ImageSampler, NoiseKey, RunningImage, generate_images, noised_image,
 };
 use crate::metrics::Counters;
-use crate::model::Going;
 use crate::session::Picture;
 
+use super::decoding::Beside;
 use super::images::{LoadedImages, WallRequest};
 use super::picture_view::PictureView;
 use super::worker::{Job, JobError, Worker};
@@ -177,8 +177,11 @@ impl Worker {
             return Ok(state);
         }
         let asked = (view.clone(), picture.clone());
-        let encode = move |going: Going<'_>| asked.0.state_of_while(&asked.1, going).transpose();
-        let state = self.beside(job, None, encode)?;
+        let encode = move |door: &Beside| {
+            let state = asked.0.state_of_while(&asked.1, &|| door.still());
+            state.transpose()
+        };
+        let state = self.beside(job, |_| None, encode)?;
         let state: Arc<[f32]> = state.map_err(JobError::Failed)?.into();
         let memo = &mut self.wall_memo.states;
         // It looks as it came, not as it looks decoded again.
@@ -202,17 +205,18 @@ impl Worker {
         {
             return Ok(picture.clone());
         }
-        let (label, guidance) = asked.asked();
-        let picture: Arc<[f32]> = generate_images(
-            &*asked.by.map,
-            asked.sampler(),
-            (&[label], guidance),
-            asked.key(),
-            0,
+        let ((label, guidance), key) = (asked.asked(), asked.key());
+        let (map, sampler) = (asked.by.map.clone(), asked.sampler());
+        let picture = self.drawn_beside(
+            job,
+            |_| None,
             counters,
-            &mut |_| self.look_up(job, None),
-        )?
-        .into();
+            move |counters, watch| {
+                let told = (&[label][..], guidance);
+                generate_images(&*map, sampler, told, key, 0, counters, watch)
+            },
+        )?;
+        let picture: Arc<[f32]> = picture.into();
         self.wall_memo.states.generated = Some((asked, picture.clone()));
         Ok(picture)
     }
@@ -228,13 +232,17 @@ impl Worker {
         {
             return Ok(run.clone());
         }
-        let run = RunningImage::new(
-            &*asked.by.map,
+        let (map, steps, told, key) = (
+            asked.by.map.clone(),
             asked.steps,
             asked.asked(),
             asked.key(),
+        );
+        let run = self.drawn_beside(
+            job,
+            |_| None,
             counters,
-            &mut |_| self.look_up(job, None),
+            move |counters, watch| RunningImage::new(&*map, steps, told, key, counters, watch),
         )?;
         let run = Arc::new(run);
         self.wall_memo.states.running = Some((asked, run.clone()));

@@ -7,7 +7,6 @@ use crate::lookahead::{ImageQuestion, Source};
 use crate::metrics::Counters;
 use crate::model::Judged;
 
-use super::decoding::Leaving;
 use super::images::{LoadedImages, WallAnswer, WallFigures, WallLatents, WallRequest};
 use super::images_device::{OnDevice, PaintedDraws};
 use super::images_open::Judge;
@@ -37,8 +36,6 @@ pub(super) struct WallMemo {
     pub on_device: OnDevice,
     /// Seconds a picture, of a source on a device.
     pace: Option<(Source, Compute, f64)>,
-    /// What still decodes although nobody waits for it.
-    pub leaving: Leaving,
     /// The classifier, once it was asked for, or why it cannot be read.
     judge: Option<Result<Judge, String>>,
 }
@@ -159,8 +156,13 @@ impl Worker {
         let total = request.draws;
         let before = (drawn.len() as u32).min(total);
         let compute = self.wall_compute(request);
-        let view = self.view_on(compute, &model);
+        let mut view = self.view_on(compute, &model);
         let x_t: Arc<[f32]> = view.noisy(&question.x_t).into();
+        let known = self.wall_memo.states.known(&model.view, &clean);
+        let looks: Arc<[f32]> = known.unwrap_or_else(|| {
+            let quick = |view: &PictureView| view.quick(&clean).into_owned();
+            self.seen_somewhere((&model, &mut view), quick).into()
+        });
         let answer = |worker: &Self, drawn: &Drawn, rewarded, counters| {
             let have = drawn.len().min(total as usize);
             let decoded = drawn.decoded.min(have);
@@ -175,7 +177,7 @@ impl Worker {
             let known = worker.wall_memo.states.known(&model.view, &clean);
             WallAnswer {
                 request: request.clone(),
-                clean: known.unwrap_or_else(|| view.quick(&clean).into()),
+                clean: known.unwrap_or_else(|| looks.clone()),
                 x_t: x_t.clone(),
                 figures: WallFigures::new(&pictures, numbers, judged),
                 rewarded,
@@ -201,11 +203,17 @@ impl Worker {
             let compute = self.wall_compute(request);
             let next = (have + self.wall_memo.chunk(request.source, compute)).min(total);
             let new = self.new_draws(job, (request, question), have..next, &mut counters)?;
+            let compute = new.compute();
+            if compute == Compute::Cpu {
+                // The device may have failed.
+                view = model.view.clone();
+            }
             let device = self.painting_device();
             let more = (total - next) as usize;
             drawn.compute = compute;
             if view.is_latent() {
-                let shown = view.quick(&new.pictures);
+                let quick = |view: &PictureView| view.quick(&new.pictures).into_owned();
+                let shown = self.seen_somewhere((&model, &mut view), quick);
                 drawn
                     .painted
                     .preview(device.as_deref(), numbers, &shown, more);
@@ -238,8 +246,9 @@ impl Worker {
         }
         if self.wall_memo.states.known(&model.view, &clean).is_none() {
             // After the draws: these are there at once, and this may take seconds.
-            let shown = self.decoded(job, Some(0.0), &view, &clean)?.into();
-            self.wall_memo.states.show(&model.view, &clean, shown);
+            let shown = self.decoded_somewhere((job, Some(0.0)), (&model, &mut view), &clean)?;
+            let states = &mut self.wall_memo.states;
+            states.show(&model.view, &clean, shown.into());
             if is_done {
                 let rewarded = self.rewarded(job, request, drawn)?;
                 let again = answer(self, drawn, rewarded, counters);
@@ -251,8 +260,8 @@ impl Worker {
             let first = drawn.decoded;
             let next = (first + view.at_once()).min(total as usize);
             let latents = &drawn.latents[first * state..next * state];
-            let share = first as f32 / total as f32;
-            let pictures = self.decoded(job, Some(share), &view, latents)?.into_owned();
+            let share = Some(first as f32 / total as f32);
+            let pictures = self.decoded_somewhere((job, share), (&model, &mut view), latents)?;
             let device = self.painting_device();
             let more = total as usize - next;
             let painted = &mut drawn.painted;

@@ -385,6 +385,8 @@ pub struct ComputeReport {
     pub shared_first: Option<Duration>,
     /// What went wrong with the shared device, if it did.
     pub trouble: Option<String>,
+    /// Why pictures, or what decodes them, stay on the processor though the shared device was chosen; the newest reason.
+    pub pictures: Option<String>,
 }
 
 /// What comes out of the engine.

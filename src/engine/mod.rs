@@ -18,6 +18,7 @@ mod images;
 mod images_curves;
 mod images_device;
 mod images_export;
+mod images_fallback;
 mod images_groups;
 mod images_more;
 #[cfg(test)]
@@ -47,12 +48,16 @@ mod steering;
 mod studio;
 mod studio_film;
 mod studio_kept;
+#[cfg(test)]
+mod studio_left_tests;
 mod studio_message;
 mod studio_preview;
 mod studio_rows;
+mod studio_runs;
 mod studio_seen;
 #[cfg(test)]
 mod studio_tests;
+mod told;
 mod trace;
 mod training;
 mod training_curve;
@@ -71,6 +76,7 @@ mod worker;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::gpu::SharedDevice;
 use crate::session::ComputeChoice;
@@ -184,10 +190,18 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
+        /// A window that is closed should be gone. What takes longer is a call of a large network or of a decoder: its
+        /// thread ends by itself, or with the program.
+        const PATIENCE: Duration = Duration::from_secs(2);
         self.mailbox.stop();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
+        let Some(thread) = self.thread.take() else {
+            return;
+        };
+        let begun = Instant::now();
+        while !thread.is_finished() && begun.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if thread.is_finished() && thread.join().is_err() {
             tracing::error!("the engine's thread ended in a panic");
         }
     }

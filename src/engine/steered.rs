@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::model::Wanted;
-use crate::reward::picture::{PictureParts, ScorerFiles};
+use crate::reward::picture::{PictureParts, PictureScore, ScorerFiles};
 use crate::session::{SteeredRecipe, StoredPicture};
 use crate::steer::SteerError;
 use crate::steer::images::{
@@ -14,6 +14,8 @@ use crate::steer::images::{
 };
 
 use super::images::LoadedImages;
+use super::images_fallback::Asked;
+use super::message::Compute;
 use super::scorers::open_scorers;
 use super::worker::{Job, JobError, Worker};
 
@@ -90,14 +92,33 @@ impl Worker {
             scorers: open_scorers(&recipe.rewarding.reward, files).map_err(|e| failed(&e))?,
         };
         let reward = recipe.rewarding.reward.bind(model.shape(), &parts);
-        let (map, view) = self.asked_now(model)?;
-        let door = Door::default();
-        let reward = view.reward_while(reward.map_err(|e| failed(&e))?, &door.wanted);
-        let reward = reward.map_err(JobError::Failed)?;
+        let reward = reward.map_err(|e| failed(&e))?;
         let start = recipe.settings.start.image_start().ok_or_else(|| {
             failed(&"The state that this run begins in holds no numbers: it cannot be made")
         })?;
         let start = self.start_of(job, model, start)?;
+        let compute = self.images_compute(model);
+        self.on_device_or_processor((model, compute), |worker, compute| {
+            let asked = match compute {
+                Compute::Shared => worker.asked_now(model),
+                Compute::Cpu => Asked::here(model),
+            };
+            worker.steered_on(job, &asked, (recipe, &reward, &start), (from, part))
+        })
+    }
+
+    /// The same on one device.
+    fn steered_on(
+        &mut self,
+        job: &Job,
+        Asked { map, view, .. }: &Asked,
+        (recipe, reward, start): (&SteeredRecipe, &Arc<dyn PictureScore>, &ImageStart),
+        (from, part): (f32, f32),
+    ) -> Result<SteeredPicture, JobError> {
+        let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
+        let door = Door::default();
+        let reward = view.reward_while(reward.clone(), &door.wanted);
+        let reward = reward.map_err(JobError::Failed)?;
         let plan = ImagePlan {
             // A finished picture needs none of its steps.
             keep_frames: recipe.t < 1.0,
@@ -105,12 +126,12 @@ impl Worker {
         };
         let first = recipe.settings.first;
         let scene = ImageScene {
-            map: &*map,
+            map: &**map,
             reward: &*reward,
         };
         let result = std::thread::scope(|scope| {
             let thread = scope.spawn(|| {
-                let run = || steer_images_from(scene, &plan, &start, first..first + 1, &mut &door);
+                let run = || steer_images_from(scene, &plan, start, first..first + 1, &mut &door);
                 // A panic ends the run, not the engine.
                 catch_unwind(AssertUnwindSafe(run)).unwrap_or(Err(SteerError::Panicked))
             });
@@ -134,7 +155,7 @@ impl Worker {
         };
         if recipe.t >= 1.0 {
             let fraction = Some(from + part);
-            let picture = self.decoded(job, fraction, &view, &run.pictures)?;
+            let picture = self.decoded(job, fraction, view, &run.pictures)?;
             return Ok(SteeredPicture {
                 picture: picture.into_owned(),
                 reward: run.rewards.first().copied(),

@@ -1,24 +1,23 @@
 //! Steered pictures: several ways at once, on one clock.
 
 use std::borrow::Cow;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::metrics::FeatureClasses;
-use crate::model::{ImageJudge, Judged, Wanted};
+use crate::model::Judged;
 use crate::reward::picture::{PictureParts, PictureScore};
 use crate::session::StoredPicture;
 use crate::steer::SteerError;
-use crate::steer::images::{
-    ImageFrame, ImageRun, ImageScene, ImageStart, ImageWatch, steer_images_from,
-};
+use crate::steer::images::{ImageFrame, ImageRun, ImageScene, ImageWatch, steer_images_from};
 
+use super::images_fallback::Asked;
 use super::images_rewards::{SecondKind, second_scores};
 use super::message::{Event, RequestId, Slot};
 use super::picture_view::PictureView;
-use super::studio_message::{StudioAnswer, StudioPanel, StudioRequest, StudioRun};
-use super::studio_preview::preview_runs;
-use super::worker::{Job, JobError, JobResult, Worker};
+use super::studio_message::{StudioRequest, StudioRun};
+use super::studio_runs::{Order, Runs};
+use super::worker::{Job, JobError, JobResult, Worker, cause_of};
 
 /// How often the window is shown what the runs have reached.
 const BETWEEN_FRAMES: Duration = Duration::from_millis(60);
@@ -55,47 +54,35 @@ impl StudioMemo {
     }
 }
 
-/// What all panels are scored with.
-struct Measures {
-    reward: Arc<dyn PictureScore>,
-    judge: Option<Arc<ImageJudge>>,
-    typical: Option<FeatureClasses>,
-}
-
 /// Puts frames on the shelf, where the worker finds them.
 struct Shelving<'a> {
-    view: &'a PictureView,
-    shelf: &'a Mutex<StudioRun>,
-    wanted: &'a Wanted,
+    runs: &'a Runs,
+    panel: usize,
     begun: Instant,
 }
 
 impl ImageWatch for Shelving<'_> {
     fn keep_going(&mut self, fraction: f32) -> bool {
-        lock(self.shelf).fraction = fraction;
-        self.wanted.still()
+        self.runs.shelf(self.panel).fraction = fraction;
+        self.runs.are_wanted()
     }
 
     fn frame(&mut self, frame: &Arc<ImageFrame>) {
-        let view = self.view;
+        let view = &self.runs.asked.view;
         let mut shown = None;
         if view.is_latent() {
-            let Some(quick) = view.quick_while(&frame.mean, &|| self.wanted.still()) else {
+            let wanted = || self.runs.are_wanted();
+            let Some(quick) = view.quick_while(&frame.mean, &wanted) else {
                 return;
             };
             shown = Some(StoredPicture::rounded(&quick));
         }
-        let mut shelf = lock(self.shelf);
+        let mut shelf = self.runs.shelf(self.panel);
         shelf.elapsed = self.begun.elapsed();
         shelf.counters = frame.counters;
         shelf.frames.push(frame.clone());
         shelf.shown.extend(shown.map(Arc::from));
     }
-}
-
-pub(super) fn lock(shelf: &Mutex<StudioRun>) -> MutexGuard<'_, StudioRun> {
-    // Plain data that is valid between any two statements.
-    shelf.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Scores of pictures.
@@ -107,7 +94,21 @@ fn scores(score: &dyn PictureScore, pictures: &[f32], count: usize) -> Vec<f64> 
 
 impl Worker {
     pub fn studio(&mut self, id: RequestId, request: StudioRequest) -> JobResult {
-        let job = Job::new(id, Slot::Studio, "steering pictures");
+        let mut job = Job::new(id, Slot::Studio, "steering pictures");
+        self.let_runs_leave(&mut job)?;
+        let order = Arc::new(self.order(&job, request)?);
+        let asked = self.asked_now(&order.request.model);
+        let runs = self.made(&mut job, &order, asked)?;
+        for (panel, run) in runs.reached().iter().enumerate() {
+            if run.trouble.is_none() {
+                self.studio_memo.keep(&order.request, panel, run);
+            }
+        }
+        Ok(())
+    }
+
+    /// A request with all that its runs need.
+    pub fn order(&mut self, job: &Job, request: StudioRequest) -> Result<Order, JobError> {
         let failed = |e: &dyn std::fmt::Display| JobError::Failed(e.to_string());
         let judge = self.judge(&request.model);
         let typical = judge.and_then(|judge| judge.typical().cloned());
@@ -117,112 +118,127 @@ impl Worker {
             references: request.references.clone(),
             scorers: request.scorers().map_err(|e| failed(&e))?,
         };
-        let shape = request.model.shape();
-        let bound = request.measure.bind(shape, &parts);
-        let measures = Measures {
-            reward: bound.map_err(|e| failed(&e))?,
-            judge,
+        let bound = request.measure.bind(request.model.shape(), &parts);
+        Ok(Order {
+            measure: bound.map_err(|e| failed(&e))?,
             typical,
-        };
-        let (map, view) = self.asked_now(&request.model)?;
-        let wanted = Wanted::default();
-        let of_states = |panel: &StudioPanel| {
-            let reward = panel.reward.bind(shape, &parts);
-            view.reward_while(reward.map_err(|e| e.to_string())?, &wanted)
-        };
-        let rewards: Result<Vec<_>, String> = request.panels.iter().map(of_states).collect();
-        let rewards = rewards.map_err(JobError::Failed)?;
-        let start = self.start_of(&job, &request.model, request.start.clone())?;
-        let request = Arc::new(request);
-        let known: Vec<Option<StudioRun>> = (0..request.panels.len())
-            .map(|panel| self.studio_memo.find(&request, panel))
+            start: self.start_of(job, &request.model, request.start.clone())?,
+            parts,
+            request: Arc::new(request),
+        })
+    }
+
+    /// Makes what is ordered where it is asked; on the processor where the device fails.
+    pub fn made(
+        &mut self,
+        job: &mut Job,
+        order: &Arc<Order>,
+        asked: Asked,
+    ) -> Result<Arc<Runs>, JobError> {
+        let model = &order.request.model;
+        let known = (0..order.request.panels.len())
+            .map(|panel| self.studio_memo.find(&order.request, panel))
+            .map(Option::unwrap_or_default)
             .collect();
-        let shelves: Vec<Mutex<StudioRun>> = known
-            .iter()
-            .map(|known| Mutex::new(known.clone().unwrap_or_default()))
-            .collect();
-        let answer = |complete| StudioAnswer {
-            request: request.clone(),
-            panels: shelves.iter().map(|shelf| lock(shelf).clone()).collect(),
-            complete,
-        };
-        std::thread::scope(|scope| {
-            for (panel, reward) in rewards.iter().enumerate() {
-                if known[panel].is_none() {
-                    let (request, shelf) = (&*request, &shelves[panel]);
-                    let (measures, wanted) = (&measures, &wanted);
-                    let (reward, view, start) = (&**reward, &*view, &start);
-                    let scene = ImageScene { map: &*map, reward };
-                    scope.spawn(move || {
-                        let run = (request, panel, start);
-                        run_on_shelf(run, (scene, view), measures, shelf, wanted);
-                    });
-                }
-            }
-            if view.has_halves() {
-                scope.spawn(|| preview_runs(&view, &shelves, &wanted));
-            }
-            let mut shown = Instant::now();
-            loop {
-                let done = shelves.iter().all(|shelf| lock(shelf).done);
-                let fraction = shelves.iter().map(|s| lock(s).fraction).sum::<f32>()
-                    / shelves.len().max(1) as f32;
-                if !self.look_up(&job, fraction) {
-                    wanted.withdraw();
-                    return Err(JobError::Cancelled);
-                }
-                if done || shown.elapsed() >= BETWEEN_FRAMES {
-                    shown = Instant::now();
-                    self.post(Event::Studio(id, Arc::new(answer(done))));
-                }
-                if done {
-                    return Ok(());
-                }
-                std::thread::sleep(BETWEEN_LOOKS);
-            }
-        })?;
-        for (panel, shelf) in shelves.iter().enumerate() {
-            let run = lock(shelf);
-            if run.trouble.is_none() {
-                self.studio_memo.keep(&request, panel, &run);
-            }
+        let mut runs = Runs::new(order, asked, known).map_err(JobError::Failed)?;
+        while let Some(why) = self.watch_runs(job, &runs)? {
+            self.leave_device(model, &why);
+            // What is left of the job takes another time.
+            job.started = Instant::now();
+            let before = runs.as_before();
+            runs = Runs::new(order, Asked::here(model), before).map_err(JobError::Failed)?;
         }
+        Ok(runs)
+    }
+
+    /// Begins what is missing of the runs and tells how far they are, to their end: or until the device fails that they
+    /// ask, then with why.
+    fn watch_runs(&mut self, job: &Job, runs: &Arc<Runs>) -> Result<Option<String>, JobError> {
+        let watched = self.watch_device();
+        let threads = Runs::begin(runs, run_on_shelf);
+        let mut told = (Instant::now(), None);
+        loop {
+            let is_wanted = self.look_up(job, runs.fraction());
+            let seen = runs.seen();
+            let is_done = seen.iter().all(|run| run.done);
+            if let Some(why) = watched.error().filter(|_| is_done) {
+                runs.broke(&why);
+            }
+            let broken = runs.broken();
+            if !is_wanted || broken.is_some() {
+                runs.call_off();
+                self.leaving.let_go(threads);
+                return if is_wanted {
+                    Ok(broken)
+                } else {
+                    Err(JobError::Cancelled)
+                };
+            }
+            let is_new = told.0.elapsed() >= BETWEEN_FRAMES && told.1.as_ref() != Some(&seen);
+            if is_done || is_new {
+                self.post(Event::Studio(job.id, Arc::new(runs.answer())));
+                told = (Instant::now(), Some(seen));
+            }
+            if is_done {
+                return Ok(None);
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+    }
+
+    /// Waits until no run that was called off is in its last call any more: two would take twice the memory.
+    pub fn let_runs_leave(&mut self, job: &mut Job) -> JobResult {
+        if !self.leaving.are_at_work() {
+            return Ok(());
+        }
+        let waiting = "waiting for the last call of the run before".to_owned();
+        let label = std::mem::replace(&mut job.label, waiting);
+        while self.leaving.are_at_work() {
+            if !self.look_up(job, None) {
+                return Err(JobError::Cancelled);
+            }
+            std::thread::sleep(BETWEEN_LOOKS);
+        }
+        job.label = label;
+        job.started = Instant::now();
         Ok(())
     }
 }
 
 /// One run from its start to its end, told on the shelf. A panic ends the run, not the others.
-fn run_on_shelf(
-    (request, panel, start): (&StudioRequest, usize, &ImageStart),
-    (scene, view): (ImageScene<'_>, &PictureView),
-    measures: &Measures,
-    shelf: &Mutex<StudioRun>,
-    wanted: &Wanted,
-) {
+fn run_on_shelf(runs: &Runs, panel: usize) {
     let begun = Instant::now();
-    let mut watch = Shelving {
-        view,
-        shelf,
-        wanted,
-        begun,
-    };
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        let (plan, particles) = (&request.panels[panel].plan, request.particles.clone());
-        let run = steer_images_from(scene, plan, start, particles, &mut watch)?;
-        let pictures = finished(view, &run, wanted)?;
-        let scored = measured(request, measures, &pictures, run.rewards.len());
+    let (order, view) = (&*runs.order, &*runs.asked.view);
+    let request = &*order.request;
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        let plan = &request.panels[panel].plan;
+        let scene = ImageScene {
+            map: &*runs.asked.map,
+            reward: &*runs.rewards[panel],
+        };
+        let mut watch = Shelving { runs, panel, begun };
+        let particles = request.particles.clone();
+        let run = steer_images_from(scene, plan, &order.start, particles, &mut watch)?;
+        let pictures = finished(view, &run, runs)?;
+        let scored = measured(order, &pictures, run.rewards.len());
         if view.is_latent()
-            && let Some(last) = lock(shelf).shown.last_mut()
+            && let Some(last) = runs.shelf(panel).shown.last_mut()
         {
             *last = StoredPicture::rounded(&pictures).into();
         }
         Ok((run, scored))
     }));
-    let mut shelf = lock(shelf);
+    let result = result.unwrap_or_else(|panic| {
+        let cause = cause_of(&*panic);
+        tracing::error!("a steered run panicked: {cause}");
+        runs.broke(cause);
+        Err(SteerError::Panicked)
+    });
+    let mut shelf = runs.shelf(panel);
     shelf.elapsed = begun.elapsed();
     shelf.done = true;
     shelf.preview = None;
-    match result.unwrap_or(Err(SteerError::Panicked)) {
+    match result {
         Ok((run, scored)) => {
             shelf.fraction = 1.0;
             shelf.counters = run.counters;
@@ -240,12 +256,12 @@ fn run_on_shelf(
 fn finished<'a>(
     view: &PictureView,
     run: &'a ImageRun,
-    wanted: &Wanted,
+    runs: &Runs,
 ) -> Result<Cow<'a, [f32]>, SteerError> {
     if !view.is_latent() {
         return Ok(Cow::Borrowed(&run.pictures));
     }
-    let pictures = view.best_while(&run.pictures, &|| wanted.still());
+    let pictures = view.best_while(&run.pictures, &|| runs.are_wanted());
     pictures.ok_or(SteerError::Cancelled)
 }
 
@@ -257,17 +273,13 @@ struct Scored {
     judged: Option<Judged>,
 }
 
-fn measured(
-    request: &StudioRequest,
-    measures: &Measures,
-    pictures: &[f32],
-    count: usize,
-) -> Scored {
-    let judged = measures.judge.as_ref().map(|judge| judge.judge(pictures));
-    let typical = measures.typical.as_ref();
-    let (kind, second) = second_scores(&request.measure, pictures, count, judged.as_ref(), typical);
+fn measured(order: &Order, pictures: &[f32], count: usize) -> Scored {
+    let judge = order.parts.judge.as_ref();
+    let judged = judge.map(|judge| judge.judge(pictures));
+    let (measure, typical) = (&order.request.measure, order.typical.as_ref());
+    let (kind, second) = second_scores(measure, pictures, count, judged.as_ref(), typical);
     Scored {
-        rewards: scores(&*measures.reward, pictures, count),
+        rewards: scores(&*order.measure, pictures, count),
         second: second.into_iter().map(f64::from).collect(),
         kind,
         judged,

@@ -11,6 +11,7 @@ use crate::steer::images::{ImageFrame, ImagePlan, ImageStart};
 
 use super::images::LoadedImages;
 use super::images_rewards::SecondKind;
+use super::message::Compute;
 use super::scorers::open_scorers;
 
 /// One way to make the pictures.
@@ -159,6 +160,8 @@ pub struct StudioAnswer {
     pub request: Arc<StudioRequest>,
     /// One a panel.
     pub panels: Vec<StudioRun>,
+    /// Where the map is asked.
+    pub compute: Compute,
     /// Whether all are at their ends.
     pub complete: bool,
 }

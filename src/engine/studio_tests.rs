@@ -11,7 +11,7 @@ use crate::session::ComputeChoice;
 use crate::steer::Method;
 use crate::steer::images::{ImagePlan, ImageStart};
 
-fn request(model: &Arc<LoadedImages>, methods: &[Method], steps: u32) -> StudioRequest {
+pub(super) fn request(model: &Arc<LoadedImages>, methods: &[Method], steps: u32) -> StudioRequest {
     let reward: crate::reward::picture::PictureReward = "brightness@3".parse().unwrap();
     StudioRequest {
         model: model.clone(),
@@ -35,12 +35,12 @@ fn request(model: &Arc<LoadedImages>, methods: &[Method], steps: u32) -> StudioR
     }
 }
 
-fn engine() -> Engine {
+pub(super) fn engine() -> Engine {
     Engine::start(None, ComputeChoice::Cpu, Arc::new(|| {}))
 }
 
 /// What ends a request: its complete answer, why it failed, or `None` where it was cancelled.
-fn end(engine: &Engine, asked: RequestId) -> Option<Result<Arc<StudioAnswer>, String>> {
+pub(super) fn end(engine: &Engine, asked: RequestId) -> Option<Result<Arc<StudioAnswer>, String>> {
     let begun = Instant::now();
     loop {
         assert!(begun.elapsed() < Duration::from_mins(5), "no answer");
@@ -58,7 +58,7 @@ fn end(engine: &Engine, asked: RequestId) -> Option<Result<Arc<StudioAnswer>, St
     }
 }
 
-fn finished(engine: &Engine, request: StudioRequest) -> Arc<StudioAnswer> {
+pub(super) fn finished(engine: &Engine, request: StudioRequest) -> Arc<StudioAnswer> {
     let id = engine.submit(Command::Studio(request));
     end(engine, id).unwrap().unwrap()
 }

@@ -1,29 +1,26 @@
 //! The thread that does the work.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::gpu::{FusedMlpGpu, PointBuffer, SharedDevice};
 use crate::model::Mlp;
 use crate::session::ComputeChoice;
 
 use super::Wake;
+use super::decoding::Leaving;
 use super::images_wall::WallMemo;
 use super::mailbox::{Mail, Mailbox};
-use super::message::{Command, Compute, ComputeReport, Event, Progress, RequestId, Slot};
+use super::message::{Command, Compute, ComputeReport, Event, RequestId, Slot};
 use super::outbox::Outbox;
 use super::scene::PathMemo;
 use super::scores::SampleMemo;
 use super::steering::TargetMemo;
 use super::studio::StudioMemo;
-
-/// Jobs shorter than this do not report progress: it would only flicker.
-const QUIET: Duration = Duration::from_millis(250);
-
-/// Progress is told no more often than this: each report paints a frame.
-const BETWEEN_REPORTS: Duration = Duration::from_millis(100);
+use super::told::Told;
 
 /// Why a job gave no answer.
 pub(super) enum JobError {
@@ -34,6 +31,13 @@ pub(super) enum JobError {
 }
 
 pub(super) type JobResult = Result<(), JobError>;
+
+/// What a panic says of itself.
+pub(super) fn cause_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no reason given")
+}
 
 pub(super) struct Worker {
     mailbox: Arc<Mailbox>,
@@ -53,9 +57,10 @@ pub(super) struct Worker {
     pub sample_memo: Option<SampleMemo>,
     pub wall_memo: WallMemo,
     pub studio_memo: StudioMemo,
+    /// What was called off and comes to its end.
+    pub leaving: Leaving,
     pub calibrated: bool,
-    /// When progress was last told.
-    told: Instant,
+    told: Told,
 }
 
 impl Worker {
@@ -82,6 +87,7 @@ impl Worker {
                 shared: None,
                 shared_first: None,
                 trouble: None,
+                pictures: None,
             },
             networks: BTreeMap::new(),
             plain: None,
@@ -91,8 +97,9 @@ impl Worker {
             sample_memo: None,
             wall_memo: WallMemo::default(),
             studio_memo: StudioMemo::default(),
+            leaving: Leaving::default(),
             calibrated: false,
-            told: Instant::now(),
+            told: Told::default(),
         }
     }
 
@@ -120,11 +127,7 @@ impl Worker {
             }
             Ok(Err(JobError::Failed(message))) => self.post(Event::Failed(id, slot, message)),
             Err(panic) => {
-                let cause = panic
-                    .downcast_ref::<String>()
-                    .map(String::as_str)
-                    .or_else(|| panic.downcast_ref::<&str>().copied())
-                    .unwrap_or("no reason given");
+                let cause = cause_of(&*panic);
                 tracing::error!("a job of slot {slot:?} panicked: {cause}");
                 if self.report.active == Compute::Shared {
                     self.fall_back(format!("the shared device failed: {cause}"));
@@ -182,21 +185,8 @@ impl Worker {
         while let Some((id, slot, command)) = self.mailbox.take_more_urgent_than(job.slot) {
             self.serve(id, slot, command);
         }
-        let spent = job.started.elapsed();
-        if spent > QUIET && self.told.elapsed() > BETWEEN_REPORTS {
-            self.told = Instant::now();
-            let left = fraction
-                .filter(|share| *share > 0.02)
-                .map(|share| spent.mul_f32((1.0 - share).max(0.0) / share));
-            self.post(Event::Progress(
-                job.id,
-                job.slot,
-                Progress {
-                    label: job.label.clone(),
-                    fraction,
-                    left,
-                },
-            ));
+        if let Some(progress) = self.told.next(job, fraction) {
+            self.post(Event::Progress(job.id, job.slot, progress));
         }
         self.wanted(job)
     }

@@ -251,6 +251,17 @@ impl SharedDevice {
         self.health.take_error()
     }
 
+    /// How many errors the device reported on the side so far.
+    pub fn errors(&self) -> u64 {
+        self.health.errors()
+    }
+
+    /// The newest error since there were so many: what the device was given to do meanwhile may have been dropped without
+    /// a word, so that what it gives back are no results.
+    pub fn error_since(&self, errors: u64) -> Option<String> {
+        (self.errors() > errors).then(|| self.health.last_error())
+    }
+
     /// Waits until everything up to `submission` is done (everything so far, if `None`). For the
     /// worker thread only.
     ///
@@ -342,6 +353,12 @@ mod tests {
             usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::UNIFORM,
             mapped_at_creation: false,
         });
+        assert!(
+            other
+                .error_since(0)
+                .is_some_and(|e| e.contains("a mistake"))
+        );
+        assert_eq!(other.error_since(other.errors()), None);
         let error = other.take_error().expect("reported on the side");
         assert!(error.contains("a mistake"), "{error}");
         assert!(other.check_alive().is_ok(), "a mistake is no loss");

@@ -1,7 +1,7 @@
 //! What the device complained about, kept where the worker and the window can read it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use eframe::wgpu;
@@ -12,6 +12,7 @@ pub(super) struct Health {
     lost: AtomicBool,
     reason: Mutex<String>,
     last_error: Mutex<Option<String>>,
+    errors: AtomicU64,
 }
 
 impl Health {
@@ -31,6 +32,7 @@ impl Health {
         let health = Arc::clone(self);
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             let message = error.to_string();
+            health.errors.fetch_add(1, Ordering::AcqRel);
             let mut last = health
                 .last_error
                 .lock()
@@ -65,6 +67,18 @@ impl Health {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// How many errors no call returned so far.
+    pub(super) fn errors(&self) -> u64 {
+        self.errors.load(Ordering::Acquire)
+    }
+
+    /// The newest of them, without forgetting it.
+    pub(super) fn last_error(&self) -> String {
+        let last = self.last_error.lock();
+        let last = last.unwrap_or_else(PoisonError::into_inner).clone();
+        last.unwrap_or_else(|| "it reported an error".to_owned())
     }
 
     /// Asks a device whether it still works. A lost device makes invalid buffers without a word,

@@ -7,6 +7,7 @@ mod clusters;
 pub mod counters;
 mod distance;
 mod diversity;
+mod frame_timings;
 mod frechet;
 mod timings;
 mod value;
@@ -19,6 +20,7 @@ pub use distance::{
 pub use diversity::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, total_variation,
 };
+pub use frame_timings::{CancelRow, FrameRow, FrameTimings};
 pub use frechet::{FeatureClasses, FeatureMoments, frechet_distance};
 pub use timings::{WallTimings, WindowTimings};
 pub use value::ScoreFigures;

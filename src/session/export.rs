@@ -93,14 +93,17 @@ impl ExportFormat {
         }
         let format = Self::from_path(path)?;
         let folder = folder_of(path);
-        if folder.is_dir() {
-            Ok(format)
-        } else {
-            Err(ExportError::NoFolder {
+        if !folder.is_dir() {
+            return Err(ExportError::NoFolder {
                 path: path.to_owned(),
                 folder: folder.to_owned(),
-            })
+            });
         }
+        probe(path).map_err(|source| ExportError::Io {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(format)
     }
 }
 
@@ -172,6 +175,26 @@ fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// A name beside `path` for what is not whole yet.
+fn beside(path: &Path) -> io::Result<PathBuf> {
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
+    let id = std::process::id();
+    Ok(folder_of(path).join(format!(".{}.{id}.part", name.to_string_lossy())))
+}
+
+/// Sees that [`write_atomically`] could write there, before a person waits for what is to be written. What is there
+/// stays as it is.
+///
+/// # Errors
+/// What the system says.
+pub fn probe(path: &Path) -> io::Result<()> {
+    let part = beside(path)?;
+    File::create(&part)?;
+    std::fs::remove_file(&part)
+}
+
 /// Writes a file whole or not at all: into a temporary one in the same folder, which then takes the name.
 ///
 /// # Errors
@@ -180,14 +203,7 @@ pub fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>,
 ) -> io::Result<()> {
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
-    let part = folder_of(path).join(format!(
-        ".{}.{}.part",
-        name.to_string_lossy(),
-        std::process::id()
-    ));
+    let part = beside(path)?;
     let written = (|| {
         let mut file = BufWriter::new(File::create(&part)?);
         write(&mut file)?;

@@ -25,7 +25,7 @@ mod training;
 pub use batch::{Batch, BatchEntry};
 pub use decoders::DecoderFiles;
 pub use document::{CheckpointRef, Session, SessionError, WorldRef};
-pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, write_atomically};
+pub use export::{DrawsExport, ExportError, ExportFormat, SamplesExport, probe, write_atomically};
 pub use free::{FreePart, PaintedMask, ParseMaskError};
 pub use history::History;
 pub use images::{Images, KeptPicture, Picture, WallOrder};

@@ -25,10 +25,12 @@ impl StoredPicture {
 
     /// Numbers in [-1, 1] as 0 to 255.
     pub fn rounded(values: &[f32]) -> Vec<u8> {
-        values
-            .iter()
-            .map(|v| ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8)
-            .collect()
+        // As `round` does, which is a call for each number on processors that it must run on.
+        let rounded = |v: &f32| {
+            let v = ((v + 1.0) * 127.5).clamp(0.0, 255.0);
+            v as u8 + u8::from(v - f32::from(v as u8) >= 0.5)
+        };
+        values.iter().map(rounded).collect()
     }
 
     /// Takes 8-bit numbers, 0 black. `None` where there are not `channels * side * side` of them.
@@ -105,5 +107,10 @@ pub(super) mod tests {
         assert_eq!((bytes[0], bytes[17], bytes[255]), (0, 17, 255));
         assert_eq!(StoredPicture::new(3, 16, &picture.values()), Some(picture));
         assert_eq!(StoredPicture::from_bytes(1, 16, &[0; 3]), None);
+        let values = (-70_000..70_000).map(|k| k as f32 / 65_280.0);
+        for v in values.chain([f32::NAN, f32::INFINITY]) {
+            let plainly = ((v + 1.0) * 127.5).round().clamp(0.0, 255.0) as u8;
+            assert_eq!(StoredPicture::rounded(&[v]), [plainly], "{v}");
+        }
     }
 }

@@ -14,6 +14,7 @@ use super::autosave::Autosave;
 use super::layout::{self, Pane};
 use super::options::AppOptions;
 use super::persist::{self, Remembered};
+use super::shortcuts::Action;
 use super::state::{Place, State};
 use super::steering::lessons;
 use super::tokens::{self, duration, size, space};
@@ -101,7 +102,7 @@ impl App {
         let ctx = ui.ctx().clone();
         let state = &mut self.state;
         ctx.set_theme(state.theme());
-        keys(&ctx, state);
+        let late = keys(&ctx, state);
         state.begin_frame(&ctx);
         state.dragging = false;
 
@@ -186,6 +187,9 @@ impl App {
         program_notice(&ctx, state);
         drop_veil(&ctx);
         help::show(&ctx, state);
+        for action in late {
+            state.perform(action);
+        }
         state.end_frame(&ctx);
         if !self.frame_time_is_told {
             self.state.frame_ms = begun.elapsed().as_secs_f32() * 1e3;
@@ -195,6 +199,11 @@ impl App {
     /// The session as it is now.
     pub fn session(&self) -> &Session {
         &self.state.session
+    }
+
+    /// What the panels show and change, for measurements.
+    pub(super) fn known(&mut self) -> &mut State {
+        &mut self.state
     }
 
     /// Whether the shortcuts are shown.
@@ -240,7 +249,10 @@ impl App {
 }
 
 /// What the keys ask for, before any panel sees them.
-fn keys(ctx: &egui::Context, state: &mut State) {
+///
+/// Gives what is to be done after the panels: where frames are slow a key comes in the same frame as the click before
+/// it, and is meant for what that click chooses.
+fn keys(ctx: &egui::Context, state: &mut State) -> Vec<Action> {
     let focused = ctx.memory(egui::Memory::focused);
     let keep_arrows = focused.is_some() && std::mem::take(&mut state.arrows_taken);
     let keep_space = focused.is_some() && !std::mem::take(&mut state.space_free);
@@ -255,9 +267,24 @@ fn keys(ctx: &egui::Context, state: &mut State) {
         };
         ctx.memory_mut(|memory| memory.set_focus_lock_filter(id, filter));
     }
-    for action in shortcuts::pressed(ctx, keep_arrows, keep_space) {
+    let arrows = [
+        egui::Key::ArrowLeft,
+        egui::Key::ArrowRight,
+        egui::Key::ArrowUp,
+        egui::Key::ArrowDown,
+    ];
+    if keep_arrows && ctx.input(|i| arrows.iter().any(|key| i.key_pressed(*key))) {
+        // In the first frame of its focus nothing keeps egui from moving it on.
+        ctx.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));
+    }
+    let actions = shortcuts::pressed(ctx, keep_arrows, keep_space);
+    if ctx.input(|i| i.pointer.any_click()) {
+        return actions;
+    }
+    for action in actions {
         state.perform(action);
     }
+    Vec::new()
 }
 
 /// Messages of menus and of what works in the background, above the timeline: there they cover pictures and plots, but

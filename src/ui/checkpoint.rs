@@ -103,17 +103,17 @@ fn card(ui: &mut Ui, state: &State, model: &LoadedModel) {
                 );
             }
         }
-        value_row(
-            ui,
-            "parameters",
-            format::count(checkpoint.parameters as u64),
-        );
+        value_row(ui, "weights", format::count(checkpoint.parameters as u64));
         value_row(ui, "numbers", checkpoint.dtype.clone());
     });
     section(ui, "Training", |ui| {
-        value_row(ui, "steps", format::count(card.steps));
-        value_row(ui, "seed", card.seed.to_string());
-        value_row(ui, "code version", card.code_version.clone());
+        for (name, text) in [
+            ("steps", format::count(card.steps)),
+            ("seed", card.seed.to_string()),
+            ("code version", card.code_version.clone()),
+        ] {
+            value_row(ui, name, RichText::new(text).size(size::SMALL));
+        }
         recipe(ui, "", &card.recipe);
     });
 }

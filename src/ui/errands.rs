@@ -53,6 +53,28 @@ pub enum Pick {
     ExportPictures(ExportKind),
 }
 
+impl Pick {
+    /// Whether a file is to be written.
+    pub fn writes(self) -> bool {
+        match self {
+            Self::SaveWorld
+            | Self::SaveSession
+            | Self::ExportDraws
+            | Self::SaveModel
+            | Self::SaveCurves
+            | Self::ExportPictures(_) => true,
+            Self::Open
+            | Self::Checkpoint
+            | Self::World
+            | Self::Picture
+            | Self::Folder
+            | Self::Archive
+            | Self::Scorer(_)
+            | Self::Decoder(_) => false,
+        }
+    }
+}
+
 /// What came of an errand.
 pub enum Outcome {
     /// The shipped checkpoint of a preset; `None` where none is shipped.
@@ -70,7 +92,7 @@ pub enum Outcome {
     /// A session was read.
     Session(PathBuf, Result<Box<Session>, String>),
     /// No dialog was shown, as far as can be told.
-    NoDialog,
+    NoDialog(Pick),
     /// A file was written.
     Saved(Place, PathBuf, Result<(), String>),
 }
@@ -191,7 +213,7 @@ impl Errands {
             match path {
                 Some(path) => Some(Outcome::Picked(pick, path)),
                 // Nobody is that quick: the system has no file dialog to show.
-                None if begun.elapsed() < NO_DIALOG => Some(Outcome::NoDialog),
+                None if begun.elapsed() < NO_DIALOG => Some(Outcome::NoDialog(pick)),
                 None => None,
             }
         });

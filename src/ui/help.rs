@@ -123,11 +123,14 @@ fn row(ui: &mut Ui, width: f32, keys: &str, does: &str) {
         palette.text_strong,
     );
     let place = pos2(rect.left() + KEYS, rect.center().y);
-    painter.text(
-        place,
-        Align2::LEFT_CENTER,
-        does,
-        tokens::body_font(),
-        palette.text,
-    );
+    // Never over the column beside it.
+    let mut font = tokens::body_font();
+    let mut galley = painter.layout_no_wrap(does.to_owned(), font.clone(), palette.text);
+    let room = width - KEYS;
+    if galley.size().x > room {
+        font.size *= room / galley.size().x;
+        galley = painter.layout_no_wrap(does.to_owned(), font, palette.text);
+    }
+    let place = Align2::LEFT_CENTER.anchor_size(place, galley.size());
+    painter.galley(place.min, galley, palette.text);
 }

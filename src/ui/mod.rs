@@ -20,6 +20,7 @@ mod icon;
 mod images;
 mod layout;
 mod offscreen;
+mod offscreen_frames;
 mod offscreen_wall;
 mod options;
 mod persist;
@@ -37,6 +38,7 @@ mod widgets;
 
 pub use app::App;
 pub use offscreen::{measure_window, snapshot};
+pub use offscreen_frames::measure_frames;
 pub use offscreen_wall::measure_walls;
 pub use options::AppOptions;
 pub use run::run;

@@ -1,5 +1,6 @@
 //! The real window, rendered without a screen: pictures of it, and measurements.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use egui_kittest::Harness;
 use crate::engine::Compute;
 use crate::gpu::SharedDevice;
 use crate::metrics::WindowTimings;
-use crate::session::{ComputeChoice, Session};
+use crate::session::{ComputeChoice, Session, encode_png, probe, write_atomically};
 
 use super::{App, AppOptions};
 
@@ -37,6 +38,7 @@ pub fn snapshot(
     if !(0.5..=4.0).contains(&scale) {
         return Err(format!("a scale of {scale} is not possible: 0.5 to 4 are"));
     }
+    check_png(out)?;
     let mut harness = open(options, size, scale)?;
     let begun = Instant::now();
     while !harness.state().is_settled() {
@@ -53,20 +55,42 @@ pub fn snapshot(
         harness.step();
     }
     let picture = harness.render()?;
-    picture.save(out).map_err(|e| {
+    let (width, height) = (picture.width(), picture.height());
+    let bytes = encode_png(&picture.into(), None)?;
+    write_atomically(out, |file| file.write_all(&bytes)).map_err(|e| {
         format!(
-            "{}: {e}. Is the folder there, and does the name end in .png?",
+            "{}: could not be written: {e}. Check free space and permissions of the folder",
             out.display()
         )
     })?;
     println!(
-        "{}: {} x {} pixels, t = {:.3}",
+        "{}: {width} x {height} pixels, t = {:.3}",
         out.display(),
-        picture.width(),
-        picture.height(),
         harness.state().clock()
     );
     Ok(())
+}
+
+/// Sees that a picture can be written there before it is painted.
+fn check_png(out: &Path) -> Result<(), String> {
+    let name = out.display();
+    let ending = out.extension().map(|e| e.to_string_lossy().to_lowercase());
+    if ending.as_deref() != Some("png") || out.is_dir() {
+        return Err(format!(
+            "{name}: a snapshot is a PNG file: end the name in .png"
+        ));
+    }
+    match out.parent().filter(|f| !f.as_os_str().is_empty()) {
+        Some(folder) if !folder.is_dir() => Err(format!(
+            "{name}: the folder {} does not exist. Create it first, or choose another place",
+            folder.display()
+        )),
+        _ => probe(out).map_err(|e| {
+            format!(
+                "{name}: could not be written: {e}. Check free space and permissions of the folder"
+            )
+        }),
+    }
 }
 
 pub(super) fn open(

@@ -38,6 +38,28 @@ pub fn run(mut options: AppOptions) -> Result<(), String> {
         Box::new(move |cc| Ok(Box::new(App::new(cc, options)))),
     )
     .map_err(|e| {
-        format!("the window could not be opened: {e}. Without a screen, try: foresight snapshot --out picture.png")
+        let cause = cause(&e.to_string());
+        format!("the window could not be opened: {cause}. Without a screen, try: foresight snapshot --out picture.png")
     })
+}
+
+/// What went wrong, without the line of a library's source that said so.
+fn cause(text: &str) -> String {
+    let after = text
+        .split_once("os error at ")
+        .and_then(|(_, rest)| rest.split_once(": "));
+    let cause = after.map_or(text, |(_, cause)| cause);
+    cause.trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cause_names_no_place_in_a_library() {
+        let said = "winit EventLoopError: os error at /home/x/src/lib.rs:765: DISPLAY is not set.";
+        assert_eq!(cause(said), "DISPLAY is not set");
+        assert_eq!(cause("no adapter"), "no adapter");
+    }
 }

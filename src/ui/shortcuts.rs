@@ -228,7 +228,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::F)],
         Action::Fit,
         Group::Canvas,
-        "fit the world in view; the whole wall of pictures",
+        "the whole world; the whole wall",
     ),
     entry(
         &[key(Key::C)],
@@ -252,7 +252,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::Delete), key(Key::Backspace)],
         Action::DeleteMode,
         Group::Canvas,
-        "delete the selected mode; remove from the gallery",
+        "delete the mode, or from the gallery",
     ),
     entry(
         &[key(Key::W)],
@@ -380,6 +380,10 @@ pub const GESTURES: &[(&str, &str)] = &[
         "Alt-click a picture",
         "images: compare the others with it on hovering",
     ),
+    (
+        "Ctrl and +, \u{2212} or 0",
+        "everything larger, smaller, or as it was",
+    ),
     ("drop a file", ".safetensors, .ron, .csv, .png or .jpg"),
 ];
 
@@ -425,9 +429,8 @@ pub fn pressed(ctx: &Context, keep_arrows: bool, keep_space: bool) -> Vec<Action
                 let taken = match keys.logical_key {
                     Key::Escape => popup,
                     Key::F1 => false,
-                    Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End => {
-                        keep_arrows || typing || popup
-                    }
+                    Key::ArrowLeft | Key::ArrowRight => keep_arrows || typing || popup,
+                    // Whoever moves a selection by arrow keys leaves the ends to the clock.
                     Key::Space => keep_space || typing || popup,
                     _ => plain && (typing || popup),
                 };

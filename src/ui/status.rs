@@ -141,16 +141,25 @@ fn device_text(state: &State, palette: &Palette) -> (Color32, String, String) {
                 );
             }
         }
+        if let Some(why) = report.pictures.as_ref().filter(|_| state.is_images()) {
+            hover = format!("{hover}\n{why}");
+        }
         if let Some(trouble) = &report.trouble {
             return (palette.error, trouble.clone(), hover);
         }
     }
-    // Pictures leave the processor only where a person says so, and only for the wall.
-    let wall = state.images.view.drawn.as_ref();
-    let active = match (state.is_images(), wall) {
-        (false, _) => state.answers.active_compute(),
-        (true, Some(wall)) if !state.is_studio() => wall.compute,
-        (true, _) => Compute::Cpu,
+    // Of what is shown: before, nothing has left the processor.
+    let of_pictures = if state.is_studio() {
+        let runs = state.images.studio.answer.as_ref();
+        runs.map_or(Compute::Cpu, |runs| runs.compute)
+    } else {
+        let wall = state.images.view.drawn.as_ref();
+        wall.map_or(Compute::Cpu, |wall| wall.compute)
+    };
+    let active = if state.is_images() {
+        of_pictures
+    } else {
+        state.answers.active_compute()
     };
     match (adapter.is_software, active) {
         (false, Compute::Shared) => (

@@ -192,6 +192,9 @@ const CLASSES: [Color32; 10] = [
     rgb(0x00BA_B0AC),
 ];
 
+/// What is written on the band of a class, in either theme.
+pub const CLASS_INK: Color32 = rgb(0x000B_0C0F);
+
 /// The colour of a class among those that stand one above the other.
 pub fn class_color(place: usize) -> Color32 {
     CLASSES[place % CLASSES.len()]
@@ -323,6 +326,8 @@ pub mod duration {
     pub const BETWEEN_SCORES: Duration = Duration::from_millis(200);
     /// Futures of another time fade in for this long.
     pub const FUTURES_SECS: f32 = 0.25;
+    /// Between two steps of what turns while something is waited for.
+    pub const SPIN: Duration = Duration::from_millis(125);
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
     /// How long a link says that its text was copied.

@@ -156,7 +156,7 @@ fn session_menu(ui: &mut Ui, state: &mut State) {
 }
 
 fn view_menu(ui: &mut Ui, state: &mut State) {
-    ui.set_min_width(250.0);
+    ui.set_width(250.0);
     if item(ui, "Reset layout", "") {
         state.reset_layout = true;
     }

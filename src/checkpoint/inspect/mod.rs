@@ -238,7 +238,8 @@ impl ModelKind {
         }
     }
 
-    fn of(header: &Header) -> Self {
+    /// What the header says.
+    pub(super) fn of(header: &Header) -> Self {
         [Self::World, Self::Images, Self::Classifier]
             .into_iter()
             .find(|kind| header.metadata.contains_key(kind.key()))

@@ -2,7 +2,7 @@
 
 mod report;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,12 +32,12 @@ const LONG_PRODUCT_SECS: f64 = 0.3;
 const SHARE: f64 = 0.9;
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// What only `bench model` asks for.
+/// What `bench model` asks for, and `bench frames` in part.
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Of bench model")]
+#[command(next_help_heading = "Of bench model and bench frames")]
 pub struct ModelBenchArgs {
-    /// The model file of the transformer (.yaml, .json or .ron), as the reference has them.
-    #[arg(long, value_name = "FILE")]
+    /// The transformer: one of the reference's sizes (S/8 to XL/2), or its model file (.yaml, .json or .ron).
+    #[arg(long, value_name = "NAME|FILE")]
     pub config: Option<PathBuf>,
     /// Measure with random weights: what they are does not change the time.
     #[arg(long)]
@@ -70,7 +70,7 @@ fn parse_gib(text: &str) -> Result<f64, String> {
 /// When the model file cannot be read, nothing fits, or a device that was asked for does not start.
 pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<ModelBench, String> {
     let path = args.config.as_deref().ok_or(
-        "bench model needs --config FILE, the model file of a transformer (.yaml, .json or .ron)",
+        "bench model needs --config NAME|FILE: a size like XL/2, or the model file of a transformer (.yaml, .json or .ron)",
     )?;
     if !args.random_weights {
         return Err("bench model measures with weights of its own: give --random-weights".into());
@@ -78,7 +78,7 @@ pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<M
     if args.batches.is_empty() || args.batches.iter().any(|b| !(1..=1024).contains(b)) {
         return Err("--batches are 1 to 1024 states".into());
     }
-    let model = read_dit_config(path).map_err(|e| e.to_string())?;
+    let model = transformer(path)?;
     let mut bench = ModelBench {
         version: env!("CARGO_PKG_VERSION"),
         parameters: model.parameters(),
@@ -105,6 +105,13 @@ pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<M
         ));
     }
     Ok(bench)
+}
+
+/// The transformer that `--config` names: one of the reference's sizes, or a model file.
+pub(super) fn transformer(config: &Path) -> Result<DitConfig, String> {
+    let name = config.to_str().and_then(|name| name.split_once('/'));
+    let size = name.and_then(|(letter, patch)| DitConfig::imagenet(letter, patch.parse().ok()?));
+    size.map_or_else(|| read_dit_config(config).map_err(|e| e.to_string()), Ok)
 }
 
 /// All settings on one device.
@@ -377,6 +384,9 @@ mod tests {
             random_weights: false,
             ..args(vec![1], None, path)
         };
+        assert_eq!(transformer(Path::new("XL/2")).unwrap().depth, 28);
+        let message = transformer(Path::new("XL/3")).unwrap_err();
+        assert!(message.contains("XL/3"), "{message}");
         let message = bench_model(&unnamed, Some(DeviceArg::Cpu)).unwrap_err();
         assert!(message.contains("--random-weights"));
 

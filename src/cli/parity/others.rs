@@ -12,7 +12,10 @@ const ENDINGS: [&str; 3] = ["safetensors", "pt", "pth"];
 
 /// The folder's weight files: the one called `checkpoint` first, safetensors before the others.
 pub fn weight_files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    let failed = |e: std::io::Error| format!("{}: {e}", folder.display());
+    let failed = |e: std::io::Error| {
+        let name = folder.display();
+        format!("{name}: {e}. Give a folder with weights, their shape and io.safetensors")
+    };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();

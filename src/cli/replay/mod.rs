@@ -43,12 +43,25 @@ pub fn run_replay(args: &ReplayArgs) -> Result<(), String> {
             args.session.display()
         ));
     }
-    std::fs::create_dir_all(out).map_err(|e| format!("{}: {e}", out.display()))?;
+    make_folder(out)?;
     match session.workspace {
         Workspace::Images => images::replay(&session.images, out),
         Workspace::Steering => steering::replay(&session, out),
         _ => posterior::replay(&session, out),
     }
+}
+
+/// Makes the folder that files go to, where it is not there.
+pub(super) fn make_folder(out: &Path) -> Result<(), String> {
+    let name = out.display();
+    if out.exists() && !out.is_dir() {
+        return Err(format!(
+            "{name} is a file. Give --out the name of a folder, which is made if it is not there"
+        ));
+    }
+    std::fs::create_dir_all(out).map_err(|e| {
+        format!("{name}: could not be made: {e}. Check the permissions, or choose another folder")
+    })
 }
 
 /// Writes a file and says so.

@@ -79,7 +79,7 @@ impl PictureSettings {
 /// With the path, and what is wrong with the file or the text in it.
 pub fn read_settings(path: &Path) -> Result<Option<PictureSettings>, String> {
     let name = path.display();
-    let io = |e: std::io::Error| format!("{name}: {e}");
+    let io = |e: std::io::Error| format!("{name}: {e}. Check that the file exists and can be read");
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {

@@ -64,11 +64,13 @@ fn refused(path: &Path, reason: &str) -> String {
 /// What a picture file holds, within limits.
 fn file_bytes(path: &Path) -> Result<Vec<u8>, String> {
     let name = path.display();
-    let io = |e: std::io::Error| format!("{name}: {e}");
+    let io = |e: std::io::Error| format!("{name}: {e}. Check that the file exists and can be read");
     let file = File::open(path).map_err(io)?;
     let metadata = file.metadata().map_err(io)?;
     if !metadata.is_file() {
-        return Err(format!("{name}: this is not a file"));
+        return Err(format!(
+            "{name}: this is not a file. Choose a PNG or JPEG file"
+        ));
     }
     if metadata.len() > MOST_FILE {
         return Err(format!(

@@ -119,7 +119,9 @@ fn label_mean(painter: &Painter, projection: &Projection, scene: &SceneAnswer, p
         } else {
             1e3
         };
-        let on_state = if rect.expand(22.0).contains(state) {
+        // The handle's own name stands at its upper left.
+        let name = Rect::from_min_max(state - vec2(46.0, 34.0), state - vec2(14.0, 12.0));
+        let on_state = if rect.expand(22.0).contains(state) || rect.intersects(name) {
             10.0
         } else {
             0.0

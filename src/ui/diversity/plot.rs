@@ -93,7 +93,9 @@ pub(super) fn plot(
 fn area(plot: &mut PlotUi<'_>, floor: &Series, low: f64, palette: &Palette) {
     let xs: Vec<f64> = floor.iter().map(|p| p[0]).collect();
     let tops: Vec<f64> = floor.iter().map(|p| p[1]).collect();
-    let bottoms = vec![low; xs.len()];
+    // To the end of the plot, which may lie a little lower.
+    let highest = tops.iter().copied().fold(low, f64::max);
+    let bottoms = vec![low - (highest - low); xs.len()];
     let area = FilledArea::new("floor of two exact sets", &xs, &bottoms, &tops);
     plot.add(area.fill_color(palette.floor));
 }

@@ -87,7 +87,7 @@ fn head(ui: &mut Ui, state: &mut State) {
     // Where nothing is left that can be made, what could not be is tried again.
     let paused = batch.paused || batch.next().is_none();
     ui.horizontal(|ui| {
-        let name = RichText::new("Batch").font(tokens::heading_font());
+        let name = RichText::new("Queued").font(tokens::heading_font());
         ui.label(name.color(palette.text_strong));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             // As wide as the entries.

@@ -111,7 +111,7 @@ fn legend(ui: &mut Ui, state: &mut State) {
                 }
             }
         }
-        copy_link(ui, "Copy CSV", || csv(state));
+        copy_link(ui, "Copy as CSV", || csv(state));
     });
 }
 
@@ -309,7 +309,7 @@ fn lines(curves: Vec<Curve>) -> Filled {
 }
 
 fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
-    let (times, ink) = (times.to_vec(), palette.canvas);
+    let (times, other) = (times.to_vec(), (palette.floor, palette.text));
     let of = |band: &Band| {
         let shares = times.iter().zip(&band.edges);
         shares.map(|(t, e)| [*t, e[1] - e[0]]).collect()
@@ -337,6 +337,11 @@ fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
                 if let Some(i) = best.filter(|i| room(i) > NAMED) {
                     let [low, high] = free(&i);
                     let middle = f64::midpoint(low, high);
+                    let ink = if band.color == other.0 {
+                        other.1
+                    } else {
+                        tokens::CLASS_INK
+                    };
                     let name = RichText::new(band.name).size(size::TICK).color(ink);
                     let text = Text::new("label", PlotPoint::new(times[i], middle), name);
                     plot.text(text.allow_hover(false));

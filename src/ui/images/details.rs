@@ -38,9 +38,9 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             if let Some(reward) = kept.reward {
                 value_row(ui, "reward", format::fixed(reward.into(), 2));
             }
-            settings(ui, kept.label.as_deref(), kept.made.as_ref());
+            settings(ui, state, kept.label.as_deref(), kept.made.as_ref());
             if kept.by_batch {
-                value_row(ui, "made by", "the batch");
+                value_row(ui, "made by", "the queue");
             }
             ui.add_space(space::ROW);
             ui.spacing_mut().item_spacing.y = 4.0;
@@ -92,7 +92,7 @@ fn again(ui: &mut Ui, state: &State, kept: &KeptPicture) {
 }
 
 /// Every setting in a row of its own.
-pub fn settings(ui: &mut Ui, label: Option<&str>, made: Option<&Made>) {
+pub fn settings(ui: &mut Ui, state: &State, label: Option<&str>, made: Option<&Made>) {
     let label = label.map_or_else(|| "not judged".to_owned(), word);
     value_row(ui, "seen as", label);
     let Some(made) = made else {
@@ -101,8 +101,15 @@ pub fn settings(ui: &mut Ui, label: Option<&str>, made: Option<&Made>) {
         ui.add(Label::new(RichText::new(text).size(size::SMALL).color(quiet)).wrap());
         return;
     };
+    let is_open = made.hash() == state.map_hash();
     for (name, value) in made.lines() {
-        value_row(ui, name, value);
+        // A map that is not open has names of its own.
+        let class = value.parse().ok().filter(|_| name == "class" && is_open);
+        value_row(
+            ui,
+            name,
+            class.map_or(value, |class| word(&state.images.class_name(class))),
+        );
     }
 }
 

@@ -35,7 +35,7 @@ pub fn show(ctx: &Context, state: &mut State) {
             ui.add(Label::new(RichText::new(text).color(palette.text)).wrap());
             if inspected {
                 ui.add_space(6.0);
-                details::settings(ui, settings.label.as_deref(), Some(&settings.made));
+                details::settings(ui, state, settings.label.as_deref(), Some(&settings.made));
             }
             ui.add_space(space::HEADING);
             ui.horizontal(|ui| {

@@ -1,11 +1,11 @@
 //! Before there is a map of pictures: what to open, or how to train one.
 
-use eframe::egui::{Align, Label, Layout, RichText, Spinner, Ui, UiBuilder, vec2};
+use eframe::egui::{Align, Label, Layout, RichText, Ui, UiBuilder, vec2};
 
 use crate::ui::errands::Pick;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::notice;
+use crate::ui::widgets::{notice, spinner};
 
 const TRAIN: &str = "foresight train --images digits --data DIR --out digits.safetensors";
 
@@ -21,7 +21,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     ui.scope_builder(builder, |ui| {
         if let Some(label) = state.images.loading_label() {
             ui.add_space(60.0);
-            ui.add(Spinner::new().size(22.0));
+            spinner(ui, 22.0);
             ui.label(RichText::new(label).color(palette.text_quiet));
             return;
         }

@@ -118,7 +118,7 @@ fn empty(ui: &mut Ui, stars_only: bool) {
     let text = if stars_only {
         "No picture has a star. Press S on the wall, in the Studio or here."
     } else {
-        "Nothing was kept yet. Pictures come here when you star them on the wall or in the Studio, go on from them, or export them, and from the batch."
+        "Nothing was kept yet. Pictures come here when you star them on the wall or in the Studio, go on from them, or export them, and from the queue."
     };
     ui.add(Label::new(RichText::new(text).color(quiet)).wrap());
 }
@@ -178,7 +178,7 @@ fn describe(kept: &KeptPicture) -> String {
     let star = if kept.starred { ", starred" } else { "" };
     if let Some(Made::Steered(recipe)) = &kept.made {
         let title = recipe.settings.plan.method.card().title;
-        let batch = if kept.by_batch { ", by the batch" } else { "" };
+        let batch = if kept.by_batch { ", by the queue" } else { "" };
         let seed = kept.seed;
         return format!(
             "{label}, {title}, seed {seed}, picture {}{batch}{star}",
@@ -199,6 +199,7 @@ fn pointer(state: &mut State, response: &Response, cells: &[(usize, Rect)]) {
         return;
     };
     response.request_focus();
+    state.takes_keys();
     let at = cells
         .iter()
         .find(|(_, rect)| rect.contains(pointer))
@@ -225,8 +226,7 @@ fn keyboard(
     if !response.has_focus() {
         return;
     }
-    state.arrows_taken = true;
-    state.space_free = true;
+    state.takes_keys();
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,

@@ -19,6 +19,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.spacing_mut().item_spacing.x = 12.0;
         tabs(ui, state);
         ui.add_space(8.0);
+        title(ui, state);
         who(ui, state);
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
@@ -31,8 +32,28 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     });
 }
 
+/// From how many points on the Studio's title has room beside what stands right of it, and what the way latents are shown
+/// takes besides.
+const TITLE_FROM: f32 = 500.0;
+const SHOWN_AS: f32 = 160.0;
+
+/// What the Studio's rows have in common, where there is room to say it.
+fn title(ui: &mut Ui, state: &State) {
+    let is_latent = state
+        .images
+        .model
+        .as_ref()
+        .is_some_and(|m| m.view.is_latent());
+    let wanted = TITLE_FROM + if is_latent { SHOWN_AS } else { 0.0 };
+    if !state.is_studio() || ui.available_width() < wanted {
+        return;
+    }
+    let text = RichText::new("Steered from the same noise").font(tokens::heading_font());
+    ui.label(text.color(tokens::palette(ui).text_strong));
+}
+
 /// Chooses what the middle shows.
-pub fn tabs(ui: &mut Ui, state: &mut State) {
+fn tabs(ui: &mut Ui, state: &mut State) {
     for (middle, name, hover) in [
         (
             Middle::Wall,
@@ -98,7 +119,11 @@ fn who(ui: &mut Ui, state: &State) {
     let name = model.name.trim_end_matches(".safetensors").to_owned();
     let text = format!("learned · {}", model.short_hash());
     let color = tokens::palette(ui).learned;
-    let hover = format!("Draws of {name}, {}", state.session.images.source);
+    let hover = if state.is_studio() {
+        format!("Moved and drawn by {name}")
+    } else {
+        format!("Draws of {name}, {}", state.session.images.source)
+    };
     badge(ui, &Badge { text, color, hover });
     shown_as(ui, state);
 }

@@ -111,8 +111,3 @@ pub fn show(ui: &mut Ui, state: &mut State) {
             });
         });
 }
-
-/// Chooses what is in the middle.
-fn middles(ui: &mut Ui, state: &mut State) {
-    header::tabs(ui, state);
-}

@@ -1,8 +1,6 @@
 //! Right of the wall: the map, the picture behind the state, the draws, their shares.
 
-use eframe::egui::{
-    Align, Button, Label, Layout, ProgressBar, RichText, ScrollArea, Spinner, Ui, vec2,
-};
+use eframe::egui::{Button, Label, ProgressBar, RichText, ScrollArea, Ui, vec2};
 
 use crate::engine::{ShownAs, Slot};
 use crate::session::{CheckpointRef, Picture};
@@ -11,7 +9,7 @@ use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{link, notice, section, section_with};
+use crate::ui::widgets::{link, notice, section, section_with, spinner};
 
 use super::paint::{self, Brush};
 use super::view::Plate;
@@ -176,8 +174,8 @@ fn loading(ui: &mut Ui, state: &State) {
     let Some(label) = state.images.loading_label().or(opening) else {
         return;
     };
-    ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
-        ui.add(Spinner::new().size(12.0));
+    ui.horizontal(|ui| {
+        spinner(ui, 12.0);
         let text = progress.map_or(label, |p| p.label.clone());
         ui.add(Label::new(RichText::new(text).size(size::SMALL)).truncate());
     });

@@ -9,7 +9,7 @@ use crate::session::{Likeness, WallOrder};
 use crate::ui::format;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, Palette, size};
-use crate::ui::widgets::notice;
+use crate::ui::widgets::{notice, spinner};
 
 use super::grid::{self, Arranged};
 use super::{hover, kept, shares, zoom};
@@ -152,6 +152,7 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
     let pointed = pointed.filter(|_| !response.dragged());
     if let (Some(item), true) = (pointed, response.clicked()) {
         response.request_focus();
+        state.takes_keys();
         if hover::star_is_at(&arranged, item, response.interact_pointer_pos()) {
             state.keep_or_drop(item as u32);
         } else if ui.input(|i| i.modifiers.alt) {
@@ -200,7 +201,7 @@ fn waiting(ui: &mut Ui, area: Rect, palette: &Palette) {
         .max_rect(Rect::from_center_size(area.center(), vec2(200.0, 60.0)))
         .layout(Layout::top_down(Align::Center));
     ui.scope_builder(builder, |ui| {
-        ui.add(eframe::egui::Spinner::new().size(20.0));
+        spinner(ui, 20.0);
         ui.label(RichText::new("drawing").color(palette.text_quiet));
     });
 }
@@ -276,8 +277,7 @@ fn keyboard(ui: &Ui, state: &mut State, response: &Response, arranged: &Arranged
     if !response.has_focus() {
         return false;
     }
-    state.arrows_taken = true;
-    state.space_free = true;
+    state.takes_keys();
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,

@@ -9,7 +9,7 @@ use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{link, notice, section_with};
+use crate::ui::widgets::{link, notice, section_with, spinner};
 
 /// Shows the section.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -83,7 +83,7 @@ fn loading(ui: &mut Ui, state: &State) {
     let fraction = progress.and_then(|p| p.fraction);
     let text = progress.map_or(label, |p| p.label.clone());
     ui.horizontal(|ui| {
-        ui.add(egui::Spinner::new().size(12.0));
+        spinner(ui, 12.0);
         let text = RichText::new(text).size(size::SMALL);
         ui.add(egui::Label::new(text).truncate());
     });

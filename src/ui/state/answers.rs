@@ -225,7 +225,14 @@ impl State {
                 self.steering.budget = Some(answer);
             }
             Event::Batch(id, answer) => self.take_batch(id, &answer),
-            Event::Compute(report) => self.answers.compute = Some(report),
+            Event::Compute(report) => {
+                let before = self.answers.compute.as_ref();
+                let before = before.and_then(|before| before.pictures.as_ref());
+                if let Some(why) = report.pictures.as_ref().filter(|why| Some(*why) != before) {
+                    self.notices.note(Place::Program, why.clone());
+                }
+                self.answers.compute = Some(report);
+            }
             Event::Training(report) => self.take_training(report),
             Event::TrainingPictures(report) => self.take_picture_training(report),
             Event::TrainSaved(saved) => self.take_saved(&saved),

@@ -174,7 +174,7 @@ impl State {
         let kept = kept.filter(|kept| !known(kept)).map(Arc::new);
         if kept.as_ref().is_some_and(|kept| !images.has_room_for(kept)) {
             images.batch.paused = true;
-            let text = "The Gallery is full, so the batch waits: put pictures away there, then let it go on";
+            let text = "The Gallery is full, so the queue waits: put pictures away there, then let it go on";
             self.notices.error(Place::Program, text);
             return false;
         }
@@ -224,7 +224,7 @@ impl State {
         let Some(running) = running else {
             return;
         };
-        let text = format!("An entry of the batch cannot be made. {message}");
+        let text = format!("An entry of the queue cannot be made. {message}");
         self.notices.error(Place::Program, text);
         self.session.images.batch.fail(running.entry, message);
     }

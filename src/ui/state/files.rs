@@ -79,7 +79,11 @@ impl State {
                 }
                 Outcome::Picture(path, result) => self.picture_read(&path, result),
                 Outcome::Settings(path, result) => self.settings_read(path, result),
-                Outcome::NoDialog => self.notices.error(
+                Outcome::NoDialog(pick) if pick.writes() => self.notices.error(
+                    Place::Program,
+                    "No file dialog could be shown, so nothing was written. On Linux a desktop portal shows them (xdg-desktop-portal); without one the command line writes files: foresight posterior, steer, replay, export",
+                ),
+                Outcome::NoDialog(_) => self.notices.error(
                     Place::Program,
                     "No file dialog could be shown. Drop the file on the window instead, or name it on the command line: foresight --checkpoint FILE, --session FILE, --world FILE",
                 ),

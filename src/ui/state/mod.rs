@@ -233,6 +233,13 @@ impl State {
         self.playing || self.dragging
     }
 
+    /// Said by a widget with a selection that has the focus, or gets it by this click: it uses the arrow keys itself and
+    /// leaves Space to the clock.
+    pub fn takes_keys(&mut self) {
+        self.arrows_taken = true;
+        self.space_free = true;
+    }
+
     /// Does what a key or a button stands for.
     pub fn perform(&mut self, action: Action) {
         if self.is_images() && self.perform_images(action) {

@@ -32,6 +32,8 @@ pub enum Place {
 pub enum Tone {
     /// Something failed. Stays until it is put away.
     Error,
+    /// Something goes on, but not as it was asked for. Stays until it is put away.
+    Note,
     /// Something went well. Goes away by itself.
     Done,
 }
@@ -54,6 +56,11 @@ impl Notices {
     /// Something failed.
     pub fn error(&mut self, place: Place, text: impl Into<String>) {
         self.put(place, text.into(), Tone::Error);
+    }
+
+    /// Something goes on, but not as it was asked for.
+    pub fn note(&mut self, place: Place, text: impl Into<String>) {
+        self.put(place, text.into(), Tone::Note);
     }
 
     /// Something went well.

@@ -60,6 +60,8 @@ impl State {
             rewarding.reward = row.panel.reward.clone();
         }
         settings.start = start;
+        // Where the branch begins nothing of it is seen yet: it is shown as it becomes.
+        studio.t = 1.0;
         studio.settings = settings.clone();
         self.session.images.rewarding = rewarding.clone();
         let map = self.map_hash();

@@ -112,9 +112,29 @@ impl State {
         })))
     }
 
+    /// Whether a run that the workspace does not show runs or rests: another ends it.
+    pub fn has_other_run(&self) -> bool {
+        let shown = self.picture_run().map(|report| report.run);
+        let pictures = self.training.pictures.report.as_ref();
+        let pictures = pictures.filter(|report| Some(report.run) != shown);
+        let world = self.training.report.as_ref();
+        let world = world.filter(|_| self.learns_pictures());
+        pictures.is_some_and(|report| report.phase.is_open())
+            || world.is_some_and(|report| report.phase.is_open())
+    }
+
     /// Begins a run; the one under way ends.
     pub(super) fn start_picture_training(&mut self) {
         let goal = match self.wanted_picture_goal() {
+            Ok(PictureGoal::Folder(folder)) if !folder.path.exists() => {
+                // A run under way does not end for a name that was mistyped.
+                let text = format!(
+                    "{}: there is no such folder or archive. Check its name",
+                    folder.path.display()
+                );
+                self.notices.error(Place::Training, text);
+                return;
+            }
             Ok(goal) => goal,
             Err(why) => {
                 self.notices.error(Place::Training, why);

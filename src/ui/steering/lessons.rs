@@ -78,7 +78,8 @@ pub fn menu(ui: &mut Ui, state: &mut State) {
         .size(size::SMALL)
         .color(palette.text_quiet);
     ui.set_max_width(300.0);
-    ui.add(Label::new(text).wrap());
+    // Menus justify; words would stand far apart.
+    ui.add(Label::new(text).wrap().halign(Align::Min));
 }
 
 /// Opens a lesson; what is a person's own taste stays.

@@ -39,7 +39,7 @@ fn map_loss(point: &PicturePoint) -> Option<StepLoss> {
 fn losses(report: &PictureReport, palette: &Palette) -> Panel {
     let positive = |v: f64| (v > 0.0).then_some(v);
     Panel {
-        title: "Losses, mean squared error a number",
+        title: "Losses, mean squared error",
         hover: "Of velocities, and of jumps against what they must agree with. Jumps are learned after a third of the steps: what they are taught comes from the velocities.",
         scale: Scale::Log,
         series: vec![
@@ -83,7 +83,7 @@ fn errors(report: &PictureReport, palette: &Palette) -> Panel {
         title: if maximises {
             "Reward at its ends, negated"
         } else {
-            "Error, mean squared a number"
+            "Error, mean squared"
         },
         hover: if maximises {
             "What is minimised: the reward where the velocity points, with its sign turned."

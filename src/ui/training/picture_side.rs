@@ -86,7 +86,7 @@ fn folder(ui: &mut Ui, state: &mut State) {
     ui.add_space(space::ROW);
     small(
         ui,
-        "A small network of 1.5 million parameters. How long it takes is told after the first steps; shapes come after about a thousand, and pictures that please after many thousands.",
+        "A small network of 1.5 million weights. How long it takes is told after the first steps; shapes come after about a thousand, and pictures that please after many thousands.",
     );
     ui.add_space(space::SECTION);
 }

@@ -53,6 +53,32 @@ fn a_folder_is_learned_and_opened_in_images() {
 }
 
 #[test]
+fn a_mistyped_folder_ends_no_run_and_a_start_says_which_it_ends() {
+    let mut window = window_of(|_| {});
+    click(&mut window, "Start");
+    wait(&mut window, "steps", |s| s.snapshot().is_some());
+    click(&mut window, "Pause");
+    wait(&mut window, "a pause", |s| {
+        s.run_phase() == Some(TrainPhase::Paused)
+    });
+    click(&mut window, "The pictures of a folder");
+    window.get_by_label_contains("Start ends it");
+    window.state_mut().session.training.folder = Some("/nowhere/at/all".into());
+    click(&mut window, "Start");
+    window.get_by_label_contains("there is no such folder");
+    click(&mut window, "The world on the canvas");
+    assert_eq!(window.state().run_phase(), Some(TrainPhase::Paused));
+    click(&mut window, "Resume");
+    wait(&mut window, "more steps", |s| {
+        s.run_phase() == Some(TrainPhase::Running)
+    });
+    click(&mut window, "Stop");
+    wait(&mut window, "the end", |s| {
+        s.run_phase() == Some(TrainPhase::Stopped)
+    });
+}
+
+#[test]
 fn a_reward_of_pictures_is_written_by_a_click() {
     let mut window = window_of(|state| {
         state.session.training.learns = TrainFor::PictureReward;

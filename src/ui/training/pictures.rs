@@ -21,6 +21,8 @@ use super::plane::HEADER;
 const COLUMNS: usize = 6;
 /// Between pictures.
 const GAP: f32 = 3.0;
+/// Enlarged so many times a picture is worth what whole pixels leave empty.
+const LARGE: f32 = 3.0;
 
 /// What is kept between frames.
 #[derive(Default)]
@@ -156,9 +158,9 @@ fn tiles(
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, format!("{count} pictures")));
     let pixel = 1.0 / ui.pixels_per_point();
     let most = (area.width() / COLUMNS as f32).min(area.height() / rows as f32) - GAP;
-    // Whole physical pixels a pixel, where there is room for one.
+    // Whole physical pixels a pixel, where that does not leave much of the room empty.
     let factor = (most / (side as f32 * pixel)).floor();
-    let cell = if factor >= 1.0 {
+    let cell = if factor >= LARGE {
         factor * side as f32 * pixel
     } else {
         most.max(1.0)

@@ -220,6 +220,12 @@ fn buttons(ui: &mut Ui, state: &mut State) {
             }
         }
     });
+    if !awaited && !phase.is_some_and(|phase| phase.is_open()) && state.has_other_run() {
+        let note = tokens::palette(ui).note;
+        let text = "A run of another kind is not done: Start ends it.";
+        let text = RichText::new(text).size(size::SMALL).color(note);
+        ui.add(egui::Label::new(text).wrap());
+    }
 }
 
 /// What was learned, as a file or in the other workspace.

@@ -7,6 +7,7 @@ mod notice;
 mod rows;
 mod searched;
 mod slider;
+mod spinner;
 mod strength;
 mod time_plot;
 
@@ -19,5 +20,6 @@ pub use rows::{
 };
 pub use searched::{Picked, Searched};
 pub use slider::{LogScale, Slid, slider};
+pub use spinner::{spinner, spinner_at};
 pub use strength::{strength_row, two_digits};
 pub use time_plot::{TimePlot, values_at};

@@ -13,6 +13,7 @@ pub fn notice(ui: &mut Ui, notices: &mut Notices, place: Place) -> bool {
     let palette = tokens::palette(ui);
     let color = match notice.tone {
         Tone::Error => palette.error,
+        Tone::Note => palette.note,
         Tone::Done => palette.good,
     };
     let mut close = false;

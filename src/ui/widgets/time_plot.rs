@@ -35,6 +35,7 @@ impl TimePlot<'_> {
         ui.label(title).on_hover_text(self.hover);
         let (low, high) = self.range;
         let step = format::round_step((high - low) / self.divisions);
+        let (low, high) = with_room_for_marks((low, high), step, self.size.y);
         let decimals = format::decimals(step);
         let axis = |hints: AxisHints<'static>| {
             hints
@@ -108,6 +109,20 @@ impl TimePlot<'_> {
     }
 }
 
+/// Points between a mark's middle and the ends of its axis, so that its figure touches neither the title nor those of
+/// the other axis.
+const MARK_ROOM: f32 = 8.0;
+
+/// A range whose lowest and highest marks have room within `height` points.
+fn with_room_for_marks((low, high): (f64, f64), step: f64, height: f32) -> (f64, f64) {
+    let room = (high - low) * f64::from(MARK_ROOM / height.max(4.0 * MARK_ROOM));
+    let marks = marks(step, (low, high));
+    let (Some(first), Some(last)) = (marks.first(), marks.last()) else {
+        return (low, high);
+    };
+    (low.min(first.value - room), high.max(last.value + room))
+}
+
 /// What each named series has nearest to the clock, in words.
 pub fn values_at<'a>(series: impl Iterator<Item = (&'a str, &'a [[f64; 2]])>, t: f64) -> String {
     let values: Vec<String> = series
@@ -148,6 +163,13 @@ mod tests {
         assert_eq!(values(0.2, (0.0, 1.0)), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]);
         assert_eq!(values(0.5, (-0.6, 0.4)), [-0.5, 0.0]);
         assert_eq!(values(1e-9, (0.0, 1.0)).len(), 51);
+    }
+
+    #[test]
+    fn the_outermost_marks_have_room() {
+        let (low, high) = with_room_for_marks((0.0, 1.0), 0.2, 80.0);
+        assert!((low + 0.1).abs() < 1e-12 && (high - 1.1).abs() < 1e-12);
+        assert_eq!(with_room_for_marks((-0.5, 1.5), 1.0, 80.0), (-0.5, 1.5));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
                     let reason = missing(state, kind);
                     let file = state.missing_file(kind).filter(|_| reason.is_none());
                     if let Some(file) = file {
-                        entry(ui, kind, Some(file.what()));
+                        entry(ui, kind, Some(&format!("Needs {}.", file.what())));
                         if absent(ui, file) {
                             pointed = Some(file);
                         }
@@ -113,7 +113,8 @@ fn absent(ui: &mut Ui, file: ScorerFile) -> bool {
 /// One kind: its name, what it rewards. Whether it was chosen.
 fn entry(ui: &mut Ui, kind: &PictureKind, missing: Option<&str>) -> bool {
     let palette = tokens::palette(ui);
-    let mut hover = format!("{}.", kind.unit);
+    // The line itself may be cut off.
+    let mut hover = format!("{}\n{}.", kind.what, kind.unit);
     if !kind.gradient {
         hover += " It has no gradient: it can be searched with, not followed.";
     }
@@ -131,8 +132,9 @@ fn entry(ui: &mut Ui, kind: &PictureKind, missing: Option<&str>) -> bool {
     let response = ui.add_enabled(possible, button);
     // What it rewards is no part of its name.
     response.widget_info(|| WidgetInfo::labeled(Role::Button, possible, kind.title));
+    let greyed = format!("{}\n{}", kind.what, missing.unwrap_or_default());
     response
         .on_hover_text(hover)
-        .on_disabled_hover_text(missing.unwrap_or_default())
+        .on_disabled_hover_text(greyed)
         .clicked()
 }

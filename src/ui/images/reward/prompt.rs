@@ -4,7 +4,7 @@
 use eframe::egui::{Event, Key, Label, RichText, TextEdit, Ui, WidgetInfo};
 
 use crate::reward::picture::{PictureTerm, Prompt};
-use crate::ui::tokens::{self, size};
+use crate::ui::tokens::{self, size, space};
 
 /// What is being typed.
 #[derive(Clone)]
@@ -77,6 +77,7 @@ pub fn show(ui: &mut Ui, term: &mut PictureTerm) {
         let text = RichText::new(trouble).size(size::SMALL).color(error);
         ui.add(Label::new(text).wrap());
     }
+    ui.add_space(space::ROW);
     ui.data_mut(|data| data.insert_temp(id, keep.then_some(draft)));
 }
 

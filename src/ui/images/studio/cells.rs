@@ -109,7 +109,8 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, grid: &Grid) 
         let mut info = WidgetInfo::labeled(Role::ListBox, true, name);
         info.current_text_value = selected.map(|(row, particle)| {
             let title = rows.get(row).map_or("", |row| row.title.as_str());
-            format!("{title}, picture {}", particle + 1)
+            let number = answer.request.particles.start as usize + particle;
+            format!("{title}, picture {number}")
         });
         info
     });
@@ -124,6 +125,7 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, grid: &Grid) 
         && let Some((row, particle)) = pointed
     {
         response.request_focus();
+        state.takes_keys();
         state.session.images.studio.selected = (row as u32, particle as u32);
         if on_star {
             state.keep_steered(row, particle);
@@ -201,8 +203,7 @@ fn keyboard(ui: &Ui, state: &mut State, response: &eframe::egui::Response, grid:
     if !response.has_focus() {
         return;
     }
-    state.arrows_taken = true;
-    state.space_free = true;
+    state.takes_keys();
     let filter = EventFilter {
         horizontal_arrows: true,
         vertical_arrows: true,

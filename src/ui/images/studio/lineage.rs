@@ -1,8 +1,8 @@
 //! Where the runs came from: every run that was started, its branches below it.
 
 use eframe::egui::{
-    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Spinner, Stroke, StrokeKind,
-    TextureId, Ui, UiBuilder, WidgetInfo, pos2,
+    Align2, CornerRadius, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureId,
+    Ui, UiBuilder, WidgetInfo, pos2,
     text::{LayoutJob, TextWrapping},
     vec2,
 };
@@ -13,7 +13,7 @@ use crate::ui::images::atlas::whole;
 use crate::ui::images::batch;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size, space};
-use crate::ui::widgets::{close_button, link};
+use crate::ui::widgets::{close_button, link, spinner_at};
 
 /// Height of a run.
 const ROW: f32 = 50.0;
@@ -71,6 +71,7 @@ fn tree(ui: &mut Ui, state: &mut State) {
         let text = RichText::new(text)
             .size(size::SMALL)
             .color(palette.text_quiet);
+        ui.set_max_width(ui.available_width() - space::SCROLL);
         ui.add(eframe::egui::Label::new(text).wrap());
         return;
     }
@@ -181,7 +182,7 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
             .rect_stroke(picture, radius, stroke, StrokeKind::Inside);
         if is_shown && state.is_waiting(Slot::Studio) {
             let middle = Rect::from_center_size(picture.center(), vec2(SPINNER, SPINNER));
-            Spinner::new().paint_at(ui, middle);
+            spinner_at(ui, middle);
         } else {
             let (at, font) = (picture.center(), tokens::tick_font());
             let ink = palette.text_faint;
@@ -198,17 +199,17 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
     for (text, y, font, color) in [
         (
             title.to_owned(),
-            middle - 16.0,
+            middle - 13.5,
             tokens::strong_font(),
             palette.text_strong,
         ),
         (
             node.rewarding.reward.to_string(),
-            middle,
+            middle + 1.5,
             tokens::tick_font(),
             palette.text,
         ),
-        (from, middle + 14.0, tokens::tick_font(), palette.text_quiet),
+        (from, middle + 15.0, tokens::tick_font(), palette.text_quiet),
     ] {
         let mut job = LayoutJob::simple_singleline(text, font, color);
         job.wrap = TextWrapping::truncate_at_width(words.width());

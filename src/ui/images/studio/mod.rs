@@ -18,10 +18,10 @@ use eframe::egui::{
 
 use crate::engine::Slot;
 use crate::session::StudioShow;
-use crate::ui::images::export;
+use crate::ui::images::header;
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{Badge, badge, notice};
+use crate::ui::widgets::{notice, spinner};
 
 pub use view::StudioView;
 
@@ -64,7 +64,7 @@ pub fn show(ui: &mut Ui, state: &mut State, card: impl Fn(i8, i8, i8) -> Frame) 
 }
 
 fn middle(ui: &mut Ui, state: &mut State) {
-    header(ui, state);
+    header::show(ui, state);
     kinds(ui, state);
     notice(ui, &mut state.notices, Place::Images);
     ui.add_space(2.0);
@@ -111,31 +111,6 @@ fn band(ui: &mut Ui, state: &mut State, answer: &crate::engine::StudioAnswer, ar
     );
 }
 
-fn header(ui: &mut Ui, state: &mut State) {
-    let palette = tokens::palette(ui);
-    ui.horizontal(|ui| {
-        ui.set_min_height(size::CONTROL);
-        super::middles(ui, state);
-        ui.add_space(8.0);
-        ui.label(
-            RichText::new("Steered from the same noise")
-                .font(tokens::heading_font())
-                .color(palette.text_strong),
-        );
-        ui.add_space(4.0);
-        if let Some(model) = &state.images.model {
-            badge(
-                ui,
-                &Badge {
-                    text: format!("learned · {}", model.short_hash()),
-                    color: palette.learned,
-                    hover: format!("Moved and drawn by {}", model.name),
-                },
-            );
-        }
-    });
-}
-
 /// What the rows vary, and what of a picture is shown.
 fn kinds(ui: &mut Ui, state: &mut State) {
     ui.horizontal(|ui| {
@@ -175,11 +150,6 @@ fn kinds(ui: &mut Ui, state: &mut State) {
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             ui.spacing_mut().item_spacing.x = 3.0;
-            export::menu(ui, state);
-            let smooth = &mut state.session.images.smooth;
-            ui.toggle_value(smooth, RichText::new("smooth").size(size::SMALL))
-                .on_hover_text("Smooth the pixels as they are enlarged");
-            ui.add_space(8.0);
             let states = &mut state.session.images.studio.states;
             for (value, name, hover) in [
                 (true, "noisy state", "x_t as it is at the clock"),
@@ -212,7 +182,7 @@ fn empty(ui: &mut Ui, state: &mut State, area: Rect) {
     ui.scope_builder(builder, |ui| {
         if state.is_waiting(Slot::Studio) {
             ui.add_space(40.0);
-            ui.add(eframe::egui::Spinner::new().size(20.0));
+            spinner(ui, 20.0);
             ui.label(RichText::new("steering").color(palette.text_quiet));
             return;
         }

@@ -37,7 +37,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 }
 
 /// Width of the names.
-const NAMES: f32 = 62.0;
+const NAMES: f32 = 74.0;
 
 /// A name, and what stands beside it on one line; both say more on hovering.
 fn row(ui: &mut Ui, name: &str, hover: &str, content: impl FnOnce(&mut Ui)) {
@@ -85,9 +85,12 @@ fn start(ui: &mut Ui, state: &mut State) {
     if state.is_waiting(Slot::Studio) {
         let progress = state.answers.progress_of(Slot::Studio);
         let fraction = progress.and_then(|p| p.fraction).unwrap_or(0.0);
-        let left = progress
-            .and_then(|p| p.left)
-            .map_or_else(String::new, crate::ui::format::left);
+        let left = progress.map_or_else(String::new, |progress| match progress.left {
+            Some(left) => crate::ui::format::left(left),
+            // What is waited for before anything can be reckoned.
+            None if progress.fraction.is_none() => progress.label.clone(),
+            None => String::new(),
+        });
         ui.add(ProgressBar::new(fraction).desired_height(5.0));
         ui.horizontal(|ui| {
             if ui
@@ -260,15 +263,15 @@ fn method(ui: &mut Ui, state: &mut State) {
 }
 
 fn size_of_steering(ui: &mut Ui, plan: &mut ImagePlan) {
-    let hover = "As it is: the tilt. Rescaled: always as long as the base drift, as published for images; the strength of the reward then cancels.";
-    row(ui, "Size", hover, |ui| {
+    let hover = "How long the steering part is. Off: the tilt. Rescaled: always as long as the base drift, as published for images; the strength of the reward then cancels.";
+    row(ui, "Renormalise", hover, |ui| {
         let mut kind = match plan.renormalise {
             Renormalise::Off => 0,
             Renormalise::Rescale(_) => 1,
             Renormalise::Clip(_) => 2,
         };
         let options = [
-            (0, "as is", ""),
+            (0, "off", ""),
             (1, "rescale", "Not the tilt"),
             (2, "clip", "At most as long as the base drift. Not the tilt"),
         ];
@@ -367,7 +370,9 @@ fn selected(ui: &mut Ui, state: &mut State) {
         }
         ui.with_layout(Layout::top_down(Align::Min), |ui| {
             let t = state.studio_frame(row).map(|(_, frame)| frame.t);
-            let text = format!("{title}, picture {}", particle + 1);
+            // As the Gallery and the command line count: by its noise.
+            let number = answer.request.particles.start as usize + particle;
+            let text = format!("{title}, picture {number}");
             ui.label(
                 RichText::new(text)
                     .font(tokens::strong_font())

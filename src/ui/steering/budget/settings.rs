@@ -96,10 +96,12 @@ fn beside(ui: &mut Ui, name: &str, chosen: &mut u32, choices: &[(u32, &str, &str
     ui.horizontal(|ui| {
         let quiet = tokens::palette(ui).text_quiet;
         let text = RichText::new(name).size(size::SMALL).color(quiet);
-        ui.add_sized(
-            [62.0, size::CONTROL],
-            egui::Label::new(text).halign(egui::Align::Min),
-        );
+        let room = egui::vec2(62.0, size::CONTROL);
+        let layout = egui::Layout::left_to_right(egui::Align::Center);
+        ui.allocate_ui_with_layout(room, layout, |ui| {
+            ui.set_min_width(room.x);
+            ui.label(text);
+        });
         chips(ui, chosen, choices);
     });
 }

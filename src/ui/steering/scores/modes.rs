@@ -15,7 +15,7 @@ use super::Shown;
 /// Modes shown one by one.
 const MOST: usize = 8;
 const NAME_WIDTH: f32 = 78.0;
-const NUMBER_WIDTH: f32 = 72.0;
+const NUMBER_WIDTH: f32 = 88.0;
 
 /// One mode, or the rest together.
 struct Row {
@@ -131,7 +131,7 @@ fn bars(ui: &mut Ui, row: &Row, largest: f64, many: bool) {
     );
     let at = pos2(rect.left(), middle - name.size().y / 2.0);
     painter.galley(at, name, palette.text);
-    let text = format!("exact {}", format::fixed(row.exact * 100.0, 1));
+    let text = format!("exact {}", format::percent(row.exact));
     let galley = painter.layout_no_wrap(text, tokens::small_font(), palette.text_quiet);
     let at = pos2(
         rect.right() - galley.size().x,

@@ -2,7 +2,7 @@
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, CursorIcon, Rect, Role, ScrollArea, Sense, Stroke, Ui,
-    WidgetInfo, pos2, vec2,
+    WidgetInfo, pos2, scroll_area::ScrollBarVisibility, vec2,
 };
 
 use crate::ui::tokens::{self, Palette, size};
@@ -129,8 +129,16 @@ pub fn show(
             let names = ui.vertical(|ui| names(ui, rows, sort, palette)).inner;
             clicked = names.then_some(ClickedHead::Names);
             ui.add_space(GAP / 2.0);
+            // egui moves the bar of a table that lies below what is shown up into it.
+            let top = ui.cursor().top() + HEAD + ROW;
+            let bar = if top < ui.clip_rect().bottom() {
+                ScrollBarVisibility::VisibleWhenNeeded
+            } else {
+                ScrollBarVisibility::AlwaysHidden
+            };
             ScrollArea::horizontal()
                 .id_salt(id)
+                .scroll_bar_visibility(bar)
                 .auto_shrink([false, true])
                 .show(ui, |ui| {
                     let columns = columns(ui, heads, rows, sort, palette);

@@ -84,7 +84,8 @@ pub use steer_args::SteerArgs;
 #[derive(Debug, Parser)]
 #[command(name = "foresight", version, about)]
 pub struct Cli {
-    /// Where the mathematics runs: the window's own graphics device, or the processor. Measured at start if not given.
+    /// Where the mathematics runs: the window's own graphics device, the processor, or in commands for maps of images
+    /// CUDA. Measured at start if not given.
     #[arg(long, global = true, value_enum)]
     pub device: Option<DeviceArg>,
     /// A session file (.ron) to open in the window.

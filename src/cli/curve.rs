@@ -74,8 +74,7 @@ impl Curve {
             }
         }
         let text = lines.join("\n") + "\n";
-        write_atomically(path, |file| file.write_all(text.as_bytes()))
-            .map_err(|e| format!("{name}: {e}"))?;
+        write_atomically(path, |file| file.write_all(text.as_bytes())).map_err(trouble)?;
         let file = OpenOptions::new()
             .append(true)
             .open(path)

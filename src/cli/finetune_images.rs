@@ -15,6 +15,7 @@ use super::finetune_table::{Table, Tables};
 use super::pictures::{OpenMap, advance, check_sheet, judge_for, progress_bar};
 use super::place::Place;
 use super::scorers::ScorerOptions;
+use super::steer_setup::check_report;
 use super::train::{clock, part_path};
 use crate::checkpoint::{ModelKind, model_kind, write_image_map};
 use crate::engine::open_scorers;
@@ -118,6 +119,9 @@ pub(super) fn run(
     let own = &args.pictures;
     if let Some(sheet) = &own.sheet {
         check_sheet(sheet)?;
+    }
+    if let Some(report) = &own.report {
+        check_report(report, None)?;
     }
     let path = match map {
         MapOfImages::File(path) => Some(path),

@@ -311,7 +311,7 @@ fn recipe(args: &TrainArgs) -> Result<Recipe, String> {
     let mut recipe = match &args.recipe {
         None => Recipe::of(loss.consistency()),
         Some(path) => {
-            let say = |e: &dyn std::fmt::Display| format!("{}: {e}", path.display());
+            let say = |e: &dyn std::fmt::Display| format!("--recipe {}: {e}", path.display());
             let text = std::fs::read_to_string(path).map_err(|e| say(&e))?;
             serde_json::from_str(&text).map_err(|e| say(&e))?
         }

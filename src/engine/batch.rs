@@ -81,7 +81,7 @@ impl BatchAnswer {
 impl Worker {
     /// Makes the pictures of a batch.
     pub fn batch(&mut self, id: RequestId, request: BatchRequest) -> JobResult {
-        let mut job = Job::new(id, Slot::Batch, "batch");
+        let mut job = Job::new(id, Slot::Batch, "queue");
         let model = match &request.model {
             Some(model) => model.clone(),
             None => self.map_of(&job, &request.recipe, &request.decoders)?,

@@ -191,7 +191,7 @@ pub const SHORTCUTS: &[Shortcut] = &[
         &[key(Key::D)],
         Action::DrawStyle,
         Group::Draws,
-        "points or density; pictures sharp or smooth",
+        "points or density; sharp or smooth",
     ),
     entry(
         &[key(Key::Num1)],

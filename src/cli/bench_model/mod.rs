@@ -89,14 +89,13 @@ pub fn bench_model(args: &ModelBenchArgs, choice: Option<DeviceArg>) -> Result<M
         left_out: Vec::new(),
         model,
     };
-    match choice {
-        Some(choice) => on(&Place::of(Some(choice))?, args, &mut bench)?,
-        None => {
-            on(&Place::processor(), args, &mut bench)?;
-            match Place::shared() {
-                Ok(place) => on(&place, args, &mut bench)?,
-                Err(e) => bench.left_out.push(format!("the shared device: {e}")),
-            }
+    if choice.is_some() {
+        on(&Place::of(choice)?, args, &mut bench)?;
+    } else {
+        on(&Place::processor(), args, &mut bench)?;
+        match Place::shared() {
+            Ok(place) => on(&place, args, &mut bench)?,
+            Err(e) => bench.left_out.push(format!("the shared device: {e}")),
         }
     }
     if bench.rates.is_empty() {

@@ -97,7 +97,7 @@ impl ImageRecipe {
     pub fn digits() -> Self {
         Self {
             model: DitConfig::digits(),
-            steps: 26_000,
+            steps: 35_000,
             batch: 128,
             micro_batch: 128,
             seed: 1,
@@ -129,7 +129,7 @@ impl ImageRecipe {
             consistency_power: 1.0,
             rate: 6e-4,
             warm_up: 500,
-            decay_share: 0.16,
+            decay_share: 0.2,
             rate_floor: 0.02,
             weight_decay: 0.0,
             clip: 1.5,

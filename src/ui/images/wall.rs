@@ -1,8 +1,8 @@
 //! The wall: all draws as a grid.
 
 use eframe::egui::{
-    Align, CornerRadius, CursorIcon, EventFilter, Id, Key, Layout, Rect, Response, RichText, Role,
-    Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, vec2,
+    Align, CornerRadius, CursorIcon, EventFilter, Id, Key, Layout, Popup, Rect, Response, RichText,
+    Role, Sense, Stroke, StrokeKind, Ui, UiBuilder, WidgetInfo, vec2,
 };
 
 use crate::session::{Likeness, WallOrder};
@@ -185,6 +185,8 @@ fn tiles(ui: &mut Ui, state: &mut State, area: Rect) {
             StrokeKind::Inside,
         );
     }
+    // Nothing is shown over an open list.
+    let pointed = pointed.filter(|_| !Popup::is_any_open(ui.ctx()));
     if let Some(item) = pointed {
         ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
         if let Some(rect) = arranged.rect(item) {

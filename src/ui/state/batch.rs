@@ -203,7 +203,7 @@ impl State {
             1 => "1 picture is".to_owned(),
             n => format!("{n} pictures are"),
         };
-        let text = format!("The batch is done: {pictures} in the Gallery");
+        let text = format!("The queue is done: {pictures} in the Gallery");
         if lost > 0 {
             let text = format!(
                 "{text}. {lost} more were not finite numbers and are not there: take more steps, or a weaker reward"
@@ -238,7 +238,7 @@ impl State {
             .take_if(|running| running.id == id);
         if running.is_some() {
             self.session.images.batch.paused = true;
-            let text = "The batch waits. Let it go on, or cancel it, in the Studio or the Gallery.";
+            let text = "The queue waits. Let it go on, or cancel it, in the Studio or the Gallery.";
             self.notices.done(Place::Program, text);
         }
     }

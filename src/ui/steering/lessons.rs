@@ -79,7 +79,9 @@ pub fn menu(ui: &mut Ui, state: &mut State) {
         .color(palette.text_quiet);
     ui.set_max_width(300.0);
     // Menus justify; words would stand far apart.
-    ui.add(Label::new(text).wrap().halign(Align::Min));
+    ui.with_layout(Layout::top_down(Align::Min), |ui| {
+        ui.add(Label::new(text).wrap());
+    });
 }
 
 /// Opens a lesson; what is a person's own taste stays.

@@ -14,7 +14,7 @@ pub(super) struct Read {
     unit: Buffer,
     per: Lane,
     /// The same after modulation.
-    read: Buffer,
+    modulated: Buffer,
 }
 
 impl Read {
@@ -24,20 +24,27 @@ impl Read {
         Self {
             unit: tile(),
             per: [0.0; TILE],
-            read: tile(),
+            modulated: tile(),
         }
     }
 
     /// What is read.
     pub fn as_slice(&self) -> &[f32] {
-        self.read.as_slice()
+        self.modulated.as_slice()
     }
 
     /// Reads the tokens `h`.
     pub fn forward(&mut self, k: Kernels, h: &[f32], [shift, scale]: [&[f32]; 2], at: At) {
         k.norm(h, self.unit.as_mut_slice(), &mut self.per);
         let unit = (self.unit.as_slice(), 1.0);
-        modulate(k, unit, [shift, scale], at, self.read.as_mut_slice(), false);
+        modulate(
+            k,
+            unit,
+            [shift, scale],
+            at,
+            self.modulated.as_mut_slice(),
+            false,
+        );
     }
 
     /// Along a direction `d_h` of the tokens and `turns` of shift and scale, into `out`; `room` is as large.

@@ -259,7 +259,7 @@ impl Pass {
         k.back(&layers.qkv, &a[..3 * narrow], &mut b[..narrow]);
         let to = sink.as_mut().map(|(vectors, _)| {
             let to = vectors.blocks[i].as_mut_slice();
-            halves(&mut to[0 * narrow..2 * narrow], narrow)
+            halves(&mut to[..2 * narrow], narrow)
         });
         kept.read[0].backward(k, &mut b[..narrow], part(1), at, to, (h, true));
     }

@@ -1,8 +1,8 @@
 //! The rows of pictures: where they lie, what a click means.
 
 use eframe::egui::{
-    Align2, CornerRadius, CursorIcon, EventFilter, Id, Key, Rect, Role, Sense, Stroke, StrokeKind,
-    Ui, WidgetInfo, pos2, vec2,
+    Align2, CornerRadius, CursorIcon, EventFilter, Id, Key, Popup, Rect, Role, Sense, Stroke,
+    StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
 
 use crate::engine::StudioAnswer;
@@ -192,6 +192,8 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, grid: &Grid) 
             palette.text_quiet,
         );
     }
+    // Nothing is shown over an open list.
+    let pointed = pointed.filter(|_| !Popup::is_any_open(ui.ctx()));
     if let Some((row, particle)) = pointed {
         ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
         enlarged::show(ui, state, (row, particle), grid.cell(row, particle));

@@ -49,7 +49,8 @@ pub struct FramesSet {
     pub seconds: u32,
     map: String,
     model: Option<DitConfig>,
-    _folder: Option<Folder>,
+    /// Held for as long as its file is read.
+    folder: Option<Folder>,
 }
 
 /// `foresight bench frames`, whole.
@@ -90,7 +91,7 @@ impl FramesSet {
             seconds: args.seconds,
             map: String::new(),
             model: None,
-            _folder: None,
+            folder: None,
         };
         let path = match (&args.map, &model.config) {
             (Some(map), _) => map.clone(),
@@ -104,7 +105,7 @@ impl FramesSet {
                     path.display()
                 );
                 write_random(&shape, &path)?;
-                set._folder = Some(folder);
+                set.folder = Some(folder);
                 set.model = Some(shape);
                 path
             }

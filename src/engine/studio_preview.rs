@@ -18,11 +18,11 @@ pub(super) fn preview_runs(runs: &Runs) {
     let under_way = || runs.are_wanted() && (0..runs.len()).any(|panel| !runs.shelf(panel).done);
     while under_way() {
         let begun = Instant::now();
-        if let Some(panel) = furthest_behind(runs) {
-            if catch_unwind(AssertUnwindSafe(|| preview(runs, panel))).is_err() {
-                // The runs say what is wrong with their decoder; they end without previews.
-                return;
-            }
+        if let Some(panel) = furthest_behind(runs)
+            && catch_unwind(AssertUnwindSafe(|| preview(runs, panel))).is_err()
+        {
+            // The runs say what is wrong with their decoder; they end without previews.
+            return;
         }
         let rested = begun + begun.elapsed() * (1 + REST);
         std::thread::sleep(BETWEEN_LOOKS);

@@ -54,6 +54,10 @@ pub struct TrainArgs {
     /// What jumps are trained to agree with; for 2D worlds esd if not given, for images as their recipe says.
     #[arg(long, value_enum)]
     pub loss: Option<LossArg>,
+    /// Begin as this map of images, which stays as it is beside the run, and teach jumps where several of its own lead: a
+    /// second run that makes single steps better.
+    #[arg(long, value_name = "FILE.safetensors", requires = "images", conflicts_with_all = ["classifier", "loss"])]
+    pub distil: Option<PathBuf>,
     /// The type that matrix products of maps of images are made in; weights, sums and the optimizer are f32 always. f32
     /// if neither this nor a recipe says otherwise.
     #[arg(long, value_enum, requires = "images", conflicts_with = "classifier")]

@@ -173,10 +173,11 @@ impl ImageRecipe {
         Self {
             model,
             guided_share,
-            steps: 10_000,
+            steps: 5_000,
             diagonal_share: 0.25,
             jumps_from: 0,
             consistency: ImageConsistency::Distilled { pieces: 4 },
+            consistency_power: 0.5,
             times: TimeLaw {
                 whole: 0.5,
                 ..self.times
@@ -184,6 +185,7 @@ impl ImageRecipe {
             label_dropout: 0.8,
             late: Vec::new(),
             rate: 3e-4,
+            warm_up: 200,
             decay_share: 0.5,
             teacher: Some(teacher),
             ..self

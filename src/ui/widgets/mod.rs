@@ -11,7 +11,7 @@ mod spinner;
 mod strength;
 mod time_plot;
 
-pub use badge::{Badge, badge};
+pub use badge::{Badge, badge, badge_width};
 pub use choice::{check_row, radio_row};
 pub use count::count_slider;
 pub use notice::{arrow_button, close_button, notice};

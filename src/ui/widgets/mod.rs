@@ -20,6 +20,6 @@ pub use rows::{
 };
 pub use searched::{Picked, Searched};
 pub use slider::{LogScale, Slid, slider};
-pub use spinner::{spinner, spinner_at};
+pub use spinner::{spin_slowly, spinner, spinner_at};
 pub use strength::{strength_row, two_digits};
 pub use time_plot::{TimePlot, values_at};

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use super::finetune_images::{self, PictureTuneArgs, map_of_images};
+use super::report_file::check_report;
 use super::train::{check_model_file, clock, part_path};
 use crate::checkpoint::Checkpoint;
 use crate::mixture::Preset;
@@ -94,6 +95,9 @@ pub enum PullArg {
 pub fn run(args: &FinetuneArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if !args.pictures.report_only {
         check_model_file(&args.out)?;
+    }
+    if let Some(curve) = &args.curve {
+        check_report(curve, None)?;
     }
     if let Some(map) = map_of_images(&args.checkpoint) {
         return finetune_images::run(args, map, device);

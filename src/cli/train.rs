@@ -11,6 +11,7 @@ use super::classifier::train_judge;
 use super::curve::{Curve, Row, distances};
 use super::images::train_images;
 use super::place::PrecisionArg;
+use super::report_file::check_report;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
 use crate::session::probe;
@@ -141,6 +142,9 @@ pub enum TeacherArg {
 /// With a message for the person.
 pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     check_model_file(&args.out)?;
+    if let Some(curve) = &args.curve {
+        check_report(curve, None)?;
+    }
     if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
         return train_judge(args, data, device);
     }

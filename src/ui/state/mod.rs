@@ -26,6 +26,7 @@ mod studio;
 mod studio_branch;
 mod studio_kept;
 mod training;
+mod training_notices;
 mod training_pictures;
 mod undo;
 mod world;
@@ -225,6 +226,7 @@ impl State {
         self.submit_asks(ctx);
         self.tend_batch();
         self.tell_share();
+        self.tend_training_notices(ctx);
         self.notices.expire(ctx, self.time);
     }
 

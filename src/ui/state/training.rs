@@ -11,6 +11,7 @@ use crate::lookahead::Source;
 use crate::session::{TrainFor, Workspace, WorldRef};
 use crate::ui::training::csv;
 
+use super::training_notices::TrainingNotices;
 use super::training_pictures::{KEPT_PICTURES, PictureTraining};
 use super::{Place, State};
 
@@ -38,6 +39,8 @@ pub struct TrainingState {
     opening: Option<PathBuf>,
     /// What was last written of the run: after which step, and where.
     saved: Option<(RunId, u64, PathBuf)>,
+    /// Messages by the kind of run that they are about.
+    pub(super) notices: TrainingNotices,
     /// Share of the processor that the training thread knows of.
     pub(super) told_share: Option<f64>,
     /// Where the window keeps its own files.

@@ -11,7 +11,7 @@ mod spinner;
 mod strength;
 mod time_plot;
 
-pub use badge::{Badge, badge};
+pub use badge::{Badge, badge, badge_width};
 pub use choice::{check_row, radio_row};
 pub use count::count_slider;
 pub use notice::{arrow_button, close_button, notice};
@@ -20,6 +20,6 @@ pub use rows::{
 };
 pub use searched::{Picked, Searched};
 pub use slider::{LogScale, Slid, slider};
-pub use spinner::{spinner, spinner_at};
+pub use spinner::{spin_slowly, spinner, spinner_at};
 pub use strength::{strength_row, two_digits};
 pub use time_plot::{TimePlot, values_at};

@@ -265,6 +265,8 @@ fn method(ui: &mut Ui, state: &mut State) {
 fn size_of_steering(ui: &mut Ui, plan: &mut ImagePlan) {
     let hover = "How long the steering part is. Off: the tilt. Rescaled: always as long as the base drift, as published for images; the strength of the reward then cancels.";
     row(ui, "Renormalise", hover, |ui| {
+        // Three words beside a long name: a row that is too wide would widen what stands below it.
+        ui.spacing_mut().button_padding.x = 8.0;
         let mut kind = match plan.renormalise {
             Renormalise::Off => 0,
             Renormalise::Rescale(_) => 1,

@@ -39,9 +39,8 @@ mod tests {
             vec![Event::PointerMoved(end), press(end, false)],
         ];
         for events in frames {
-            for event in events {
-                window.event(event);
-            }
+            // All of them in one frame.
+            window.input_mut().events.extend(events);
             window.step();
         }
         drop(window);

@@ -126,7 +126,7 @@ pub enum Command {
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
     Compare(CompareArgs),
-    /// Train a Meta Flow Map on a 2D world.
+    /// Train a Meta Flow Map on a 2D world or on labelled pictures, or a classifier of such pictures.
     Train(train::TrainArgs),
     /// Tune a model's velocity toward a reward.
     Finetune(Box<finetune::FinetuneArgs>),

@@ -43,13 +43,13 @@ pub struct TrainArgs {
     /// Where to write the checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-    /// Steps in all.
+    /// Steps in all; as the recipe says if not given.
     #[arg(long)]
     pub steps: Option<u64>,
-    /// Items of a step.
+    /// Items of a step; as the recipe says if not given.
     #[arg(long)]
     pub batch: Option<usize>,
-    /// Root seed of weights, data and noise.
+    /// Root seed of weights, data and noise; as the recipe says if not given.
     #[arg(long)]
     pub seed: Option<u64>,
     /// What jumps are trained to agree with; for 2D worlds esd if not given, for images as their recipe says.

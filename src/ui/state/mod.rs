@@ -248,6 +248,13 @@ impl State {
             return;
         }
         match action {
+            // Samples are finished: they have neither a time nor a seed of their draws.
+            Action::PlayPause
+            | Action::Step(_)
+            | Action::ToNoise
+            | Action::ToData
+            | Action::Redraw
+                if self.shows_samples() => {}
             Action::PlayPause => self.play_or_pause(),
             Action::Step(thousandths) if self.is_steering() && thousandths.abs() <= 10 => {
                 self.step_steering(thousandths.signum());
@@ -345,6 +352,7 @@ impl State {
         !self.model.is_loading()
             && !self.in_motion()
             && self.engine.busy().is_empty()
+            && self.images.exports.is_done()
             && self.asks_are_answered()
     }
 

@@ -3,6 +3,7 @@
 mod badge;
 mod choice;
 mod count;
+mod held;
 mod notice;
 mod rows;
 mod searched;
@@ -14,6 +15,7 @@ mod time_plot;
 pub use badge::{Badge, badge, badge_width};
 pub use choice::{check_row, radio_row};
 pub use count::count_slider;
+pub use held::held_at;
 pub use notice::{arrow_button, close_button, notice};
 pub use rows::{
     copy_link, key_hint, link, panel_header, section, section_with, slider_row, value_row,

@@ -106,7 +106,8 @@ fn start(ui: &mut Ui, state: &mut State) {
             ui.add(Label::new(text).truncate());
         });
     } else {
-        let is_changed = state.studio_is_changed();
+        // Where nothing was made there are no settings of before.
+        let is_changed = state.images.studio.answer.is_some() && state.studio_is_changed();
         let mut button = Button::new(if is_changed { "Start again" } else { "Start" })
             .min_size(vec2(width, size::CONTROL + 2.0));
         if is_changed || state.images.studio.answer.is_none() {

@@ -41,6 +41,12 @@ const ROWS_AT_ONCE: usize = 32;
 /// Operations of one call of a processor, which takes seconds for them.
 const CALL_OPERATIONS: u64 = 500_000_000_000;
 
+/// Rows of one call on a processor.
+pub(crate) fn rows_on_processor(config: &DitConfig) -> usize {
+    let rows = CALL_OPERATIONS / config.operations().max(1);
+    (rows as usize).clamp(1, ROWS_AT_ONCE)
+}
+
 /// A Meta Flow Map of images, on any machine. The result of a row does not depend on the rows beside it.
 pub trait ImageMap: Send + Sync {
     /// The network's shape.
@@ -216,8 +222,7 @@ impl ImageMap for BurnImageMap {
 
     fn rows_at_once(&self) -> usize {
         if self.device == Device::flex() {
-            let rows = CALL_OPERATIONS / self.config().operations().max(1);
-            (rows as usize).clamp(1, ROWS_AT_ONCE)
+            rows_on_processor(self.config())
         } else {
             ROWS_AT_ONCE
         }

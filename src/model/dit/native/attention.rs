@@ -21,6 +21,8 @@ pub(super) struct Heads {
     pub(super) count: usize,
     /// Tokens of an image: a divisor of [`TILE`], at least 4.
     pub(super) tokens: usize,
+    /// Images of the tile.
+    pub(super) images: usize,
 }
 
 impl Heads {
@@ -37,7 +39,7 @@ impl Heads {
     fn each(self, mut work: impl FnMut(usize, usize, std::ops::Range<usize>)) {
         let deep = self.width / self.count;
         let square = self.tokens * self.tokens;
-        for image in 0..TILE / self.tokens {
+        for image in 0..self.images {
             for head in 0..self.count {
                 let at = (image * self.count + head) * square;
                 work(head * deep, image * self.tokens, at..at + square);

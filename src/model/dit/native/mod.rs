@@ -11,11 +11,14 @@ mod kernels;
 mod march;
 mod params;
 mod pass;
+mod pull;
 mod read;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod tile;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
@@ -24,12 +27,13 @@ pub(crate) use gradient::Along;
 use kernels::Kernels;
 pub(crate) use params::FlatLayout;
 use params::Layers;
-use pass::Pass;
+use pass::{Keep, Pass};
 use spread::First;
 
 use super::{Dit, DitConfig};
+use crate::model::images::rows_on_processor;
 use crate::model::simd::{Buffer, TILE};
-use crate::model::{ImageMap, ImageRows};
+use crate::model::{BurnImageMap, ImageMap, ImageRows};
 
 /// A Meta Flow Map of images on the processor.
 pub struct NativeDit {
@@ -38,35 +42,40 @@ pub struct NativeDit {
     /// `[hidden][TILE]`: each token's position.
     positions: Buffer,
     kernels: Kernels,
+    /// Room of questions that were answered, for the next.
+    rooms: Mutex<Vec<Room>>,
 }
+
+/// Room for the values of a cohort.
+type Room = (Cohort, Vec<Pass>);
+
+/// Numbers to a cache line, and on some machines to a vector.
+const LINE: usize = 16;
 
 impl NativeDit {
     /// Whether networks of this shape are at home here.
     pub fn supports(config: &DitConfig) -> bool {
         let tokens = config.tokens();
-        tokens >= 4
-            && TILE.is_multiple_of(tokens)
-            && !config.use_joint_attention
-            && !config.qk_norm
-            && !config.learn_sigma
-            && !config.is_zero_data
-            && config.model_guidance_x_cond_ws.is_empty()
+        tokens >= 4 && TILE.is_multiple_of(tokens) && !config.use_joint_attention && !config.qk_norm
     }
 
     /// Takes over the weights of a network; `None` where its shape is not supported.
     pub fn new(dit: &Dit) -> Option<Self> {
-        let config = dit.config();
-        if !Self::supports(config) {
-            return None;
-        }
-        let weights = dit.weights();
-        let mut native = Self::empty(config);
-        let layout = FlatLayout::new(config);
-        native.load(layout.gather(&weights).as_slice());
-        if let Some(positions) = weights.iter().find(|w| w.name == "pos_embed") {
-            native.place(&positions.values);
-        }
-        Some(native)
+        Self::supports(dit.config()).then(|| Self::taking(dit.clone()))
+    }
+
+    /// Takes over the weights of a network of a supported shape, which is freed block after block: the weights are never
+    /// there twice.
+    pub(crate) fn taking(dit: Dit) -> Self {
+        let mut native = Self::empty(dit.config());
+        dit.hand_over(|weight| {
+            if weight.name == "pos_embed" {
+                native.place(&weight.values);
+            } else {
+                native.layers.take(weight);
+            }
+        });
+        native
     }
 
     /// A network of zeros with the usual positions; `config` must be supported.
@@ -76,6 +85,7 @@ impl NativeDit {
             layers: Layers::new(config, &layout),
             positions: Buffer::zeroed(config.hidden_size * TILE),
             kernels: Kernels::new(),
+            rooms: Mutex::new(Vec::new()),
             config: config.clone(),
         };
         native.place(&super::embed::positions(config));
@@ -110,10 +120,17 @@ impl NativeDit {
         TILE / self.config.tokens()
     }
 
-    /// Rows of a piece of work: whole tiles, so that a few images still keep every core busy.
+    /// Rows of a piece of work: whole vectors, so that a few images still keep every core busy.
     fn piece(&self, rows: usize) -> usize {
         let share = rows.div_ceil(rayon::current_num_threads().max(1)).max(1);
-        share.next_multiple_of(self.per_tile()).min(COHORT)
+        let vector = (LINE / self.config.tokens()).max(1);
+        share.next_multiple_of(vector).min(COHORT)
+    }
+
+    /// Rows whose gradients are computed at once, so that what they keep stays within a bound.
+    fn rows_within(&self, bytes: u64) -> usize {
+        let tiles = bytes / Pass::kept_bytes(&self.config).max(1) as u64;
+        (tiles as usize).max(1).saturating_mul(self.per_tile())
     }
 
     /// `1 / max(1 - s, least)` and its slope, where images are predicted.
@@ -128,12 +145,20 @@ impl NativeDit {
         self.config.predicts_image.then_some((per, slope))
     }
 
+    /// How fast the velocity grows with what the network puts out.
+    fn slope(&self, s: f32) -> f32 {
+        let sign = if self.config.is_zero_data { -1.0 } else { 1.0 };
+        self.per_rest(s).map_or(sign, |(per, _)| per)
+    }
+
     /// What the network puts out as velocities.
     fn as_velocity(&self, s: f32, x: &[f32], out: &mut [f32]) {
         if let Some((per, _)) = self.per_rest(s) {
             for (v, x) in out.iter_mut().zip(x) {
                 *v = (*v - x) * per;
             }
+        } else if self.config.is_zero_data {
+            out.iter_mut().for_each(|v| *v = -*v);
         }
     }
 
@@ -160,7 +185,7 @@ impl NativeDit {
                     work(
                         token,
                         channel * p * p + within,
-                        within * channels + channel,
+                        within * c.out_channels() + channel,
                         at,
                     );
                 }
@@ -172,19 +197,22 @@ impl NativeDit {
     /// the tiles in use.
     fn forward<'p>(
         &self,
-        passes: &'p mut [Pass],
+        passes: &'p mut Vec<Pass>,
+        keep: Keep,
         cohort: &Cohort,
         rows: &ImageRows<'_>,
         (first, at): (usize, usize),
     ) -> &'p mut [Pass] {
         let numbers = self.numbers();
-        let used = passes
-            .len()
-            .min((cohort.count - at).div_ceil(self.per_tile()));
+        let used = march::STEP.min((cohort.count - at).div_ceil(self.per_tile()));
+        if passes.len() < used {
+            passes.resize_with(used, || Pass::new(&self.config, keep));
+        }
         let passes = &mut passes[..used];
         for (i, pass) in passes.iter_mut().enumerate() {
             pass.first = First(at + i * self.per_tile());
             let count = self.images(pass, cohort);
+            pass.holds(count);
             let span = (first + pass.first.0) * numbers..(first + pass.first.0 + count) * numbers;
             self.patches(&rows.x[span.clone()], count, pass.x.as_mut_slice());
             self.patches(&rows.x_t[span], count, pass.x_cond.as_mut_slice());
@@ -199,10 +227,15 @@ impl NativeDit {
         self.per_tile().min(cohort.count - pass.first.0)
     }
 
-    /// Tiles that go in step.
-    fn step(&self, keep: bool) -> Vec<Pass> {
-        let pass = || Pass::new(&self.config, keep);
-        (0..march::STEP).map(|_| pass()).collect()
+    /// Room for values, as it was left behind or new.
+    fn room(&self) -> Room {
+        let left = self.rooms().pop();
+        left.unwrap_or_else(|| (Cohort::new(&self.config), Vec::new()))
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, Vec<Room>> {
+        // Whoever panicked held nothing but a list.
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The velocity of image `i` of a tile, which is row `row`.
@@ -236,84 +269,55 @@ impl NativeDit {
     }
 }
 
+/// Rows `first..first + count`, of images of so many numbers.
+fn part<'a>(rows: &ImageRows<'a>, first: usize, count: usize, numbers: usize) -> ImageRows<'a> {
+    let own = first..first + count;
+    let image = first * numbers..(first + count) * numbers;
+    ImageRows {
+        s: &rows.s[own.clone()],
+        u: &rows.u[own.clone()],
+        x: &rows.x[image.clone()],
+        t: &rows.t[own.clone()],
+        x_t: &rows.x_t[image],
+        label: &rows.label[own.clone()],
+        guidance: &rows.guidance[own],
+    }
+}
+
 impl ImageMap for NativeDit {
     fn config(&self) -> &DitConfig {
         &self.config
+    }
+
+    fn rows_at_once(&self) -> usize {
+        rows_on_processor(&self.config)
     }
 
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
         let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
         out.par_chunks_mut(piece * numbers)
             .enumerate()
-            .for_each_init(
-                || (Cohort::new(&self.config), self.step(false)),
-                |(cohort, passes), (i, out)| {
-                    let first = i * piece;
-                    let count = out.len() / numbers;
-                    let (k, layers) = (self.kernels, &self.layers);
-                    cohort.forward(k, &self.config, layers, rows, (first, count));
-                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
-                        for pass in self.forward(passes, cohort, rows, (first, at)) {
-                            for j in 0..self.images(pass, cohort) {
-                                let i = pass.first.0 + j;
-                                let out = &mut out[i * numbers..(i + 1) * numbers];
-                                self.velocity(pass, j, rows, first + i, out);
-                            }
+            .for_each(|(i, out)| {
+                let (mut cohort, mut passes) = self.room();
+                let first = i * piece;
+                let count = out.len() / numbers;
+                let (k, layers) = (self.kernels, &self.layers);
+                cohort.forward(k, &self.config, layers, rows, (first, count));
+                for at in (0..count).step_by(march::STEP * self.per_tile()) {
+                    let span = (first, at);
+                    for pass in self.forward(&mut passes, Keep::Nothing, &cohort, rows, span) {
+                        for j in 0..self.images(pass, &cohort) {
+                            let i = pass.first.0 + j;
+                            let out = &mut out[i * numbers..(i + 1) * numbers];
+                            self.velocity(pass, j, rows, first + i, out);
                         }
                     }
-                },
-            );
+                }
+                self.rooms().push((cohort, passes));
+            });
     }
 
     fn pullback(&self, rows: &ImageRows<'_>, cotangent: &[f32], x: &mut [f32], x_t: &mut [f32]) {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
-        x.par_chunks_mut(piece * numbers)
-            .zip(x_t.par_chunks_mut(piece * numbers))
-            .enumerate()
-            .for_each_init(
-                || (Cohort::new(&self.config), self.step(true)),
-                |(cohort, passes), (i, (x, x_t))| {
-                    let first = i * piece;
-                    let count = x.len() / numbers;
-                    let (k, layers) = (self.kernels, &self.layers);
-                    cohort.forward(k, &self.config, layers, rows, (first, count));
-                    let mut image = vec![0.0; numbers];
-                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
-                        let passes = self.forward(passes, cohort, rows, (first, at));
-                        for pass in &mut *passes {
-                            pass.d_out.as_mut_slice().fill(0.0);
-                            for j in 0..self.images(pass, cohort) {
-                                let row = first + pass.first.0 + j;
-                                let per = self.per_rest(rows.s[row]).map_or(1.0, |(per, _)| per);
-                                let from = &cotangent[row * numbers..(row + 1) * numbers];
-                                for (to, from) in image.iter_mut().zip(from) {
-                                    *to = from * per;
-                                }
-                                self.write(&image, j, pass.d_out.as_mut_slice());
-                            }
-                        }
-                        march::backward(k, layers, cohort, None, passes);
-                        for pass in passes {
-                            for j in 0..self.images(pass, cohort) {
-                                let i = pass.first.0 + j;
-                                let span = i * numbers..(i + 1) * numbers;
-                                self.read_input(pass.d_x.as_slice(), j, &mut x[span.clone()]);
-                                self.read_input(
-                                    pass.d_x_cond.as_slice(),
-                                    j,
-                                    &mut x_t[span.clone()],
-                                );
-                                let row = first + i;
-                                if let Some((per, _)) = self.per_rest(rows.s[row]) {
-                                    let from = &cotangent[row * numbers..(row + 1) * numbers];
-                                    for (to, from) in x[span].iter_mut().zip(from) {
-                                        *to -= per * from;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                },
-            );
+        self.pull_within(BurnImageMap::GRAPH_BYTES, rows, cotangent, x, x_t);
     }
 }

@@ -24,7 +24,7 @@ pub(crate) const BLOCK: usize = 8;
 struct Line([f32; 16]);
 
 /// A zeroed buffer of `f32` that starts on a cache line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {

@@ -142,18 +142,13 @@ fn on(place: &Place, args: &ModelBenchArgs, bench: &mut ModelBench) -> Result<()
             gflops,
         });
         let net = Dit::init(&bench.model, 1, &place.device).map_err(|e| e.to_string())?;
-        let own = if place.name == "cpu" && precision == Precision::F32 {
-            NativeDit::new(&net)
+        let own_kernels =
+            place.name == "cpu" && precision == Precision::F32 && NativeDit::supports(&bench.model);
+        let map: Arc<dyn ImageMap> = if own_kernels {
+            Arc::new(NativeDit::taking(net))
         } else {
-            None
-        };
-        let own_kernels = own.is_some();
-        let map: Arc<dyn ImageMap> = match own {
-            Some(own) => Arc::new(own),
-            None => Arc::new(BurnImageMap::new(
-                net.with_products_in(precision),
-                &place.device,
-            )),
+            let net = net.with_products_in(precision);
+            Arc::new(BurnImageMap::new(net, &place.device))
         };
         for (batch, bytes) in settings {
             say!(

@@ -31,6 +31,9 @@ pub(super) struct NativeRun {
 
 impl NativeRun {
     pub(super) fn new(dit: &Dit) -> Option<Self> {
+        if !NativeDit::learns(dit.config()) {
+            return None;
+        }
         let net = NativeDit::new(dit)?;
         let layout = FlatLayout::new(dit.config());
         let zeros = || Buffer::zeroed(layout.len());

@@ -1,5 +1,7 @@
 //! What conditions the images of a cohort: times, class and guidance as vectors, one lane an image.
 
+use rayon::prelude::*;
+
 use super::kernels::{Bias, Kernels, Lane, lanes, lanes_mut};
 use super::params::{Layers, Linear};
 use crate::model::simd::{Buffer, TILE};
@@ -184,10 +186,13 @@ impl Cohort {
                 };
             }
         }
-        for (i, (layers, out)) in layers.blocks.iter().zip(&mut self.blocks).enumerate() {
-            let active = self.active[usize::from(i >= config.encoder_depth)].as_slice();
+        // A third of a network's weights: on all cores, or a few images wait for one.
+        let active = &self.active;
+        let blocks = layers.blocks.par_iter().zip(&mut self.blocks).enumerate();
+        blocks.for_each(|(i, (layers, out))| {
+            let active = active[usize::from(i >= config.encoder_depth)].as_slice();
             k.product(&layers.modulation, added, active, out.as_mut_slice());
-        }
+        });
         let active = self.active[1].as_slice();
         k.product(
             &layers.last_modulation,

@@ -39,7 +39,7 @@ impl NativeDit {
             let (at, count) = (first + pass.first.0, self.images(pass, cohort));
             let to = pass.d_x.as_mut_slice();
             match along.x {
-                Some(x) => self.patches(&x[at * numbers..(at + count) * numbers], count, to),
+                Some(x) => self.patches(&x[at * numbers..(at + count) * numbers], count, 0, to),
                 None => to.fill(0.0),
             }
         }
@@ -48,14 +48,14 @@ impl NativeDit {
         let mut outs = out.chunks_exact_mut(numbers);
         for pass in passes {
             for (i, out) in (0..self.images(pass, cohort)).zip(&mut outs) {
-                self.read(pass.d_out.as_slice(), i, out);
+                self.read_along(pass, i, out);
                 let row = first + pass.first.0 + i;
                 let Some((per, slope)) = self.per_rest(rows.s[row]) else {
                     let slope = self.slope(rows.s[row]);
                     out.iter_mut().for_each(|v| *v *= slope);
                     continue;
                 };
-                self.read(pass.out.as_slice(), i, &mut value);
+                self.read(pass, i, &mut value);
                 let span = row * numbers..(row + 1) * numbers;
                 let (x, moved) = (&rows.x[span.clone()], along.x.map(|x| &x[span]));
                 let slope = slope * along.times.0;
@@ -205,7 +205,7 @@ impl NativeDit {
                     for v in &mut v {
                         *v *= slope;
                     }
-                    self.write(&v, j, pass.d_out.as_mut_slice());
+                    self.write(&v, j, pass);
                 }
             }
             march::backward(

@@ -1,8 +1,9 @@
 //! The transformer on the processor: value, derivative along a direction, gradients.
 //!
-//! The same network as [`super::Dit`], for shapes of few tokens: whole images side by side in a tile of vector
-//! registers, nothing rearranged on the way, the batch shared out among the cores. The result of an image does not
-//! depend on those beside it, nor on the number of cores.
+//! The same network as [`super::Dit`]: tokens side by side in tiles of vector registers, nothing rearranged on the way.
+//! Of few tokens a tile holds whole images, and the batch is shared out among the cores; of many an image has several
+//! tiles, and attention alone looks across them. The result of an image does not depend on those beside it, nor on the
+//! number of cores.
 
 mod attention;
 mod cohort;
@@ -17,6 +18,7 @@ mod spread;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod wide;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -39,7 +41,7 @@ use crate::model::{BurnImageMap, ImageMap, ImageRows};
 pub struct NativeDit {
     config: DitConfig,
     layers: Layers,
-    /// `[hidden][TILE]`: each token's position.
+    /// `[tiles of an image][hidden][TILE]`: each token's position.
     positions: Buffer,
     kernels: Kernels,
     /// Room of questions that were answered, for the next.
@@ -49,14 +51,25 @@ pub struct NativeDit {
 /// Room for the values of a cohort.
 type Room = (Cohort, Vec<Pass>);
 
+/// Most tokens of an image: each meets every other.
+const MOST_TOKENS: usize = 16 * TILE;
+
 /// Numbers to a cache line, and on some machines to a vector.
 const LINE: usize = 16;
 
 impl NativeDit {
-    /// Whether networks of this shape are at home here.
+    /// Whether networks of this shape are at home here: values, and gradients with respect to the states.
     pub fn supports(config: &DitConfig) -> bool {
         let tokens = config.tokens();
-        tokens >= 4 && TILE.is_multiple_of(tokens) && !config.use_joint_attention && !config.qk_norm
+        let is_wide = tokens.is_multiple_of(TILE) && tokens <= MOST_TOKENS;
+        (Self::learns(config) || is_wide) && !config.use_joint_attention && !config.qk_norm
+    }
+
+    /// Whether it has gradients with respect to the weights and derivatives along a direction too.
+    pub fn learns(config: &DitConfig) -> bool {
+        let tokens = config.tokens();
+        let is_narrow = tokens >= 4 && TILE.is_multiple_of(tokens);
+        is_narrow && !config.use_joint_attention && !config.qk_norm
     }
 
     /// Takes over the weights of a network; `None` where its shape is not supported.
@@ -83,7 +96,7 @@ impl NativeDit {
         let layout = FlatLayout::new(config);
         let mut native = Self {
             layers: Layers::new(config, &layout),
-            positions: Buffer::zeroed(config.hidden_size * TILE),
+            positions: Buffer::zeroed(config.hidden_size * config.tokens().next_multiple_of(TILE)),
             kernels: Kernels::new(),
             rooms: Mutex::new(Vec::new()),
             config: config.clone(),
@@ -101,7 +114,8 @@ impl NativeDit {
             .enumerate()
         {
             for (l, v) in row.iter_mut().enumerate() {
-                *v = positions[l % tokens * width + f];
+                let (tile, f) = (f / width, f % width);
+                *v = positions[(tile * TILE + l) % tokens * width + f];
             }
         }
     }
@@ -115,9 +129,23 @@ impl NativeDit {
         self.config.state().iter().product()
     }
 
-    /// Images of a tile.
+    /// Images of a tile, at least one.
     fn per_tile(&self) -> usize {
-        TILE / self.config.tokens()
+        (TILE / self.config.tokens()).max(1)
+    }
+
+    /// Tiles of an image, at least one.
+    fn tiles(&self) -> usize {
+        self.config.tokens().div_ceil(TILE)
+    }
+
+    /// Images that go through the blocks in step.
+    fn in_step(&self) -> usize {
+        if self.tiles() > 1 {
+            1
+        } else {
+            march::STEP * self.per_tile()
+        }
     }
 
     /// Rows of a piece of work: whole vectors, so that a few images still keep every core busy.
@@ -130,7 +158,8 @@ impl NativeDit {
     /// Rows whose gradients are computed at once, so that what they keep stays within a bound.
     fn rows_within(&self, bytes: u64) -> usize {
         let tiles = bytes / Pass::kept_bytes(&self.config).max(1) as u64;
-        (tiles as usize).max(1).saturating_mul(self.per_tile())
+        let images = (tiles as usize).saturating_mul(self.per_tile()) / self.tiles();
+        images.max(self.per_tile())
     }
 
     /// `1 / max(1 - s, least)` and its slope, where images are predicted.
@@ -162,28 +191,31 @@ impl NativeDit {
         }
     }
 
-    /// Fills the tile with the patches of images `first..first + count`.
-    fn patches(&self, images: &[f32], count: usize, tile: &mut [f32]) {
+    /// Fills tile `which` of an image, or of all of them, with the patches of the first `count` images.
+    fn patches(&self, images: &[f32], count: usize, which: usize, tile: &mut [f32]) {
         let (tokens, numbers) = (self.config.tokens(), self.numbers());
         for (i, image) in images.chunks_exact(numbers).take(count).enumerate() {
-            self.each_number(|token, input, _, at| {
+            self.each_number(which, |token, input, _, at| {
                 tile[input * TILE + i * tokens + token] = image[at];
             });
         }
     }
 
-    /// `(token, number of the patch as it goes in, as it comes out, place in the image)`.
-    fn each_number(&self, mut work: impl FnMut(usize, usize, usize, usize)) {
+    /// `(token of tile `which`, number of the patch as it goes in, as it comes out, place in the image)`.
+    fn each_number(&self, which: usize, mut work: impl FnMut(usize, usize, usize, usize)) {
         let c = &self.config;
         let (grid, p, size, channels) = (c.grid(), c.patch_size, c.input_size, c.in_channels);
         for channel in 0..channels {
             for row in 0..size {
                 for column in 0..size {
                     let token = row / p * grid + column / p;
+                    if token / TILE != which {
+                        continue;
+                    }
                     let within = row % p * p + column % p;
                     let at = (channel * size + row) * size + column;
                     work(
-                        token,
+                        token % TILE,
                         channel * p * p + within,
                         within * c.out_channels() + channel,
                         at,
@@ -204,21 +236,32 @@ impl NativeDit {
         (first, at): (usize, usize),
     ) -> &'p mut [Pass] {
         let numbers = self.numbers();
-        let used = march::STEP.min((cohort.count - at).div_ceil(self.per_tile()));
+        let tiles = self.tiles();
+        let used = if tiles > 1 {
+            tiles
+        } else {
+            march::STEP.min((cohort.count - at).div_ceil(self.per_tile()))
+        };
         if passes.len() < used {
             passes.resize_with(used, || Pass::new(&self.config, keep));
         }
         let passes = &mut passes[..used];
         for (i, pass) in passes.iter_mut().enumerate() {
-            pass.first = First(at + i * self.per_tile());
+            pass.first = First(at + i / tiles * self.per_tile());
+            pass.tile = i % tiles;
             let count = self.images(pass, cohort);
             pass.holds(count);
             let span = (first + pass.first.0) * numbers..(first + pass.first.0 + count) * numbers;
-            self.patches(&rows.x[span.clone()], count, pass.x.as_mut_slice());
-            self.patches(&rows.x_t[span], count, pass.x_cond.as_mut_slice());
+            let (x, x_t) = (&rows.x[span.clone()], &rows.x_t[span]);
+            self.patches(x, count, pass.tile, pass.x.as_mut_slice());
+            self.patches(x_t, count, pass.tile, pass.x_cond.as_mut_slice());
         }
-        let positions = self.positions.as_slice();
-        march::forward(self.kernels, &self.layers, cohort, positions, passes);
+        let (k, positions) = (self.kernels, self.positions.as_slice());
+        if tiles > 1 {
+            wide::forward(k, &self.layers, cohort, positions, passes);
+        } else {
+            march::forward(k, &self.layers, cohort, positions, passes);
+        }
         passes
     }
 
@@ -238,34 +281,51 @@ impl NativeDit {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The velocity of image `i` of a tile, which is row `row`.
+    /// The velocity of image `i` of a tile that holds it whole, which is row `row`.
     fn velocity(&self, pass: &Pass, i: usize, rows: &ImageRows<'_>, row: usize, out: &mut [f32]) {
+        self.read(pass, i, out);
+        self.finish(rows, row, out);
+    }
+
+    /// What was read of all tiles of an image as its velocity.
+    fn finish(&self, rows: &ImageRows<'_>, row: usize, out: &mut [f32]) {
         let numbers = self.numbers();
-        self.read(pass.out.as_slice(), i, out);
         let x = &rows.x[row * numbers..(row + 1) * numbers];
         self.as_velocity(rows.s[row], x, out);
     }
 
-    /// Reads image `i` of a tile of the last layer's patches.
-    fn read(&self, tile: &[f32], i: usize, image: &mut [f32]) {
+    /// Reads image `i` of what the last layer put out, as far as the tile holds it.
+    fn read(&self, pass: &Pass, i: usize, image: &mut [f32]) {
+        self.read_patches(pass.tile, pass.out.as_slice(), i, image);
+    }
+
+    /// The same of its derivative.
+    fn read_along(&self, pass: &Pass, i: usize, image: &mut [f32]) {
+        self.read_patches(pass.tile, pass.d_out.as_slice(), i, image);
+    }
+
+    fn read_patches(&self, which: usize, tile: &[f32], i: usize, image: &mut [f32]) {
         let tokens = self.config.tokens();
-        self.each_number(|token, _, output, at| {
+        self.each_number(which, |token, _, output, at| {
             image[at] = tile[output * TILE + i * tokens + token];
         });
     }
 
-    /// Writes image `i` of a tile of the last layer's patches.
-    fn write(&self, image: &[f32], i: usize, tile: &mut [f32]) {
+    /// Writes image `i` of the gradient with respect to what the last layer put out, as far as the tile holds it.
+    fn write(&self, image: &[f32], i: usize, pass: &mut Pass) {
         let tokens = self.config.tokens();
-        self.each_number(|token, _, output, at| {
+        let tile = pass.d_out.as_mut_slice();
+        self.each_number(pass.tile, |token, _, output, at| {
             tile[output * TILE + i * tokens + token] = image[at];
         });
     }
 
-    /// Reads image `i` of a tile of patches in the order of the first layer.
-    fn read_input(&self, tile: &[f32], i: usize, image: &mut [f32]) {
+    /// Reads image `i` of a tile of patches in the order of the first layer, as far as it holds it.
+    fn read_input(&self, (which, tile): (usize, &[f32]), i: usize, image: &mut [f32]) {
         let tokens = self.config.tokens();
-        self.each_number(|token, input, _, at| image[at] = tile[input * TILE + i * tokens + token]);
+        self.each_number(which, |token, input, _, at| {
+            image[at] = tile[input * TILE + i * tokens + token];
+        });
     }
 }
 
@@ -303,15 +363,17 @@ impl ImageMap for NativeDit {
                 let count = out.len() / numbers;
                 let (k, layers) = (self.kernels, &self.layers);
                 cohort.forward(k, &self.config, layers, rows, (first, count));
-                for at in (0..count).step_by(march::STEP * self.per_tile()) {
+                for at in (0..count).step_by(self.in_step()) {
                     let span = (first, at);
                     for pass in self.forward(&mut passes, Keep::Nothing, &cohort, rows, span) {
                         for j in 0..self.images(pass, &cohort) {
                             let i = pass.first.0 + j;
-                            let out = &mut out[i * numbers..(i + 1) * numbers];
-                            self.velocity(pass, j, rows, first + i, out);
+                            self.read(pass, j, &mut out[i * numbers..(i + 1) * numbers]);
                         }
                     }
+                }
+                for (i, out) in out.chunks_exact_mut(numbers).enumerate() {
+                    self.finish(rows, first + i, out);
                 }
                 self.rooms().push((cohort, passes));
             });

@@ -69,6 +69,8 @@ pub(super) struct Pass {
     pub(super) transposed: Buffer,
     /// The image of the cohort that the tile begins with.
     pub(super) first: First,
+    /// Which of an image's tiles it is, where one does not hold all its tokens.
+    pub(super) tile: usize,
     keep: Keep,
     /// Lanes that matter; the others hold anything.
     pub(super) live: usize,
@@ -82,7 +84,8 @@ impl Pass {
         let heads = Heads {
             width: d,
             count: config.num_heads,
-            tokens: config.tokens(),
+            tokens: config.tokens().min(TILE),
+            tiles: config.tokens().div_ceil(TILE),
             images: 0,
         };
         let kept = || Kept {
@@ -117,6 +120,7 @@ impl Pass {
             wide: [tile(4 * d), tile(4 * d), tile(4 * d)],
             room: Vec::new(),
             first: First(0),
+            tile: 0,
             keep,
             live: 0,
             transposed: Buffer::zeroed(transposed_len((4 * d).max(numbers).next_multiple_of(16))),

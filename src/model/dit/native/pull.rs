@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::cohort::Cohort;
 use super::pass::Keep;
-use super::{NativeDit, march, part};
+use super::{NativeDit, march, part, wide};
 use crate::model::ImageRows;
 
 impl NativeDit {
@@ -43,7 +43,7 @@ impl NativeDit {
                     let (k, layers) = (self.kernels, &self.layers);
                     cohort.forward(k, &self.config, layers, rows, (first, count));
                     let mut image = vec![0.0; numbers];
-                    for at in (0..count).step_by(march::STEP * self.per_tile()) {
+                    for at in (0..count).step_by(self.in_step()) {
                         let keep = Keep::ForStates;
                         let passes = self.forward(passes, keep, cohort, rows, (first, at));
                         for pass in &mut *passes {
@@ -55,24 +55,30 @@ impl NativeDit {
                                 for (to, from) in image.iter_mut().zip(from) {
                                     *to = from * slope;
                                 }
-                                self.write(&image, j, pass.d_out.as_mut_slice());
+                                self.write(&image, j, pass);
                             }
                         }
-                        march::backward(k, layers, cohort, None, passes);
+                        if self.tiles() > 1 {
+                            wide::backward(k, layers, cohort, passes);
+                        } else {
+                            march::backward(k, layers, cohort, None, passes);
+                        }
                         for pass in passes {
                             for j in 0..self.images(pass, cohort) {
                                 let i = pass.first.0 + j;
                                 let span = i * numbers..(i + 1) * numbers;
                                 let (x, x_t) = (&mut x[span.clone()], &mut x_t[span]);
-                                self.read_input(pass.d_x.as_slice(), j, x);
-                                self.read_input(pass.d_x_cond.as_slice(), j, x_t);
-                                let row = first + i;
-                                if let Some((per, _)) = self.per_rest(rows.s[row]) {
-                                    let from = &cotangent[row * numbers..(row + 1) * numbers];
-                                    for (to, from) in x.iter_mut().zip(from) {
-                                        *to -= per * from;
-                                    }
-                                }
+                                self.read_input((pass.tile, pass.d_x.as_slice()), j, x);
+                                self.read_input((pass.tile, pass.d_x_cond.as_slice()), j, x_t);
+                            }
+                        }
+                    }
+                    for (i, x) in x.chunks_exact_mut(numbers).enumerate() {
+                        let row = first + i;
+                        if let Some((per, _)) = self.per_rest(rows.s[row]) {
+                            let from = &cotangent[row * numbers..(row + 1) * numbers];
+                            for (to, from) in x.iter_mut().zip(from) {
+                                *to -= per * from;
                             }
                         }
                     }

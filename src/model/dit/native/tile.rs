@@ -3,7 +3,7 @@
 use super::cohort::{Cohort, CohortTangent};
 use super::kernels::{Bias, Kernels};
 use super::params::Layers;
-use super::pass::{Pass, Sink};
+use super::pass::{Kept, Pass, Seen, Sink};
 use super::read::At;
 use super::spread::{add_gated, gather, modulate, spread_multiply};
 use crate::model::simd::{Buffer, TILE};
@@ -44,37 +44,66 @@ impl Pass {
             h,
             true,
         );
+        let positions = &positions[self.tile * h.len()..];
         k.add(h, positions);
     }
 
     /// Through block `i`.
     pub(super) fn forward_block(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
-        let at = self.at();
-        let width = self.heads.width;
-        let h = self.h.as_mut_slice();
-        let added = (Bias::Added, self.live);
-        let (layers, vectors) = (&layers.blocks[i], &cohort.blocks[i]);
+        self.forward_read(k, layers, cohort, i);
+        let heads = self.heads;
+        let (kept, seen) = self.of_block(i);
+        heads.forward(
+            k,
+            kept.qkv.as_slice(),
+            kept.weights.as_mut_slice(),
+            seen.attended.as_mut_slice(),
+        );
+        self.forward_rest(k, layers, cohort, i);
+    }
+
+    /// What is kept of block `i`, or of whichever came last where nothing is asked for.
+    pub(super) fn of_block(&mut self, i: usize) -> (&mut Kept, &mut Seen) {
         let (last_kept, last_seen) = (self.kept.len() - 1, self.seen.len() - 1);
-        let kept = &mut self.kept[i.min(last_kept)];
-        let seen = &mut self.seen[i.min(last_seen)];
-        let part = |j: usize| &vectors.as_slice()[j * width * TILE..(j + 1) * width * TILE];
-        let [reads, reads_too] = &mut kept.read;
-        let [read, read_too] = seen.read.each_mut().map(Buffer::as_mut_slice);
-        reads.forward(k, h, [part(0), part(1)], at, read);
+        (
+            &mut self.kept[i.min(last_kept)],
+            &mut self.seen[i.min(last_seen)],
+        )
+    }
+
+    /// From the tokens to the queries, keys and values of block `i`.
+    pub(super) fn forward_read(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
+        let (shift, scale) = cohort.blocks[i].as_slice()[..2 * narrow].split_at(narrow);
+        let h = std::mem::take(&mut self.h);
+        let (kept, seen) = self.of_block(i);
+        let read = seen.read[0].as_mut_slice();
+        kept.read[0].forward(k, h.as_slice(), [shift, scale], at, read);
         let qkv = kept.qkv.as_mut_slice();
-        k.product(&layers.qkv, added, read, qkv);
-        let weights = kept.weights.as_mut_slice();
-        let attended = seen.attended.as_mut_slice();
-        self.heads.forward(k, qkv, weights, attended);
+        k.product(&layers.blocks[i].qkv, (Bias::Added, live), read, qkv);
+        self.h = h;
+    }
+
+    /// From what block `i` attended to, to the tokens after it.
+    pub(super) fn forward_rest(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
+        let added = (Bias::Added, live);
+        let (layers, vectors) = (&layers.blocks[i], cohort.blocks[i].as_slice());
+        let part = |j: usize| &vectors[j * narrow..(j + 1) * narrow];
+        let mut tokens = std::mem::take(&mut self.h);
+        let h = tokens.as_mut_slice();
+        let (kept, seen) = self.of_block(i);
         let [out, out_too] = seen.out.each_mut().map(Buffer::as_mut_slice);
-        k.product(&layers.proj, added, attended, out);
+        k.product(&layers.proj, added, seen.attended.as_slice(), out);
         add_gated(k, out, part(2), at, h);
 
-        reads_too.forward(k, h, [part(3), part(4)], at, read_too);
+        let read = seen.read[1].as_mut_slice();
+        kept.read[1].forward(k, h, [part(3), part(4)], at, read);
         let (active, slope) = (seen.active.as_mut_slice(), kept.slope.as_mut_slice());
-        k.gelu_product(&layers.fc1, self.live, read_too, active, slope);
+        k.gelu_product(&layers.fc1, live, read, active, slope);
         k.product(&layers.fc2, added, active, out_too);
         add_gated(k, out_too, part(5), at, h);
+        self.h = tokens;
     }
 
     /// From the tokens to `out`.
@@ -195,6 +224,30 @@ impl Pass {
         sink: &mut Sink<'_>,
         i: usize,
     ) {
+        self.backward_rest(k, layers, cohort, sink, i);
+        let third = self.heads.width * TILE;
+        let [a, _, c] = &mut self.wide;
+        let pair = (self.kept[i].qkv.as_slice(), self.kept[i].weights.as_slice());
+        self.heads.backward(
+            k,
+            pair,
+            &c.as_slice()[..third],
+            &mut self.room,
+            &mut a.as_mut_slice()[..3 * third],
+        );
+        self.backward_read(k, layers, cohort, sink, i);
+    }
+
+    /// From the gradient with respect to the tokens after block `i` to that with respect to what it attended to, in the
+    /// third of the wide rooms.
+    pub(super) fn backward_rest(
+        &mut self,
+        k: Kernels,
+        layers: &Layers,
+        cohort: &Cohort,
+        sink: &mut Sink<'_>,
+        i: usize,
+    ) {
         let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
@@ -253,9 +306,28 @@ impl Pass {
             );
         }
         k.back(&layers.proj, live, &b[..narrow], &mut c[..narrow]);
-        let pair = (kept.qkv.as_slice(), kept.weights.as_slice());
-        self.heads
-            .backward(k, pair, &c[..narrow], &mut self.room, &mut a[..3 * narrow]);
+    }
+
+    /// From the gradients with respect to the queries, keys and values of block `i`, in the first of the wide rooms, to that
+    /// with respect to the tokens before it.
+    pub(super) fn backward_read(
+        &mut self,
+        k: Kernels,
+        layers: &Layers,
+        cohort: &Cohort,
+        sink: &mut Sink<'_>,
+        i: usize,
+    ) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
+        let transposed = self.transposed.as_mut_slice();
+        let h = self.d_h.as_mut_slice();
+        let [a, b, _] = &mut self.wide;
+        let (a, b) = (a.as_slice(), b.as_mut_slice());
+        let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
+        // Read only for the weights' sake, and then there is one for each block.
+        let seen = &self.seen[i.min(self.seen.len() - 1)];
+        let vectors = cohort.blocks[i].as_slice();
+        let part = |j: usize| &vectors[j * narrow..(j + 1) * narrow];
         if let Some((_, gradient)) = sink {
             k.outer(
                 &layers.qkv,

@@ -97,7 +97,7 @@ impl Look<'_> {
         each * particles
     }
 
-    fn numbers(&self) -> usize {
+    pub(super) fn numbers(&self) -> usize {
         numbers(self.scene.map)
     }
 
@@ -208,7 +208,7 @@ impl Look<'_> {
     }
 
     /// Values of states with `n` points each, and the points' gradients times their weights.
-    fn weighted_gradients(
+    pub(super) fn weighted_gradients(
         &self,
         points: &[f32],
         n: usize,
@@ -252,7 +252,7 @@ impl Look<'_> {
         Ok((values, gradients))
     }
 
-    fn noise(&self, particle: u32) -> Address {
+    pub(super) fn noise(&self, particle: u32) -> Address {
         Address::new(self.plan.seed, Purpose::PosteriorDraw, particle).at_step(self.step)
     }
 
@@ -295,7 +295,7 @@ impl Look<'_> {
     }
 
     /// Draws `from..from + rows` of these states, as the map is told them.
-    fn told(&self, states: &[f32], (from, rows): (usize, usize)) -> Asked<'_> {
+    pub(super) fn told(&self, states: &[f32], (from, rows): (usize, usize)) -> Asked<'_> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
         let mut x_t = Vec::with_capacity(rows * numbers);
         for row in from..from + rows {
@@ -314,6 +314,9 @@ impl Look<'_> {
     ) -> Result<(), SteerError> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
         let at_once = self.scene.map.rows_at_once();
+        if self.scene.map.keeps_draws() && n <= at_once {
+            return self.through_kept_draws(ids, x, out, progress);
+        }
         let mut gradient = vec![0.0_f32; x.len()];
         let values = &mut out.values;
         self.draws(

@@ -91,7 +91,8 @@ impl NativeDit {
                     cohort.forward(k, &self.config, layers, rows, (first, count));
                     cohort.tangent(k, &self.config, layers, along.times, turns);
                     for at in (0..count).step_by(march::STEP * self.per_tile()) {
-                        let passes = self.forward(passes, Keep::All, cohort, rows, (first, at));
+                        let passes =
+                            self.forward(passes, (Keep::All, 0), cohort, rows, (first, at));
                         for pass in &*passes {
                             for j in 0..self.images(pass, cohort) {
                                 let i = pass.first.0 + j;
@@ -176,7 +177,7 @@ impl NativeDit {
         let (mut v, mut dv) = (vec![0.0; numbers], vec![0.0; step * numbers]);
         let mut losses = Vec::with_capacity(count);
         for at in (0..count).step_by(step) {
-            let passes = self.forward(&mut passes, Keep::All, &cohort, rows, (first, at));
+            let passes = self.forward(&mut passes, (Keep::All, 0), &cohort, rows, (first, at));
             dv.fill(0.0);
             let until = first + count.min(at + step);
             if let Some(along) = moving.filter(|along| along.from < until) {

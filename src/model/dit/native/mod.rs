@@ -33,7 +33,7 @@ use pass::{Keep, Pass};
 use spread::First;
 
 use super::{Dit, DitConfig};
-use crate::model::images::rows_on_processor;
+use crate::model::images::{Judge, draw_then_pull, rows_on_processor};
 use crate::model::simd::{Buffer, TILE};
 use crate::model::{BurnImageMap, ImageMap, ImageRows};
 
@@ -44,12 +44,41 @@ pub struct NativeDit {
     /// `[tiles of an image][hidden][TILE]`: each token's position.
     positions: Buffer,
     kernels: Kernels,
-    /// Room of questions that were answered, for the next.
-    rooms: Mutex<Vec<Room>>,
+    /// Rooms for values, and for gradients with respect to the states.
+    rooms: [Rooms; 2],
 }
 
-/// Room for the values of a cohort.
+/// Room for a cohort.
 type Room = (Cohort, Vec<Pass>);
+
+/// Room of questions that were answered, for the next: made anew it takes as long as a fifth of a gradient.
+#[derive(Default)]
+struct Rooms(Mutex<Vec<Room>>);
+
+/// Bytes of tiles' room that a network keeps between questions, of each kind.
+const LEFT_BYTES: usize = 256 << 20;
+
+impl Rooms {
+    /// Room as it was left behind, or new.
+    fn take(&self, config: &DitConfig) -> Room {
+        let left = self.list().pop();
+        left.unwrap_or_else(|| (Cohort::new(config), Vec::new()))
+    }
+
+    fn give_back(&self, room: Room) {
+        let mut list = self.list();
+        let own: usize = room.1.iter().map(Pass::bytes).sum();
+        let left: usize = list.iter().flat_map(|room| &room.1).map(Pass::bytes).sum();
+        if left + own <= LEFT_BYTES {
+            list.push(room);
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Room>> {
+        // Whoever panicked held nothing but a list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// Most tokens of an image: each meets every other.
 const MOST_TOKENS: usize = 16 * TILE;
@@ -98,7 +127,7 @@ impl NativeDit {
             layers: Layers::new(config, &layout),
             positions: Buffer::zeroed(config.hidden_size * config.tokens().next_multiple_of(TILE)),
             kernels: Kernels::new(),
-            rooms: Mutex::new(Vec::new()),
+            rooms: Default::default(),
             config: config.clone(),
         };
         native.place(&super::embed::positions(config));
@@ -139,13 +168,18 @@ impl NativeDit {
         self.config.tokens().div_ceil(TILE)
     }
 
-    /// Images that go through the blocks in step.
-    fn in_step(&self) -> usize {
+    /// Tiles that go through the blocks in step.
+    fn tiles_in_step(&self) -> usize {
         if self.tiles() > 1 {
-            1
+            self.tiles()
         } else {
-            march::STEP * self.per_tile()
+            march::STEP
         }
+    }
+
+    /// Images that do.
+    fn in_step(&self) -> usize {
+        self.tiles_in_step() / self.tiles() * self.per_tile()
     }
 
     /// Rows of a piece of work: whole vectors, so that a few images still keep every core busy.
@@ -225,27 +259,24 @@ impl NativeDit {
         }
     }
 
-    /// Fills the tiles with images from `at` on of the cohort that begins at row `first`, and passes them through; gives
-    /// the tiles in use.
+    /// Fills tiles, those of `passes` from `from` on, with images from `at` on of the cohort that begins at row `first`,
+    /// and passes them through; gives the tiles in use.
     fn forward<'p>(
         &self,
         passes: &'p mut Vec<Pass>,
-        keep: Keep,
+        (keep, from): (Keep, usize),
         cohort: &Cohort,
         rows: &ImageRows<'_>,
         (first, at): (usize, usize),
     ) -> &'p mut [Pass] {
         let numbers = self.numbers();
         let tiles = self.tiles();
-        let used = if tiles > 1 {
-            tiles
-        } else {
-            march::STEP.min((cohort.count - at).div_ceil(self.per_tile()))
-        };
-        if passes.len() < used {
-            passes.resize_with(used, || Pass::new(&self.config, keep));
+        let left = (cohort.count - at).div_ceil(self.per_tile()) * tiles;
+        let until = from + left.min(self.tiles_in_step());
+        if passes.len() < until {
+            passes.resize_with(until, || Pass::new(&self.config, keep));
         }
-        let passes = &mut passes[..used];
+        let passes = &mut passes[from..until];
         for (i, pass) in passes.iter_mut().enumerate() {
             pass.first = First(at + i / tiles * self.per_tile());
             pass.tile = i % tiles;
@@ -268,17 +299,6 @@ impl NativeDit {
     /// Images of a tile that are there.
     fn images(&self, pass: &Pass, cohort: &Cohort) -> usize {
         self.per_tile().min(cohort.count - pass.first.0)
-    }
-
-    /// Room for values, as it was left behind or new.
-    fn room(&self) -> Room {
-        let left = self.rooms().pop();
-        left.unwrap_or_else(|| (Cohort::new(&self.config), Vec::new()))
-    }
-
-    fn rooms(&self) -> MutexGuard<'_, Vec<Room>> {
-        // Whoever panicked held nothing but a list.
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The velocity of image `i` of a tile that holds it whole, which is row `row`.
@@ -358,14 +378,15 @@ impl ImageMap for NativeDit {
         out.par_chunks_mut(piece * numbers)
             .enumerate()
             .for_each(|(i, out)| {
-                let (mut cohort, mut passes) = self.room();
+                let (mut cohort, mut passes) = self.rooms[0].take(&self.config);
                 let first = i * piece;
                 let count = out.len() / numbers;
                 let (k, layers) = (self.kernels, &self.layers);
                 cohort.forward(k, &self.config, layers, rows, (first, count));
                 for at in (0..count).step_by(self.in_step()) {
                     let span = (first, at);
-                    for pass in self.forward(&mut passes, Keep::Nothing, &cohort, rows, span) {
+                    let keep = (Keep::Nothing, 0);
+                    for pass in self.forward(&mut passes, keep, &cohort, rows, span) {
                         for j in 0..self.images(pass, &cohort) {
                             let i = pass.first.0 + j;
                             self.read(pass, j, &mut out[i * numbers..(i + 1) * numbers]);
@@ -375,11 +396,28 @@ impl ImageMap for NativeDit {
                 for (i, out) in out.chunks_exact_mut(numbers).enumerate() {
                     self.finish(rows, first + i, out);
                 }
-                self.rooms().push((cohort, passes));
+                self.rooms[0].give_back((cohort, passes));
             });
     }
 
     fn pullback(&self, rows: &ImageRows<'_>, cotangent: &[f32], x: &mut [f32], x_t: &mut [f32]) {
         self.pull_within(BurnImageMap::GRAPH_BYTES, rows, cotangent, x, x_t);
+    }
+
+    fn keeps_draws(&self) -> bool {
+        true
+    }
+
+    fn draw_and_pull(
+        &self,
+        rows: &ImageRows<'_>,
+        x: &mut [f32],
+        by_state: &mut [f32],
+        judge: Judge<'_>,
+    ) -> bool {
+        if rows.t.len() > self.rows_within(BurnImageMap::GRAPH_BYTES) {
+            return draw_then_pull(self, rows, x, by_state, judge);
+        }
+        self.draw_and_pull_kept(rows, x, by_state, judge)
     }
 }

@@ -138,6 +138,14 @@ impl Pass {
         self.live = self.heads.images * self.heads.tokens;
     }
 
+    /// About the bytes of this room.
+    pub(super) fn bytes(&self) -> usize {
+        let (d, keys) = (self.heads.width, self.heads.tokens * self.heads.tiles);
+        let kept = self.kept.len() * (9 * d + self.heads.count * keys);
+        let numbers = kept + (9 * self.seen.len() + 24) * d;
+        numbers * TILE * size_of::<f32>()
+    }
+
     /// Bytes of what a tile keeps for gradients with respect to the states.
     pub(super) fn kept_bytes(config: &DitConfig) -> usize {
         let block = 9 * config.hidden_size + config.num_heads * config.tokens();

@@ -184,6 +184,38 @@ fn an_image_does_not_depend_on_those_beside_it() {
     }
 }
 
+#[test]
+fn draws_that_are_kept_for_their_gradients_are_those_that_are_made_twice() {
+    for config in shapes() {
+        let numbers: usize = config.state().iter().product();
+        let native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
+        let n = 11;
+        let (rows, noise) = (Rows::new(&config, n), stream(8, n * numbers));
+        let weights = stream(3, n * numbers);
+        let made = |kept: bool, wanted: bool| {
+            let (mut x, mut by_state) = (noise.clone(), vec![0.0; n * numbers]);
+            let mut seen = Vec::new();
+            let mut judge = |draws: &[f32]| {
+                seen = draws.to_vec();
+                let pair = draws.iter().zip(&weights);
+                wanted.then(|| pair.map(|(x, w)| x * w).collect())
+            };
+            let room = (&mut x[..], &mut by_state[..]);
+            let done = if kept {
+                native.draw_and_pull(&rows.view(), room.0, room.1, &mut judge)
+            } else {
+                draw_then_pull(&native, &rows.view(), room.0, room.1, &mut judge)
+            };
+            assert_eq!((done, &seen), (wanted, &x));
+            (x, by_state)
+        };
+        let twice = made(false, true);
+        assert!(twice.1.iter().any(|v| v.abs() > 1e-3));
+        assert_eq!(made(true, true), twice);
+        assert_eq!(made(true, false), (twice.0, vec![0.0; n * numbers]));
+    }
+}
+
 /// What is kept has a bound; how many rows it lets be computed at once changes nothing.
 #[test]
 fn gradients_in_small_parts_are_the_same() {

@@ -235,9 +235,10 @@ pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), Che
 
 fn on_processor(card: &ImageCard, net: Dit, device: &Device) -> Arc<dyn ImageMap> {
     // The processor's own kernel, where the network is at home in it.
-    let map: Arc<dyn ImageMap> = match NativeDit::new(&net) {
-        Some(native) => Arc::new(native),
-        None => Arc::new(BurnImageMap::new(net, device)),
+    let map: Arc<dyn ImageMap> = if NativeDit::supports(net.config()) {
+        Arc::new(NativeDit::taking(net))
+    } else {
+        Arc::new(BurnImageMap::new(net, device))
     };
     as_tuned(card, map)
 }

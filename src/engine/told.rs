@@ -50,16 +50,18 @@ impl Told {
     }
 
     /// The time left: reckoned whenever the share grows, and going by between. A call of a large network takes seconds in
-    /// which the share stands still; from the share alone the time left would grow meanwhile.
+    /// which the share stands still; from the share alone the time left would grow meanwhile. Of a job that takes longer than
+    /// was reckoned nobody knows.
     fn left(&mut self, id: RequestId, share: f32, spent: Duration) -> Option<Duration> {
         let before = self.grown.filter(|grown| (grown.0, grown.1) == (id, share));
         let (_, share, taken) = before.unwrap_or((id, share, spent));
         self.grown = Some((id, share, taken));
         let is_known = share > KNOWN_SHARE || (share > 0.0 && taken > LONG);
-        is_known.then(|| {
-            let left = taken.mul_f32((1.0 - share).max(0.0) / share);
-            left.saturating_sub(spent.saturating_sub(taken))
-        })
+        if !is_known {
+            return None;
+        }
+        let left = taken.mul_f32((1.0 - share).max(0.0) / share);
+        left.checked_sub(spent.saturating_sub(taken))
     }
 }
 
@@ -77,7 +79,9 @@ mod tests {
         assert_eq!(left(1, 0.0, 0), None);
         assert_eq!(left(1, 0.1, 10), Some(90));
         assert_eq!(left(1, 0.1, 30), Some(70));
-        assert_eq!(left(1, 0.1, 200), Some(0));
+        assert_eq!(left(1, 0.1, 100), Some(0));
+        assert_eq!(left(1, 0.1, 101), None);
+        assert_eq!(left(1, 0.1, 200), None);
         // It was reckoned too short: from here on with what is known now.
         assert_eq!(left(1, 0.2, 210), Some(840));
         // Another job, at the same share.

@@ -247,7 +247,7 @@ mod tests {
             let recipe = folder.recipe(3);
             assert_eq!(recipe.fault(), None);
             assert_eq!(recipe.model.state(), folder.shape());
-            assert!(crate::model::NativeDit::supports(&recipe.model));
+            assert!(crate::model::NativeDit::learns(&recipe.model));
             // What the side panel says.
             let millions = recipe.model.parameters() as f64 / 1e6;
             assert!((1.45..1.6).contains(&millions), "{millions}");

@@ -13,6 +13,8 @@ use burn::tensor::module::{attention, layer_norm, linear};
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{DType, Tensor};
 
+use super::activation::gelu_on_processor;
+
 /// A tensor and, where it moves, its derivative along one direction, of the same shape.
 #[derive(Debug, Clone)]
 pub struct Dual<const D: usize> {
@@ -92,10 +94,16 @@ impl<const D: usize> Dual<D> {
     pub fn gelu(self) -> Self {
         const C: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
         const A: f64 = 0.044_715;
-        // x * x * x: a power of a negative base is undefined in some shading languages.
-        let square = self.value.clone() * self.value.clone();
-        let tanh = ((square.clone() * A + 1.0) * self.value.clone() * C).tanh();
-        self.pointwise(
+        let Some(tangent) = self.tangent else {
+            return Self::constant(gelu_on_processor(self.value).unwrap_or_else(|x| {
+                let tanh = (cubic(&x, A) * C).tanh();
+                x * (tanh + 1.0) * 0.5
+            }));
+        };
+        let moving = Self::moving(self.value, tangent);
+        let square = moving.value.clone() * moving.value.clone();
+        let tanh = (cubic(&moving.value, A) * C).tanh();
+        moving.pointwise(
             |x| x.clone() * (tanh.clone() + 1.0) * 0.5,
             |x| {
                 let inner = (square * (3.0 * A) + 1.0) * C;
@@ -172,6 +180,11 @@ impl<const D: usize> Dual<D> {
             tangent,
         }
     }
+}
+
+/// `x + a x^3`. Not as a power: of a negative base it is undefined in some shading languages.
+fn cubic<const D: usize>(x: &Tensor<D>, a: f64) -> Tensor<D> {
+    (x.clone() * x.clone() * a + 1.0) * x.clone()
 }
 
 /// The sum of two parts of which either may be still.

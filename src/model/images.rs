@@ -41,6 +41,40 @@ const ROWS_AT_ONCE: usize = 32;
 /// Operations of one call of a processor, which takes seconds for them.
 const CALL_OPERATIONS: u64 = 500_000_000_000;
 
+/// Rows of one call on a processor.
+pub(crate) fn rows_on_processor(config: &DitConfig) -> usize {
+    let rows = CALL_OPERATIONS / config.operations().max(1);
+    (rows as usize).clamp(1, ROWS_AT_ONCE)
+}
+
+/// Turns posterior draws, `[B][C H W]`, into the cotangents that are asked of them; `None` calls it off.
+pub type Judge<'a> = &'a mut dyn FnMut(&[f32]) -> Option<Vec<f32>>;
+
+/// [`ImageMap::draw_and_pull`] of a map that keeps nothing.
+pub(crate) fn draw_then_pull<M: ImageMap + ?Sized>(
+    map: &M,
+    rows: &ImageRows<'_>,
+    x: &mut [f32],
+    by_state: &mut [f32],
+    judge: Judge<'_>,
+) -> bool {
+    let n = rows.t.len();
+    let (zeros, ones, noise) = (vec![0.0; n], vec![1.0; n], x.to_vec());
+    map.draw(rows, x);
+    let Some(cotangent) = judge(x) else {
+        return false;
+    };
+    let whole = ImageRows {
+        s: &zeros,
+        u: &ones,
+        x: &noise,
+        ..*rows
+    };
+    let mut unused = vec![0.0; noise.len()];
+    map.pullback(&whole, &cotangent, &mut unused, by_state);
+    true
+}
+
 /// A Meta Flow Map of images, on any machine. The result of a row does not depend on the rows beside it.
 pub trait ImageMap: Send + Sync {
     /// The network's shape.
@@ -61,6 +95,24 @@ pub trait ImageMap: Send + Sync {
 
     /// The gradient of `sum(cotangent * v)` with respect to `x` and to `x_t`, all `[B][C H W]`.
     fn pullback(&self, rows: &ImageRows<'_>, cotangent: &[f32], x: &mut [f32], x_t: &mut [f32]);
+
+    /// Whether [`Self::draw_and_pull`] keeps what the draws leave behind and spares itself making them once more; the
+    /// numbers are the same.
+    fn keeps_draws(&self) -> bool {
+        false
+    }
+
+    /// Posterior draws as in [`Self::draw`], and into `by_state` the gradients by `x_t` of `sum(cotangent * draws)`, where
+    /// `judge` makes the cotangents of the draws; `false` where it called that off.
+    fn draw_and_pull(
+        &self,
+        rows: &ImageRows<'_>,
+        x: &mut [f32],
+        by_state: &mut [f32],
+        judge: Judge<'_>,
+    ) -> bool {
+        draw_then_pull(self, rows, x, by_state, judge)
+    }
 
     /// Posterior draws `X_{0,1}(eps; t, x_t)` in place: `x` comes as noise and leaves as images. `rows.x`, `rows.s`
     /// and `rows.u` are not looked at.
@@ -216,8 +268,7 @@ impl ImageMap for BurnImageMap {
 
     fn rows_at_once(&self) -> usize {
         if self.device == Device::flex() {
-            let rows = CALL_OPERATIONS / self.config().operations().max(1);
-            (rows as usize).clamp(1, ROWS_AT_ONCE)
+            rows_on_processor(self.config())
         } else {
             ROWS_AT_ONCE
         }

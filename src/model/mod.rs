@@ -3,6 +3,7 @@
 //! Shape letters, fixed here: `B` batch, `N` draws per state, `C H W` image, `D` state dimension (2 in these worlds),
 //! `K` steps.
 
+mod activation;
 mod blip;
 mod brisque;
 mod classifier;

@@ -24,7 +24,7 @@ pub(crate) const BLOCK: usize = 8;
 struct Line([f32; 16]);
 
 /// A zeroed buffer of `f32` that starts on a cache line.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Buffer(Vec<Line>);
 
 impl Buffer {
@@ -77,8 +77,13 @@ impl Packed {
             }
         }
         if let Some(bias) = bias {
-            self.bias[..self.outputs].copy_from_slice(&bias[..self.outputs]);
+            self.set_bias(bias);
         }
+    }
+
+    /// Stores what is added to the outputs.
+    pub(crate) fn set_bias(&mut self, bias: &[f32]) {
+        self.bias[..self.outputs].copy_from_slice(&bias[..self.outputs]);
     }
 }
 
@@ -143,6 +148,97 @@ pub(crate) fn linear<S: Simd>(
     finish: &mut impl Finish<S>,
 ) {
     product(simd, matrix, 0.0, TILE, input, output, finish);
+}
+
+/// [`linear`] for a tile of which only the first `rows` matter.
+#[inline(always)]
+pub(crate) fn linear_rows<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    rows: usize,
+    input: &[f32],
+    output: &mut [f32],
+    finish: &mut impl Finish<S>,
+) {
+    product(simd, matrix, 0.0, rows, input, output, finish);
+}
+
+/// `output = weight' * input` for a tile of which only the first `rows` matter: `input` is `[outputs][TILE]`, `output`
+/// `[inputs][TILE]`. From the same numbers as [`affine`], so that a matrix is kept once for both ways.
+#[inline(always)]
+pub(crate) fn transposed_rows<S: Simd>(
+    simd: S,
+    matrix: &Packed,
+    rows: usize,
+    input: &[f32],
+    output: &mut [f32],
+) {
+    let vectors = const { TILE / S::F32_LANES };
+    let live = rows.div_ceil(S::F32_LANES).min(vectors);
+    let (input, _) = S::as_simd_f32s(&input[..matrix.outputs * TILE]);
+    let (output, _) = S::as_mut_simd_f32s(&mut output[..matrix.inputs * TILE]);
+    // As many accumulators as in `product`.
+    let mut at = if const { S::REGISTER_COUNT >= 32 } {
+        columns::<S, 8>(simd, matrix, 0, live, input, output)
+    } else {
+        columns::<S, 4>(simd, matrix, 0, live, input, output)
+    };
+    at = columns::<S, 4>(simd, matrix, at, live, input, output);
+    columns::<S, 1>(simd, matrix, at, live, input, output);
+}
+
+/// The columns from `at` on, `R` at a time while there are so many; gives the first that is left.
+#[inline(always)]
+fn columns<S: Simd, const R: usize>(
+    simd: S,
+    matrix: &Packed,
+    mut at: usize,
+    live: usize,
+    input: &[S::f32s],
+    output: &mut [S::f32s],
+) -> usize {
+    while at + R <= matrix.inputs {
+        let mut v = 0;
+        while v + 2 <= live {
+            column_piece::<S, R, 2>(simd, matrix, (at, v), input, output);
+            v += 2;
+        }
+        while v < live {
+            column_piece::<S, R, 1>(simd, matrix, (at, v), input, output);
+            v += 1;
+        }
+        at += R;
+    }
+    at
+}
+
+#[inline(always)]
+fn column_piece<S: Simd, const R: usize, const V: usize>(
+    simd: S,
+    matrix: &Packed,
+    (at, v): (usize, usize),
+    input: &[S::f32s],
+    output: &mut [S::f32s],
+) {
+    let vectors = const { TILE / S::F32_LANES };
+    let mut acc = [[simd.splat_f32s(0.0); V]; R];
+    let blocks = matrix.blocks.chunks_exact(matrix.inputs);
+    for (block, x) in blocks.zip(input.chunks(BLOCK * vectors)) {
+        let w = &block[at..at + R];
+        for (j, x) in x.chunks_exact(vectors).enumerate() {
+            let x = &x[v..v + V];
+            for i in 0..R {
+                let w = simd.splat_f32s(w[i][j]);
+                for l in 0..V {
+                    acc[i][l] = simd.mul_add_f32s(w, x[l], acc[i][l]);
+                }
+            }
+        }
+    }
+    for i in 0..R {
+        let to = (at + i) * vectors + v;
+        output[to..to + V].copy_from_slice(&acc[i]);
+    }
 }
 
 #[inline(always)]
@@ -288,6 +384,26 @@ pub(crate) fn silu_and_slope<S: Simd>(simd: S, z: S::f32s) -> (S::f32s, S::f32s)
     let value = simd.mul_f32s(z, sigma);
     let slope = simd.mul_add_f32s(value, simd.sub_f32s(one, sigma), sigma);
     (value, slope)
+}
+
+/// GELU in its form with the hyperbolic tangent, `x sigma(2 z)` with `z = c (x + a x^3)`, and its derivative.
+#[inline(always)]
+pub(crate) fn gelu_and_slope<S: Simd>(simd: S, x: S::f32s) -> (S::f32s, S::f32s) {
+    const C: f32 = 1.595_769;
+    const A: f32 = 0.044_715;
+    let one = simd.splat_f32s(1.0);
+    let square = simd.mul_f32s(x, x);
+    let rise = simd.mul_add_f32s(square, simd.splat_f32s(A), one);
+    let twice_z = simd.mul_f32s(simd.mul_f32s(x, simd.splat_f32s(C)), rise);
+    let e = exp(simd, simd.neg_f32s(twice_z));
+    let sigma = simd.div_f32s(one, simd.add_f32s(one, e));
+    let inner = simd.mul_add_f32s(square, simd.splat_f32s(3.0 * A), one);
+    let turn = simd.mul_f32s(sigma, simd.sub_f32s(one, sigma));
+    let along = simd.mul_f32s(simd.mul_f32s(x, simd.splat_f32s(C)), inner);
+    (
+        simd.mul_f32s(x, sigma),
+        simd.mul_add_f32s(turn, along, sigma),
+    )
 }
 
 /// `silu(z)`, its derivative, and its second derivative `(1 - sigma) (2 sigma + silu (1 - 2 sigma))`.

@@ -70,6 +70,26 @@ impl<'a> Asked<'a> {
         counters.network_backward += self.rows() as u64;
     }
 
+    /// One jump from noise to draws, and the gradients by the states of `sum(cotangent * draws)`, where `judge` makes the
+    /// cotangents; `false` where it called that off. Counted as the jump and [`Self::pullback`], whatever the map spares.
+    pub fn drawn_and_pulled(
+        &self,
+        x: &mut [f32],
+        by_state: &mut [f32],
+        counters: &mut Counters,
+        judge: &mut dyn FnMut(&[f32]) -> Option<Vec<f32>>,
+    ) -> bool {
+        let nothing = vec![0.0; self.rows()];
+        let rows = self.question(&nothing, &nothing, &[]);
+        counters.network_forward += self.rows() as u64;
+        let done = self.map.draw_and_pull(&rows, x, by_state, judge);
+        if done {
+            counters.network_forward += self.rows() as u64;
+            counters.network_backward += self.rows() as u64;
+        }
+        done
+    }
+
     fn question<'b>(&'b self, s: &'b [f32], u: &'b [f32], x: &'b [f32]) -> ImageRows<'b> {
         ImageRows {
             s,

@@ -174,6 +174,18 @@ impl Dit {
         self.write(&mut sink);
         sink.0
     }
+
+    /// Hands all weights to `take`, block after block, each freed on the way where nothing else holds it: the whole is
+    /// never there twice.
+    pub(crate) fn hand_over(mut self, mut take: impl FnMut(&Weight)) {
+        for (i, block) in std::mem::take(&mut self.blocks).into_iter().enumerate() {
+            let mut sink = Sink::default();
+            block.write(&self.config, &format!("blocks.{i}"), &mut sink);
+            drop(block);
+            sink.0.iter().for_each(&mut take);
+        }
+        self.weights().iter().for_each(take);
+    }
 }
 
 /// Fresh numbers for one tensor.

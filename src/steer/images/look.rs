@@ -82,20 +82,22 @@ impl Look<'_> {
         Ok(out)
     }
 
-    /// Network rows of one look: how far it is, is told by them.
+    /// Network rows of one look, and one for each gradient of the reward, which may go through a decoder: how far it is,
+    /// is told by them.
     fn rows(&self, estimator: Estimator, particles: usize) -> usize {
         let n = self.plan.draws as usize;
         let each = match (self.plan.method.card().lookahead, estimator) {
-            (Lookahead::Posterior, Estimator::Gradient) => 1 + 3 * n,
+            (Lookahead::Posterior, Estimator::Gradient) => 1 + 4 * n,
             (Lookahead::Posterior, Estimator::Best) => n,
             (Lookahead::Posterior, _) => 1 + n,
-            (Lookahead::Tweedie | Lookahead::Gaussian, _) => 4,
+            (Lookahead::Gaussian, _) => 4 + n,
+            (Lookahead::Tweedie, _) => 5,
             _ => 1,
         };
         each * particles
     }
 
-    fn numbers(&self) -> usize {
+    pub(super) fn numbers(&self) -> usize {
         numbers(self.scene.map)
     }
 
@@ -178,7 +180,7 @@ impl Look<'_> {
                     }
                 }
             }
-            let (values, c) = self.weighted_gradients(&points, n, &mut out.counters);
+            let (values, c) = self.weighted_gradients(&points, n, &mut out.counters, progress)?;
             // Summed over the draws: the cotangent of the mean.
             let mut cotangent = vec![0.0_f32; ids.len() * numbers];
             for (row, from) in c.chunks_exact(numbers).enumerate() {
@@ -206,17 +208,28 @@ impl Look<'_> {
     }
 
     /// Values of states with `n` points each, and the points' gradients times their weights.
-    fn weighted_gradients(
+    pub(super) fn weighted_gradients(
         &self,
         points: &[f32],
         n: usize,
         counters: &mut Counters,
-    ) -> (Vec<f64>, Vec<f32>) {
+        progress: &mut Progress<'_>,
+    ) -> Result<(Vec<f64>, Vec<f32>), SteerError> {
         let numbers = self.numbers();
         let rows = points.len() / numbers;
         let (mut scores, mut gradients) = (vec![0.0; rows], vec![0.0; points.len()]);
-        let reward = self.scene.reward;
-        reward.gradient(points, &mut scores, &mut gradients);
+        // Not fewer than can be judged side by side.
+        let at_once = self.scene.map.rows_at_once();
+        let at_once = at_once.max(rayon::current_num_threads());
+        let parts = points
+            .chunks(at_once * numbers)
+            .zip(scores.chunks_mut(at_once))
+            .zip(gradients.chunks_mut(at_once * numbers));
+        for ((points, scores), gradients) in parts {
+            progress.look()?;
+            self.scene.reward.gradient(points, scores, gradients);
+            progress.did(scores.len());
+        }
         counters.reward += rows as u64;
         counters.reward_gradient += rows as u64;
         let mut values = Vec::with_capacity(rows / n);
@@ -236,10 +249,10 @@ impl Look<'_> {
                 }
             }
         }
-        (values, gradients)
+        Ok((values, gradients))
     }
 
-    fn noise(&self, particle: u32) -> Address {
+    pub(super) fn noise(&self, particle: u32) -> Address {
         Address::new(self.plan.seed, Purpose::PosteriorDraw, particle).at_step(self.step)
     }
 
@@ -282,7 +295,7 @@ impl Look<'_> {
     }
 
     /// Draws `from..from + rows` of these states, as the map is told them.
-    fn told(&self, states: &[f32], (from, rows): (usize, usize)) -> Asked<'_> {
+    pub(super) fn told(&self, states: &[f32], (from, rows): (usize, usize)) -> Asked<'_> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
         let mut x_t = Vec::with_capacity(rows * numbers);
         for row in from..from + rows {
@@ -301,6 +314,9 @@ impl Look<'_> {
     ) -> Result<(), SteerError> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
         let at_once = self.scene.map.rows_at_once();
+        if self.scene.map.keeps_draws() && n <= at_once {
+            return self.through_kept_draws(ids, x, out, progress);
+        }
         let mut gradient = vec![0.0_f32; x.len()];
         let values = &mut out.values;
         self.draws(
@@ -309,7 +325,8 @@ impl Look<'_> {
             &mut out.counters,
             progress,
             |group, counters, progress| {
-                let (of_group, cotangent) = self.weighted_gradients(&group.futures, n, counters);
+                let (of_group, cotangent) =
+                    self.weighted_gradients(&group.futures, n, counters, progress)?;
                 values[group.first..group.first + of_group.len()].copy_from_slice(&of_group);
                 let pieces = cotangent.chunks(at_once * numbers);
                 let pieces = pieces.zip(group.noise.chunks(at_once * numbers));

@@ -6,6 +6,7 @@
 //! 7 is the same picture whatever is steered beside it.
 
 mod frame;
+mod kept;
 mod look;
 mod plan;
 mod run;

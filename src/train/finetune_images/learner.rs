@@ -57,6 +57,7 @@ impl Learner {
     pub fn new(net: &Dit, native: bool, device: &Device) -> Self {
         let config = net.config().clone();
         let layout = FlatLayout::new(&config);
+        let native = native && NativeDit::learns(&config);
         let own = native.then(|| NativeDit::new(net)).flatten();
         let engine = if let Some(net) = own {
             Engine::Native {

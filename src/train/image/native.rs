@@ -33,6 +33,9 @@ pub(super) struct NativeRun {
 
 impl NativeRun {
     pub(super) fn new(dit: &Dit, teacher: Option<&Dit>) -> Option<Self> {
+        if !NativeDit::learns(dit.config()) {
+            return None;
+        }
         let net = NativeDit::new(dit)?;
         let teacher = match teacher {
             Some(teacher) => Some(NativeDit::new(teacher)?),

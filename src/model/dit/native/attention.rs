@@ -8,10 +8,22 @@
 use pulp::{Simd, WithSimd};
 
 use super::kernels::Kernels;
-use crate::model::simd::TILE;
+use crate::model::simd::{Buffer, TILE};
 
 /// Rows of the result that are in registers at once.
 const ROWS: usize = 8;
+
+/// Weights of a tile's queries and a tile's keys.
+const SQUARE: usize = TILE * TILE;
+
+/// What the tiles of an image kept of their attention, and the gradients with respect to what they attended to.
+pub(super) struct Kin {
+    pub(super) qkv: Vec<Buffer>,
+    pub(super) weights: Vec<Buffer>,
+    pub(super) d_out: Vec<Buffer>,
+    /// The gradients with respect to the scores.
+    pub(super) slopes: Vec<Vec<f32>>,
+}
 
 /// What the tokens of one image attend to each other with.
 #[derive(Debug, Clone, Copy)]
@@ -19,14 +31,18 @@ pub(super) struct Heads {
     /// Width of a token.
     pub(super) width: usize,
     pub(super) count: usize,
-    /// Tokens of an image: a divisor of [`TILE`], at least 4.
+    /// Tokens of an image in a tile: a divisor of [`TILE`], at least 4.
     pub(super) tokens: usize,
+    /// Tiles of an image; more than one only of images whose tokens fill each.
+    pub(super) tiles: usize,
+    /// Images of the tile.
+    pub(super) images: usize,
 }
 
 impl Heads {
     /// Numbers of a tile's attention weights: for each image and head `[key][query]`.
     pub(super) const fn weights_len(self) -> usize {
-        self.count * TILE * self.tokens
+        self.count * TILE * self.tokens * self.tiles
     }
 
     fn scale(self) -> f32 {
@@ -37,7 +53,7 @@ impl Heads {
     fn each(self, mut work: impl FnMut(usize, usize, std::ops::Range<usize>)) {
         let deep = self.width / self.count;
         let square = self.tokens * self.tokens;
-        for image in 0..TILE / self.tokens {
+        for image in 0..self.images {
             for head in 0..self.count {
                 let at = (image * self.count + head) * square;
                 work(head * deep, image * self.tokens, at..at + square);
@@ -130,6 +146,91 @@ impl Heads {
             transpose(k, t, slopes, turned);
             mix(k, t, place, (turned, queries), scale, d_keys, false);
         });
+    }
+
+    /// [`Self::forward`] of a tile whose queries meet the keys and values of all `tiles` of their image.
+    pub(super) fn forward_wide(
+        self,
+        k: Kernels,
+        (own, tiles): (usize, &[Buffer]),
+        weights: &mut [f32],
+        out: &mut [f32],
+    ) {
+        let (queries, _, _) = self.thirds(tiles[own].as_slice());
+        self.each_head(|place, at| {
+            let weights = &mut weights[at];
+            for (tile, weights) in tiles.iter().zip(weights.chunks_exact_mut(SQUARE)) {
+                let (_, keys, _) = self.thirds(tile.as_slice());
+                let pair = (queries, keys);
+                cross(k, TILE, place, pair, self.scale(), weights, false);
+            }
+            k.softmax(weights, TILE);
+            for (j, (tile, weights)) in tiles.iter().zip(weights.chunks_exact(SQUARE)).enumerate() {
+                let (_, _, values) = self.thirds(tile.as_slice());
+                mix(k, TILE, place, (weights, values), 1.0, out, j > 0);
+            }
+        });
+    }
+
+    /// The gradient with respect to a tile's queries, and to its scores, which [`Self::backward_keys`] asks for.
+    pub(super) fn backward_queries(
+        self,
+        k: Kernels,
+        tiles: &[Buffer],
+        (weights, d_out): (&[f32], &[f32]),
+        slopes: &mut [f32],
+        d_queries: &mut [f32],
+    ) {
+        self.each_head(|place, at| {
+            let slopes = &mut slopes[at.clone()];
+            for (tile, slopes) in tiles.iter().zip(slopes.chunks_exact_mut(SQUARE)) {
+                let (_, _, values) = self.thirds(tile.as_slice());
+                cross(k, TILE, place, (d_out, values), 1.0, slopes, false);
+            }
+            turn(k, TILE, &weights[at], slopes);
+            for (j, (tile, slopes)) in tiles.iter().zip(slopes.chunks_exact(SQUARE)).enumerate() {
+                let (_, keys, _) = self.thirds(tile.as_slice());
+                let pair = (slopes, keys);
+                mix(k, TILE, place, pair, self.scale(), d_queries, j > 0);
+            }
+        });
+    }
+
+    /// The gradients with respect to the keys and values of tile `own`, from what all tiles of its image kept.
+    pub(super) fn backward_keys(self, k: Kernels, own: usize, all: &Kin, d_kv: &mut [f32]) {
+        let mut turned = vec![0.0; SQUARE];
+        let (d_keys, d_values) = d_kv.split_at_mut(self.width * TILE);
+        self.each_head(|place, at| {
+            let begin = at.start + own * SQUARE;
+            let span = begin..begin + SQUARE;
+            for i in 0..all.qkv.len() {
+                let (queries, _, _) = self.thirds(all.qkv[i].as_slice());
+                transpose(
+                    k,
+                    TILE,
+                    &all.weights[i].as_slice()[span.clone()],
+                    &mut turned,
+                );
+                let pair = (&turned[..], all.d_out[i].as_slice());
+                mix(k, TILE, place, pair, 1.0, d_values, i > 0);
+                transpose(k, TILE, &all.slopes[i][span.clone()], &mut turned);
+                let pair = (&turned[..], queries);
+                mix(k, TILE, place, pair, self.scale(), d_keys, i > 0);
+            }
+        });
+    }
+
+    /// Each head of a tile that one image fills, and the place of its weights.
+    fn each_head(self, mut work: impl FnMut(Place, std::ops::Range<usize>)) {
+        let (deep, len) = (self.deep(), self.tiles * SQUARE);
+        for head in 0..self.count {
+            let place = Place {
+                feature: head * deep,
+                token: 0,
+                deep,
+            };
+            work(place, head * len..(head + 1) * len);
+        }
     }
 
     fn deep(self) -> usize {

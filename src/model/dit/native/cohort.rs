@@ -1,5 +1,7 @@
 //! What conditions the images of a cohort: times, class and guidance as vectors, one lane an image.
 
+use rayon::prelude::*;
+
 use super::kernels::{Bias, Kernels, Lane, lanes, lanes_mut};
 use super::params::{Layers, Linear};
 use crate::model::simd::{Buffer, TILE};
@@ -89,7 +91,12 @@ impl Cohort {
         let lane = |v: &[f32]| -> Lane {
             std::array::from_fn(|i| if i < count { v[first + i] } else { 0.0 })
         };
-        let (s, u) = (lane(rows.s), lane(rows.u));
+        let time = |v: &[f32]| -> Lane {
+            let turned = |v: f32| if config.is_zero_data { 1.0 - v } else { v };
+            std::array::from_fn(|i| if i < count { turned(v[first + i]) } else { 0.0 })
+        };
+        let (s, u) = (time(rows.s), time(rows.u));
+        let added = (Bias::Added, count);
         self.t = lane(rows.t);
         self.labels = rows.label[first..first + count]
             .iter()
@@ -107,7 +114,13 @@ impl Cohort {
             &mut other.as_mut_slice()[..d * TILE],
         );
         // The conditioning time first: everything has a part of it.
-        embed(k, &layers.times[2], &self.t, &mut self.times[2], room);
+        embed(
+            k,
+            &layers.times[2],
+            (&self.t, count),
+            &mut self.times[2],
+            room,
+        );
         k.silu(
             room,
             self.t_active.as_mut_slice(),
@@ -122,6 +135,7 @@ impl Cohort {
             let sum = &mut self.x_cond.as_mut_slice()[..d * TILE];
             sum.copy_from_slice(room);
             for (time, at) in [(&s, [0, 3][which]), (&u, [1, 4][which])] {
+                let time = (time, count);
                 embed(k, &layers.times[at], time, &mut self.times[at], other);
                 k.add(sum, other);
             }
@@ -142,7 +156,7 @@ impl Cohort {
         let modulation = &layers.x_cond_modulation;
         k.product(
             modulation,
-            Bias::Added,
+            added,
             self.t_active.as_slice(),
             self.x_cond.as_mut_slice(),
         );
@@ -172,14 +186,17 @@ impl Cohort {
                 };
             }
         }
-        for (i, (layers, out)) in layers.blocks.iter().zip(&mut self.blocks).enumerate() {
-            let active = self.active[usize::from(i >= config.encoder_depth)].as_slice();
-            k.product(&layers.modulation, Bias::Added, active, out.as_mut_slice());
-        }
+        // A third of a network's weights: on all cores, or a few images wait for one.
+        let active = &self.active;
+        let blocks = layers.blocks.par_iter().zip(&mut self.blocks).enumerate();
+        blocks.for_each(|(i, (layers, out))| {
+            let active = active[usize::from(i >= config.encoder_depth)].as_slice();
+            k.product(&layers.modulation, added, active, out.as_mut_slice());
+        });
         let active = self.active[1].as_slice();
         k.product(
             &layers.last_modulation,
-            Bias::Added,
+            added,
             active,
             self.last.as_mut_slice(),
         );
@@ -195,6 +212,9 @@ impl Cohort {
         to: &mut CohortTangent,
     ) {
         let d = self.width;
+        let left = (Bias::Left, self.count);
+        // The DMF family's time runs the other way.
+        let way = if config.is_zero_data { -1.0 } else { 1.0 };
         let [room, other] = &mut self.room;
         let hidden = &mut other.as_mut_slice()[..d * TILE];
         for which in 0..2 {
@@ -206,23 +226,23 @@ impl Cohort {
                 }
                 let path = &self.times[at];
                 let features = &mut room.as_mut_slice()[..DitConfig::TIME_FEATURES * TILE];
-                turn_features(path.features.as_slice(), by, features);
-                k.product(&layers.times[at][0], Bias::Left, features, hidden);
+                turn_features(path.features.as_slice(), way * by, features);
+                k.product(&layers.times[at][0], left, features, hidden);
                 k.multiply(hidden, path.slope.as_slice());
                 let out = &mut room.as_mut_slice()[..d * TILE];
-                k.product(&layers.times[at][1], Bias::Left, hidden, out);
+                k.product(&layers.times[at][1], left, hidden, out);
                 k.add(sum, out);
             }
             k.multiply(sum, self.slope[which].as_slice());
         }
         for (i, (layers, out)) in layers.blocks.iter().zip(&mut to.blocks).enumerate() {
             let vector = to.vector[usize::from(i >= config.encoder_depth)].as_slice();
-            k.product(&layers.modulation, Bias::Left, vector, out.as_mut_slice());
+            k.product(&layers.modulation, left, vector, out.as_mut_slice());
         }
         let vector = to.vector[1].as_slice();
         k.product(
             &layers.last_modulation,
-            Bias::Left,
+            left,
             vector,
             to.last.as_mut_slice(),
         );
@@ -253,7 +273,7 @@ impl Cohort {
         for (which, layer, delta) in ends {
             let active = self.active[which].as_slice();
             k.outer(layer, delta.as_slice(), active, transposed, gradient);
-            k.back(layer, delta.as_slice(), room);
+            k.back(layer, TILE, delta.as_slice(), room);
             k.add(vectors[which].as_mut_slice(), room);
         }
         // What the conditioning time and the class have a part in.
@@ -299,7 +319,7 @@ impl Cohort {
         let layer = &layers.x_cond_modulation;
         let delta = from.x_cond.as_slice();
         k.outer(layer, delta, self.t_active.as_slice(), transposed, gradient);
-        k.back(layer, delta, room);
+        k.back(layer, TILE, delta, room);
         k.multiply(room, self.t_slope.as_slice());
         k.add(common, room);
         let hidden = &mut other.as_mut_slice()[..d * TILE];
@@ -377,19 +397,31 @@ fn frequency(j: usize) -> f32 {
     (-(10_000_f64.ln()) * j as f64 / half as f64).exp() as f32
 }
 
-fn embed(k: Kernels, layers: &[Linear; 2], time: &Lane, path: &mut TimePath, out: &mut [f32]) {
+fn embed(
+    k: Kernels,
+    layers: &[Linear; 2],
+    (time, count): (&Lane, usize),
+    path: &mut TimePath,
+    out: &mut [f32],
+) {
+    let added = (Bias::Added, count);
     let half = DitConfig::TIME_FEATURES / 2;
     let (cos, sin) = path.features.as_mut_slice().split_at_mut(half * TILE);
     for (j, (cos, sin)) in lanes_mut(cos).iter_mut().zip(lanes_mut(sin)).enumerate() {
         let frequency = frequency(j);
         for l in 0..TILE {
-            (sin[l], cos[l]) = (frequency * time[l]).sin_cos();
+            // Neighbours mostly have the same time.
+            (sin[l], cos[l]) = if l > 0 && time[l] == time[l - 1] {
+                (sin[l - 1], cos[l - 1])
+            } else {
+                (frequency * time[l]).sin_cos()
+            };
         }
     }
     // The first layer's output lies in `out` for a moment.
-    k.product(&layers[0], Bias::Added, path.features.as_slice(), out);
+    k.product(&layers[0], added, path.features.as_slice(), out);
     k.silu(out, path.active.as_mut_slice(), path.slope.as_mut_slice());
-    k.product(&layers[1], Bias::Added, path.active.as_slice(), out);
+    k.product(&layers[1], added, path.active.as_slice(), out);
 }
 
 /// The features' derivatives: of the cosines the sines, with their frequencies.
@@ -424,7 +456,7 @@ fn back_through(
         transposed,
         gradient,
     );
-    k.back(&layers[1], delta, hidden);
+    k.back(&layers[1], TILE, delta, hidden);
     k.multiply(hidden, path.slope.as_slice());
     k.outer(
         &layers[0],

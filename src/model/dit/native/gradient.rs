@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::cohort::{COHORT, Cohort, CohortGradient, CohortTangent};
-use super::pass::Pass;
+use super::pass::{Keep, Pass};
 use super::{NativeDit, march};
 use crate::model::ImageRows;
 use crate::model::simd::Buffer;
@@ -39,7 +39,7 @@ impl NativeDit {
             let (at, count) = (first + pass.first.0, self.images(pass, cohort));
             let to = pass.d_x.as_mut_slice();
             match along.x {
-                Some(x) => self.patches(&x[at * numbers..(at + count) * numbers], count, to),
+                Some(x) => self.patches(&x[at * numbers..(at + count) * numbers], count, 0, to),
                 None => to.fill(0.0),
             }
         }
@@ -48,12 +48,14 @@ impl NativeDit {
         let mut outs = out.chunks_exact_mut(numbers);
         for pass in passes {
             for (i, out) in (0..self.images(pass, cohort)).zip(&mut outs) {
-                self.read(pass.d_out.as_slice(), i, out);
+                self.read_along(pass, i, out);
                 let row = first + pass.first.0 + i;
                 let Some((per, slope)) = self.per_rest(rows.s[row]) else {
+                    let slope = self.slope(rows.s[row]);
+                    out.iter_mut().for_each(|v| *v *= slope);
                     continue;
                 };
-                self.read(pass.out.as_slice(), i, &mut value);
+                self.read(pass, i, &mut value);
                 let span = row * numbers..(row + 1) * numbers;
                 let (x, moved) = (&rows.x[span.clone()], along.x.map(|x| &x[span]));
                 let slope = slope * along.times.0;
@@ -80,7 +82,7 @@ impl NativeDit {
             .for_each_init(
                 || {
                     let turns = CohortTangent::new(&self.config);
-                    (Cohort::new(&self.config), turns, self.step(true))
+                    (Cohort::new(&self.config), turns, Vec::new())
                 },
                 |(cohort, turns, passes), (i, (out, d_out))| {
                     let first = i * piece;
@@ -88,8 +90,9 @@ impl NativeDit {
                     let (k, layers) = (self.kernels, &self.layers);
                     cohort.forward(k, &self.config, layers, rows, (first, count));
                     cohort.tangent(k, &self.config, layers, along.times, turns);
-                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
-                        let passes = self.forward(passes, cohort, rows, (first, at));
+                    for at in (0..count).step_by(march::STEP * self.per_tile()) {
+                        let passes =
+                            self.forward(passes, (Keep::All, 0), cohort, rows, (first, at));
                         for pass in &*passes {
                             for j in 0..self.images(pass, cohort) {
                                 let i = pass.first.0 + j;
@@ -160,7 +163,7 @@ impl NativeDit {
         gradient: &mut [f32],
     ) -> Vec<[f64; 2]> {
         let (config, numbers) = (&self.config, self.numbers());
-        let (mut cohort, mut passes) = (Cohort::new(config), self.step(true));
+        let (mut cohort, mut passes) = (Cohort::new(config), Vec::new());
         let mut turns = CohortTangent::new(config);
         let mut vectors = CohortGradient::new(config);
         vectors.clear();
@@ -170,11 +173,11 @@ impl NativeDit {
         if let Some(along) = moving {
             cohort.tangent(k, config, layers, along.times, &mut turns);
         }
-        let step = passes.len() * self.per_tile();
+        let step = march::STEP * self.per_tile();
         let (mut v, mut dv) = (vec![0.0; numbers], vec![0.0; step * numbers]);
         let mut losses = Vec::with_capacity(count);
         for at in (0..count).step_by(step) {
-            let passes = self.forward(&mut passes, &cohort, rows, (first, at));
+            let passes = self.forward(&mut passes, (Keep::All, 0), &cohort, rows, (first, at));
             dv.fill(0.0);
             let until = first + count.min(at + step);
             if let Some(along) = moving.filter(|along| along.from < until) {
@@ -199,12 +202,11 @@ impl NativeDit {
                     self.velocity(pass, j, rows, row, &mut v);
                     let dv = &dv[(i - at) * numbers..(i - at + 1) * numbers];
                     losses.push(cotangent(row, &mut v, dv));
-                    if let Some((per, _)) = self.per_rest(rows.s[row]) {
-                        for v in &mut v {
-                            *v *= per;
-                        }
+                    let slope = self.slope(rows.s[row]);
+                    for v in &mut v {
+                        *v *= slope;
                     }
-                    self.write(&v, j, pass.d_out.as_mut_slice());
+                    self.write(&v, j, pass);
                 }
             }
             march::backward(

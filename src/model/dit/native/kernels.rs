@@ -12,7 +12,9 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::params::Linear;
 use crate::model::outer::{OuterShape, add_outer};
-use crate::model::simd::{Finish, Packed, Plain, TILE, affine, exp, linear};
+use crate::model::simd::{
+    Finish, Packed, Plain, TILE, affine_rows, exp, gelu_and_slope, linear_rows, transposed_rows,
+};
 
 /// Of every norm.
 const EPSILON: f32 = 1e-6;
@@ -43,6 +45,7 @@ pub(super) enum Bias {
 struct Product<'a> {
     matrix: &'a Packed,
     bias: Bias,
+    rows: usize,
     input: &'a [f32],
     output: &'a mut [f32],
 }
@@ -55,43 +58,48 @@ impl WithSimd for Product<'_> {
         let Self {
             matrix,
             bias,
+            rows,
             input,
             output,
         } = self;
         match bias {
-            Bias::Added => affine(simd, matrix, input, output, &mut Plain),
-            Bias::Left => linear(simd, matrix, input, output, &mut Plain),
+            Bias::Added => affine_rows(simd, matrix, rows, input, output, &mut Plain),
+            Bias::Left => linear_rows(simd, matrix, rows, input, output, &mut Plain),
         }
     }
 }
 
-/// GELU in its form with the hyperbolic tangent: `x sigma(2 z)`, `z = c (x + a x^3)`; its slope is kept.
+struct Transposed<'a> {
+    matrix: &'a Packed,
+    rows: usize,
+    input: &'a [f32],
+    output: &'a mut [f32],
+}
+
+impl WithSimd for Transposed<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        transposed_rows(simd, self.matrix, self.rows, self.input, self.output);
+    }
+}
+
+/// The activation; its slope is kept.
 struct Gelu<'a, S: Simd>(&'a mut [S::f32s]);
 
 impl<S: Simd> Finish<S> for Gelu<'_, S> {
     #[inline(always)]
     fn take(&mut self, simd: S, at: usize, values: &mut [S::f32s]) {
-        const C: f32 = 1.595_769;
-        const A: f32 = 0.044_715;
-        let one = simd.splat_f32s(1.0);
         for (value, slope) in values.iter_mut().zip(&mut self.0[at..]) {
-            let x = *value;
-            let square = simd.mul_f32s(x, x);
-            let rise = simd.mul_add_f32s(square, simd.splat_f32s(A), one);
-            let twice_z = simd.mul_f32s(simd.mul_f32s(x, simd.splat_f32s(C)), rise);
-            let e = exp(simd, simd.neg_f32s(twice_z));
-            let sigma = simd.div_f32s(one, simd.add_f32s(one, e));
-            let inner = simd.mul_add_f32s(square, simd.splat_f32s(3.0 * A), one);
-            let turn = simd.mul_f32s(sigma, simd.sub_f32s(one, sigma));
-            let along = simd.mul_f32s(simd.mul_f32s(x, simd.splat_f32s(C)), inner);
-            *value = simd.mul_f32s(x, sigma);
-            *slope = simd.mul_add_f32s(turn, along, sigma);
+            (*value, *slope) = gelu_and_slope(simd, *value);
         }
     }
 }
 
 struct GeluProduct<'a> {
     matrix: &'a Packed,
+    rows: usize,
     input: &'a [f32],
     output: &'a mut [f32],
     slope: &'a mut [f32],
@@ -104,7 +112,14 @@ impl WithSimd for GeluProduct<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let slope = S::as_mut_simd_f32s(self.slope).0;
         let mut finish = Gelu::<S>(slope);
-        affine(simd, self.matrix, self.input, self.output, &mut finish);
+        affine_rows(
+            simd,
+            self.matrix,
+            self.rows,
+            self.input,
+            self.output,
+            &mut finish,
+        );
     }
 }
 
@@ -155,36 +170,45 @@ impl Kernels {
         self.0.dispatch(work)
     }
 
-    /// `output = W input (+ b)`.
-    pub(super) fn product(self, layer: &Linear, bias: Bias, input: &[f32], output: &mut [f32]) {
+    /// `output = W input (+ b)`, in the first `live` lanes.
+    pub(super) fn product(
+        self,
+        layer: &Linear,
+        (bias, live): (Bias, usize),
+        input: &[f32],
+        output: &mut [f32],
+    ) {
         self.0.dispatch(Product {
-            matrix: &layer.forward,
+            matrix: &layer.matrix,
             bias,
+            rows: live,
             input,
             output,
         });
     }
 
-    /// `output = W' input`.
-    pub(super) fn back(self, layer: &Linear, input: &[f32], output: &mut [f32]) {
-        self.0.dispatch(Product {
-            matrix: &layer.backward,
-            bias: Bias::Left,
+    /// `output = W' input`, in the first `live` lanes.
+    pub(super) fn back(self, layer: &Linear, live: usize, input: &[f32], output: &mut [f32]) {
+        self.0.dispatch(Transposed {
+            matrix: &layer.matrix,
+            rows: live,
             input,
             output,
         });
     }
 
-    /// `output = gelu(W input + b)`, and the slopes of the activation.
+    /// `output = gelu(W input + b)`, and the slopes of the activation, in the first `live` lanes.
     pub(super) fn gelu_product(
         self,
         layer: &Linear,
+        live: usize,
         input: &[f32],
         output: &mut [f32],
         slope: &mut [f32],
     ) {
         self.0.dispatch(GeluProduct {
-            matrix: &layer.forward,
+            matrix: &layer.matrix,
+            rows: live,
             input,
             output,
             slope,

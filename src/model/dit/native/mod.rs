@@ -1,8 +1,9 @@
 //! The transformer on the processor: value, derivative along a direction, gradients.
 //!
-//! The same network as [`super::Dit`], for shapes of few tokens: whole images side by side in a tile of vector
-//! registers, nothing rearranged on the way, the batch shared out among the cores. The result of an image does not
-//! depend on those beside it, nor on the number of cores.
+//! The same network as [`super::Dit`]: tokens side by side in tiles of vector registers, nothing rearranged on the way.
+//! Of few tokens a tile holds whole images, and the batch is shared out among the cores; of many an image has several
+//! tiles, and attention alone looks across them. The result of an image does not depend on those beside it, nor on the
+//! number of cores.
 
 mod attention;
 mod cohort;
@@ -11,11 +12,15 @@ mod kernels;
 mod march;
 mod params;
 mod pass;
+mod pull;
 mod read;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod wide;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
@@ -24,49 +29,95 @@ pub(crate) use gradient::Along;
 use kernels::Kernels;
 pub(crate) use params::FlatLayout;
 use params::Layers;
-use pass::Pass;
+use pass::{Keep, Pass};
 use spread::First;
 
 use super::{Dit, DitConfig};
+use crate::model::images::{Judge, draw_then_pull, rows_on_processor};
 use crate::model::simd::{Buffer, TILE};
-use crate::model::{ImageMap, ImageRows};
+use crate::model::{BurnImageMap, ImageMap, ImageRows};
 
 /// A Meta Flow Map of images on the processor.
 pub struct NativeDit {
     config: DitConfig,
     layers: Layers,
-    /// `[hidden][TILE]`: each token's position.
+    /// `[tiles of an image][hidden][TILE]`: each token's position.
     positions: Buffer,
     kernels: Kernels,
+    /// Rooms for values, and for gradients with respect to the states.
+    rooms: [Rooms; 2],
 }
 
+/// Room for a cohort.
+type Room = (Cohort, Vec<Pass>);
+
+/// Room of questions that were answered, for the next: made anew it takes as long as a fifth of a gradient.
+#[derive(Default)]
+struct Rooms(Mutex<Vec<Room>>);
+
+/// Bytes of tiles' room that a network keeps between questions, of each kind.
+const LEFT_BYTES: usize = 256 << 20;
+
+impl Rooms {
+    /// Room as it was left behind, or new.
+    fn take(&self, config: &DitConfig) -> Room {
+        let left = self.list().pop();
+        left.unwrap_or_else(|| (Cohort::new(config), Vec::new()))
+    }
+
+    fn give_back(&self, room: Room) {
+        let mut list = self.list();
+        let own: usize = room.1.iter().map(Pass::bytes).sum();
+        let left: usize = list.iter().flat_map(|room| &room.1).map(Pass::bytes).sum();
+        if left + own <= LEFT_BYTES {
+            list.push(room);
+        }
+    }
+
+    fn list(&self) -> MutexGuard<'_, Vec<Room>> {
+        // Whoever panicked held nothing but a list.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Most tokens of an image: each meets every other.
+const MOST_TOKENS: usize = 16 * TILE;
+
+/// Numbers to a cache line, and on some machines to a vector.
+const LINE: usize = 16;
+
 impl NativeDit {
-    /// Whether networks of this shape are at home here.
+    /// Whether networks of this shape are at home here: values, and gradients with respect to the states.
     pub fn supports(config: &DitConfig) -> bool {
         let tokens = config.tokens();
-        tokens >= 4
-            && TILE.is_multiple_of(tokens)
-            && !config.use_joint_attention
-            && !config.qk_norm
-            && !config.learn_sigma
-            && !config.is_zero_data
-            && config.model_guidance_x_cond_ws.is_empty()
+        let is_wide = tokens.is_multiple_of(TILE) && tokens <= MOST_TOKENS;
+        (Self::learns(config) || is_wide) && !config.use_joint_attention && !config.qk_norm
+    }
+
+    /// Whether it has gradients with respect to the weights and derivatives along a direction too.
+    pub fn learns(config: &DitConfig) -> bool {
+        let tokens = config.tokens();
+        let is_narrow = tokens >= 4 && TILE.is_multiple_of(tokens);
+        is_narrow && !config.use_joint_attention && !config.qk_norm
     }
 
     /// Takes over the weights of a network; `None` where its shape is not supported.
     pub fn new(dit: &Dit) -> Option<Self> {
-        let config = dit.config();
-        if !Self::supports(config) {
-            return None;
-        }
-        let weights = dit.weights();
-        let mut native = Self::empty(config);
-        let layout = FlatLayout::new(config);
-        native.load(layout.gather(&weights).as_slice());
-        if let Some(positions) = weights.iter().find(|w| w.name == "pos_embed") {
-            native.place(&positions.values);
-        }
-        Some(native)
+        Self::supports(dit.config()).then(|| Self::taking(dit.clone()))
+    }
+
+    /// Takes over the weights of a network of a supported shape, which is freed block after block: the weights are never
+    /// there twice.
+    pub(crate) fn taking(dit: Dit) -> Self {
+        let mut native = Self::empty(dit.config());
+        dit.hand_over(|weight| {
+            if weight.name == "pos_embed" {
+                native.place(&weight.values);
+            } else {
+                native.layers.take(weight);
+            }
+        });
+        native
     }
 
     /// A network of zeros with the usual positions; `config` must be supported.
@@ -74,8 +125,9 @@ impl NativeDit {
         let layout = FlatLayout::new(config);
         let mut native = Self {
             layers: Layers::new(config, &layout),
-            positions: Buffer::zeroed(config.hidden_size * TILE),
+            positions: Buffer::zeroed(config.hidden_size * config.tokens().next_multiple_of(TILE)),
             kernels: Kernels::new(),
+            rooms: Default::default(),
             config: config.clone(),
         };
         native.place(&super::embed::positions(config));
@@ -91,7 +143,8 @@ impl NativeDit {
             .enumerate()
         {
             for (l, v) in row.iter_mut().enumerate() {
-                *v = positions[l % tokens * width + f];
+                let (tile, f) = (f / width, f % width);
+                *v = positions[(tile * TILE + l) % tokens * width + f];
             }
         }
     }
@@ -105,15 +158,42 @@ impl NativeDit {
         self.config.state().iter().product()
     }
 
-    /// Images of a tile.
+    /// Images of a tile, at least one.
     fn per_tile(&self) -> usize {
-        TILE / self.config.tokens()
+        (TILE / self.config.tokens()).max(1)
     }
 
-    /// Rows of a piece of work: whole tiles, so that a few images still keep every core busy.
+    /// Tiles of an image, at least one.
+    fn tiles(&self) -> usize {
+        self.config.tokens().div_ceil(TILE)
+    }
+
+    /// Tiles that go through the blocks in step.
+    fn tiles_in_step(&self) -> usize {
+        if self.tiles() > 1 {
+            self.tiles()
+        } else {
+            march::STEP
+        }
+    }
+
+    /// Images that do.
+    fn in_step(&self) -> usize {
+        self.tiles_in_step() / self.tiles() * self.per_tile()
+    }
+
+    /// Rows of a piece of work: whole vectors, so that a few images still keep every core busy.
     fn piece(&self, rows: usize) -> usize {
         let share = rows.div_ceil(rayon::current_num_threads().max(1)).max(1);
-        share.next_multiple_of(self.per_tile()).min(COHORT)
+        let vector = (LINE / self.config.tokens()).max(1);
+        share.next_multiple_of(vector).min(COHORT)
+    }
+
+    /// Rows whose gradients are computed at once, so that what they keep stays within a bound.
+    fn rows_within(&self, bytes: u64) -> usize {
+        let tiles = bytes / Pass::kept_bytes(&self.config).max(1) as u64;
+        let images = (tiles as usize).saturating_mul(self.per_tile()) / self.tiles();
+        images.max(self.per_tile())
     }
 
     /// `1 / max(1 - s, least)` and its slope, where images are predicted.
@@ -128,39 +208,50 @@ impl NativeDit {
         self.config.predicts_image.then_some((per, slope))
     }
 
+    /// How fast the velocity grows with what the network puts out.
+    fn slope(&self, s: f32) -> f32 {
+        let sign = if self.config.is_zero_data { -1.0 } else { 1.0 };
+        self.per_rest(s).map_or(sign, |(per, _)| per)
+    }
+
     /// What the network puts out as velocities.
     fn as_velocity(&self, s: f32, x: &[f32], out: &mut [f32]) {
         if let Some((per, _)) = self.per_rest(s) {
             for (v, x) in out.iter_mut().zip(x) {
                 *v = (*v - x) * per;
             }
+        } else if self.config.is_zero_data {
+            out.iter_mut().for_each(|v| *v = -*v);
         }
     }
 
-    /// Fills the tile with the patches of images `first..first + count`.
-    fn patches(&self, images: &[f32], count: usize, tile: &mut [f32]) {
+    /// Fills tile `which` of an image, or of all of them, with the patches of the first `count` images.
+    fn patches(&self, images: &[f32], count: usize, which: usize, tile: &mut [f32]) {
         let (tokens, numbers) = (self.config.tokens(), self.numbers());
         for (i, image) in images.chunks_exact(numbers).take(count).enumerate() {
-            self.each_number(|token, input, _, at| {
+            self.each_number(which, |token, input, _, at| {
                 tile[input * TILE + i * tokens + token] = image[at];
             });
         }
     }
 
-    /// `(token, number of the patch as it goes in, as it comes out, place in the image)`.
-    fn each_number(&self, mut work: impl FnMut(usize, usize, usize, usize)) {
+    /// `(token of tile `which`, number of the patch as it goes in, as it comes out, place in the image)`.
+    fn each_number(&self, which: usize, mut work: impl FnMut(usize, usize, usize, usize)) {
         let c = &self.config;
         let (grid, p, size, channels) = (c.grid(), c.patch_size, c.input_size, c.in_channels);
         for channel in 0..channels {
             for row in 0..size {
                 for column in 0..size {
                     let token = row / p * grid + column / p;
+                    if token / TILE != which {
+                        continue;
+                    }
                     let within = row % p * p + column % p;
                     let at = (channel * size + row) * size + column;
                     work(
-                        token,
+                        token % TILE,
                         channel * p * p + within,
-                        within * channels + channel,
+                        within * c.out_channels() + channel,
                         at,
                     );
                 }
@@ -168,29 +259,40 @@ impl NativeDit {
         }
     }
 
-    /// Fills the tiles with images from `at` on of the cohort that begins at row `first`, and passes them through; gives
-    /// the tiles in use.
+    /// Fills tiles, those of `passes` from `from` on, with images from `at` on of the cohort that begins at row `first`,
+    /// and passes them through; gives the tiles in use.
     fn forward<'p>(
         &self,
-        passes: &'p mut [Pass],
+        passes: &'p mut Vec<Pass>,
+        (keep, from): (Keep, usize),
         cohort: &Cohort,
         rows: &ImageRows<'_>,
         (first, at): (usize, usize),
     ) -> &'p mut [Pass] {
         let numbers = self.numbers();
-        let used = passes
-            .len()
-            .min((cohort.count - at).div_ceil(self.per_tile()));
-        let passes = &mut passes[..used];
-        for (i, pass) in passes.iter_mut().enumerate() {
-            pass.first = First(at + i * self.per_tile());
-            let count = self.images(pass, cohort);
-            let span = (first + pass.first.0) * numbers..(first + pass.first.0 + count) * numbers;
-            self.patches(&rows.x[span.clone()], count, pass.x.as_mut_slice());
-            self.patches(&rows.x_t[span], count, pass.x_cond.as_mut_slice());
+        let tiles = self.tiles();
+        let left = (cohort.count - at).div_ceil(self.per_tile()) * tiles;
+        let until = from + left.min(self.tiles_in_step());
+        if passes.len() < until {
+            passes.resize_with(until, || Pass::new(&self.config, keep));
         }
-        let positions = self.positions.as_slice();
-        march::forward(self.kernels, &self.layers, cohort, positions, passes);
+        let passes = &mut passes[from..until];
+        for (i, pass) in passes.iter_mut().enumerate() {
+            pass.first = First(at + i / tiles * self.per_tile());
+            pass.tile = i % tiles;
+            let count = self.images(pass, cohort);
+            pass.holds(count);
+            let span = (first + pass.first.0) * numbers..(first + pass.first.0 + count) * numbers;
+            let (x, x_t) = (&rows.x[span.clone()], &rows.x_t[span]);
+            self.patches(x, count, pass.tile, pass.x.as_mut_slice());
+            self.patches(x_t, count, pass.tile, pass.x_cond.as_mut_slice());
+        }
+        let (k, positions) = (self.kernels, self.positions.as_slice());
+        if tiles > 1 {
+            wide::forward(k, &self.layers, cohort, positions, passes);
+        } else {
+            march::forward(k, &self.layers, cohort, positions, passes);
+        }
         passes
     }
 
@@ -199,40 +301,66 @@ impl NativeDit {
         self.per_tile().min(cohort.count - pass.first.0)
     }
 
-    /// Tiles that go in step.
-    fn step(&self, keep: bool) -> Vec<Pass> {
-        let pass = || Pass::new(&self.config, keep);
-        (0..march::STEP).map(|_| pass()).collect()
+    /// The velocity of image `i` of a tile that holds it whole, which is row `row`.
+    fn velocity(&self, pass: &Pass, i: usize, rows: &ImageRows<'_>, row: usize, out: &mut [f32]) {
+        self.read(pass, i, out);
+        self.finish(rows, row, out);
     }
 
-    /// The velocity of image `i` of a tile, which is row `row`.
-    fn velocity(&self, pass: &Pass, i: usize, rows: &ImageRows<'_>, row: usize, out: &mut [f32]) {
+    /// What was read of all tiles of an image as its velocity.
+    fn finish(&self, rows: &ImageRows<'_>, row: usize, out: &mut [f32]) {
         let numbers = self.numbers();
-        self.read(pass.out.as_slice(), i, out);
         let x = &rows.x[row * numbers..(row + 1) * numbers];
         self.as_velocity(rows.s[row], x, out);
     }
 
-    /// Reads image `i` of a tile of the last layer's patches.
-    fn read(&self, tile: &[f32], i: usize, image: &mut [f32]) {
+    /// Reads image `i` of what the last layer put out, as far as the tile holds it.
+    fn read(&self, pass: &Pass, i: usize, image: &mut [f32]) {
+        self.read_patches(pass.tile, pass.out.as_slice(), i, image);
+    }
+
+    /// The same of its derivative.
+    fn read_along(&self, pass: &Pass, i: usize, image: &mut [f32]) {
+        self.read_patches(pass.tile, pass.d_out.as_slice(), i, image);
+    }
+
+    fn read_patches(&self, which: usize, tile: &[f32], i: usize, image: &mut [f32]) {
         let tokens = self.config.tokens();
-        self.each_number(|token, _, output, at| {
+        self.each_number(which, |token, _, output, at| {
             image[at] = tile[output * TILE + i * tokens + token];
         });
     }
 
-    /// Writes image `i` of a tile of the last layer's patches.
-    fn write(&self, image: &[f32], i: usize, tile: &mut [f32]) {
+    /// Writes image `i` of the gradient with respect to what the last layer put out, as far as the tile holds it.
+    fn write(&self, image: &[f32], i: usize, pass: &mut Pass) {
         let tokens = self.config.tokens();
-        self.each_number(|token, _, output, at| {
+        let tile = pass.d_out.as_mut_slice();
+        self.each_number(pass.tile, |token, _, output, at| {
             tile[output * TILE + i * tokens + token] = image[at];
         });
     }
 
-    /// Reads image `i` of a tile of patches in the order of the first layer.
-    fn read_input(&self, tile: &[f32], i: usize, image: &mut [f32]) {
+    /// Reads image `i` of a tile of patches in the order of the first layer, as far as it holds it.
+    fn read_input(&self, (which, tile): (usize, &[f32]), i: usize, image: &mut [f32]) {
         let tokens = self.config.tokens();
-        self.each_number(|token, input, _, at| image[at] = tile[input * TILE + i * tokens + token]);
+        self.each_number(which, |token, input, _, at| {
+            image[at] = tile[input * TILE + i * tokens + token];
+        });
+    }
+}
+
+/// Rows `first..first + count`, of images of so many numbers.
+fn part<'a>(rows: &ImageRows<'a>, first: usize, count: usize, numbers: usize) -> ImageRows<'a> {
+    let own = first..first + count;
+    let image = first * numbers..(first + count) * numbers;
+    ImageRows {
+        s: &rows.s[own.clone()],
+        u: &rows.u[own.clone()],
+        x: &rows.x[image.clone()],
+        t: &rows.t[own.clone()],
+        x_t: &rows.x_t[image],
+        label: &rows.label[own.clone()],
+        guidance: &rows.guidance[own],
     }
 }
 
@@ -241,79 +369,55 @@ impl ImageMap for NativeDit {
         &self.config
     }
 
+    fn rows_at_once(&self) -> usize {
+        rows_on_processor(&self.config)
+    }
+
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
         let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
         out.par_chunks_mut(piece * numbers)
             .enumerate()
-            .for_each_init(
-                || (Cohort::new(&self.config), self.step(false)),
-                |(cohort, passes), (i, out)| {
-                    let first = i * piece;
-                    let count = out.len() / numbers;
-                    let (k, layers) = (self.kernels, &self.layers);
-                    cohort.forward(k, &self.config, layers, rows, (first, count));
-                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
-                        for pass in self.forward(passes, cohort, rows, (first, at)) {
-                            for j in 0..self.images(pass, cohort) {
-                                let i = pass.first.0 + j;
-                                let out = &mut out[i * numbers..(i + 1) * numbers];
-                                self.velocity(pass, j, rows, first + i, out);
-                            }
+            .for_each(|(i, out)| {
+                let (mut cohort, mut passes) = self.rooms[0].take(&self.config);
+                let first = i * piece;
+                let count = out.len() / numbers;
+                let (k, layers) = (self.kernels, &self.layers);
+                cohort.forward(k, &self.config, layers, rows, (first, count));
+                for at in (0..count).step_by(self.in_step()) {
+                    let span = (first, at);
+                    let keep = (Keep::Nothing, 0);
+                    for pass in self.forward(&mut passes, keep, &cohort, rows, span) {
+                        for j in 0..self.images(pass, &cohort) {
+                            let i = pass.first.0 + j;
+                            self.read(pass, j, &mut out[i * numbers..(i + 1) * numbers]);
                         }
                     }
-                },
-            );
+                }
+                for (i, out) in out.chunks_exact_mut(numbers).enumerate() {
+                    self.finish(rows, first + i, out);
+                }
+                self.rooms[0].give_back((cohort, passes));
+            });
     }
 
     fn pullback(&self, rows: &ImageRows<'_>, cotangent: &[f32], x: &mut [f32], x_t: &mut [f32]) {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
-        x.par_chunks_mut(piece * numbers)
-            .zip(x_t.par_chunks_mut(piece * numbers))
-            .enumerate()
-            .for_each_init(
-                || (Cohort::new(&self.config), self.step(true)),
-                |(cohort, passes), (i, (x, x_t))| {
-                    let first = i * piece;
-                    let count = x.len() / numbers;
-                    let (k, layers) = (self.kernels, &self.layers);
-                    cohort.forward(k, &self.config, layers, rows, (first, count));
-                    let mut image = vec![0.0; numbers];
-                    for at in (0..count).step_by(passes.len() * self.per_tile()) {
-                        let passes = self.forward(passes, cohort, rows, (first, at));
-                        for pass in &mut *passes {
-                            pass.d_out.as_mut_slice().fill(0.0);
-                            for j in 0..self.images(pass, cohort) {
-                                let row = first + pass.first.0 + j;
-                                let per = self.per_rest(rows.s[row]).map_or(1.0, |(per, _)| per);
-                                let from = &cotangent[row * numbers..(row + 1) * numbers];
-                                for (to, from) in image.iter_mut().zip(from) {
-                                    *to = from * per;
-                                }
-                                self.write(&image, j, pass.d_out.as_mut_slice());
-                            }
-                        }
-                        march::backward(k, layers, cohort, None, passes);
-                        for pass in passes {
-                            for j in 0..self.images(pass, cohort) {
-                                let i = pass.first.0 + j;
-                                let span = i * numbers..(i + 1) * numbers;
-                                self.read_input(pass.d_x.as_slice(), j, &mut x[span.clone()]);
-                                self.read_input(
-                                    pass.d_x_cond.as_slice(),
-                                    j,
-                                    &mut x_t[span.clone()],
-                                );
-                                let row = first + i;
-                                if let Some((per, _)) = self.per_rest(rows.s[row]) {
-                                    let from = &cotangent[row * numbers..(row + 1) * numbers];
-                                    for (to, from) in x[span].iter_mut().zip(from) {
-                                        *to -= per * from;
-                                    }
-                                }
-                            }
-                        }
-                    }
-                },
-            );
+        self.pull_within(BurnImageMap::GRAPH_BYTES, rows, cotangent, x, x_t);
+    }
+
+    fn keeps_draws(&self) -> bool {
+        true
+    }
+
+    fn draw_and_pull(
+        &self,
+        rows: &ImageRows<'_>,
+        x: &mut [f32],
+        by_state: &mut [f32],
+        judge: Judge<'_>,
+    ) -> bool {
+        if rows.t.len() > self.rows_within(BurnImageMap::GRAPH_BYTES) {
+            return draw_then_pull(self, rows, x, by_state, judge);
+        }
+        self.draw_and_pull_kept(rows, x, by_state, judge)
     }
 }

@@ -133,11 +133,10 @@ pub(super) struct Slot {
     pub(super) bias_at: usize,
 }
 
-/// A linear layer, both ways.
+/// A linear layer; its matrix serves both ways.
 #[derive(Debug, Clone)]
 pub(super) struct Linear {
-    pub(super) forward: Packed,
-    pub(super) backward: Packed,
+    pub(super) matrix: Packed,
     pub(super) slot: Slot,
 }
 
@@ -152,8 +151,7 @@ impl Linear {
             bias_at: layout.place(&format!("{name}.bias")).at,
         };
         Self {
-            forward: Packed::zeroed(slot.outputs, slot.inputs),
-            backward: Packed::zeroed(slot.inputs, slot.outputs),
+            matrix: Packed::zeroed(slot.outputs, slot.inputs),
             slot,
         }
     }
@@ -169,8 +167,7 @@ impl Linear {
         } = self.slot;
         let weight = &flat[at..at + outputs * stride];
         let bias = &flat[bias_at..bias_at + outputs];
-        self.forward.fill(|j, k| weight[j * stride + k], Some(bias));
-        self.backward.fill(|k, j| weight[j * stride + k], None);
+        self.matrix.fill(|j, k| weight[j * stride + k], Some(bias));
     }
 }
 
@@ -197,6 +194,14 @@ impl Table {
     fn load(&mut self, flat: &[f32]) {
         let len = self.rows.len();
         self.rows.copy_from_slice(&flat[self.at..self.at + len]);
+    }
+
+    /// Takes over rows that follow each other without a gap.
+    fn take(&mut self, values: &[f32]) {
+        let rows = self.rows.chunks_exact_mut(self.stride);
+        for (row, from) in rows.zip(values.chunks_exact(self.width)) {
+            row[..self.width].copy_from_slice(from);
+        }
     }
 
     /// Row `i`.
@@ -230,6 +235,9 @@ pub(super) struct Layers {
     pub(super) last_modulation: Linear,
 }
 
+/// The table of classes.
+const LABELS: &str = "y_embedder.embedding_table.weight";
+
 /// The time embedders, in the order of [`Layers::times`].
 const TIMES: [&str; 5] = [
     "s_embedder",
@@ -247,7 +255,7 @@ impl Layers {
             x_cond: layer("x_cond_embedder.proj"),
             x_cond_modulation: layer("x_cond_adaLN.1"),
             times: TIMES.map(|name| [0, 2].map(|i| layer(&format!("{name}.mlp.{i}")))),
-            labels: Table::new(layout, "y_embedder.embedding_table.weight"),
+            labels: Table::new(layout, LABELS),
             guidance: config.has_guidance().then(|| Table::new(layout, GUIDANCE)),
             blocks: (0..config.depth)
                 .map(|i| {
@@ -263,6 +271,52 @@ impl Layers {
                 .collect(),
             last: layer("final_layer.linear"),
             last_modulation: layer("final_layer.adaLN_modulation.1"),
+        }
+    }
+
+    /// Takes over one tensor; what is no part of a layer is passed over.
+    pub(super) fn take(&mut self, weight: &Weight) {
+        let (name, values) = (weight.name.as_str(), &weight.values);
+        if name == LABELS {
+            self.labels.take(values);
+        } else if name == GUIDANCE {
+            self.guidance
+                .iter_mut()
+                .for_each(|table| table.take(values));
+        } else if let Some(layer) = name.strip_suffix(".weight").and_then(|n| self.named(n)) {
+            let inputs = layer.slot.inputs;
+            layer.matrix.fill(|j, k| values[j * inputs + k], None);
+        } else if let Some(layer) = name.strip_suffix(".bias").and_then(|n| self.named(n)) {
+            layer.matrix.set_bias(values);
+        }
+    }
+
+    /// The linear layer of that name.
+    fn named(&mut self, name: &str) -> Option<&mut Linear> {
+        if let Some(rest) = name.strip_prefix("blocks.") {
+            let (i, name) = rest.split_once('.')?;
+            let block = self.blocks.get_mut(i.parse::<usize>().ok()?)?;
+            return match name {
+                "attn.qkv" => Some(&mut block.qkv),
+                "attn.proj" => Some(&mut block.proj),
+                "mlp.fc1" => Some(&mut block.fc1),
+                "mlp.fc2" => Some(&mut block.fc2),
+                "adaLN_modulation.1" => Some(&mut block.modulation),
+                _ => None,
+            };
+        }
+        match name {
+            "x_embedder.proj" => Some(&mut self.x),
+            "x_cond_embedder.proj" => Some(&mut self.x_cond),
+            "x_cond_adaLN.1" => Some(&mut self.x_cond_modulation),
+            "final_layer.linear" => Some(&mut self.last),
+            "final_layer.adaLN_modulation.1" => Some(&mut self.last_modulation),
+            _ => {
+                let (embedder, layer) = name.split_once(".mlp.")?;
+                let time = TIMES.iter().position(|time| *time == embedder)?;
+                let layer = ["0", "2"].iter().position(|which| *which == layer)?;
+                Some(&mut self.times[time][layer])
+            }
         }
     }
 

@@ -13,38 +13,29 @@ pub(super) struct Read {
     /// The normalised tokens, and `1 / spread`.
     unit: Buffer,
     per: Lane,
-    /// The same after modulation.
-    modulated: Buffer,
 }
 
 impl Read {
     /// Room for tokens of so many features.
     pub fn new(features: usize) -> Self {
-        let tile = || Buffer::zeroed(features * TILE);
         Self {
-            unit: tile(),
+            unit: Buffer::zeroed(features * TILE),
             per: [0.0; TILE],
-            modulated: tile(),
         }
     }
 
-    /// What is read.
-    pub fn as_slice(&self) -> &[f32] {
-        self.modulated.as_slice()
-    }
-
-    /// Reads the tokens `h`.
-    pub fn forward(&mut self, k: Kernels, h: &[f32], [shift, scale]: [&[f32]; 2], at: At) {
+    /// Reads the tokens `h` into `out`.
+    pub fn forward(
+        &mut self,
+        k: Kernels,
+        h: &[f32],
+        [shift, scale]: [&[f32]; 2],
+        at: At,
+        out: &mut [f32],
+    ) {
         k.norm(h, self.unit.as_mut_slice(), &mut self.per);
         let unit = (self.unit.as_slice(), 1.0);
-        modulate(
-            k,
-            unit,
-            [shift, scale],
-            at,
-            self.modulated.as_mut_slice(),
-            false,
-        );
+        modulate(k, unit, [shift, scale], at, out, false);
     }
 
     /// Along a direction `d_h` of the tokens and `turns` of shift and scale, into `out`; `room` is as large.

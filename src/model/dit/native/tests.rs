@@ -21,9 +21,26 @@ fn small(input: usize, patch: usize) -> DitConfig {
     }
 }
 
-/// Shapes of 4, 16 and 64 tokens, with and without what can be left out.
-fn shapes() -> [DitConfig; 3] {
+/// Shapes of 4, 16, 64 and 256 tokens, with and without what can be left out, and the reference's time and further
+/// outputs.
+fn shapes() -> [DitConfig; 6] {
     [
+        DitConfig {
+            is_zero_data: true,
+            learn_sigma: true,
+            ..small(32, 2)
+        },
+        DitConfig {
+            predicts_image: true,
+            ..small(32, 2)
+        },
+        DitConfig {
+            is_zero_data: true,
+            learn_sigma: true,
+            preserve_t_cond_0: false,
+            model_guidance_x_cond_ws: vec![1.5],
+            ..small(8, 2)
+        },
         DitConfig {
             preserve_t_cond_0: false,
             guidance_table: Some(false),
@@ -35,6 +52,11 @@ fn shapes() -> [DitConfig; 3] {
         },
         small(16, 2),
     ]
+}
+
+/// Those of which weights are learned.
+fn learned() -> impl Iterator<Item = DitConfig> {
+    shapes().into_iter().filter(NativeDit::learns)
 }
 
 /// Numbers that belong to rows.
@@ -138,31 +160,88 @@ fn value_and_pullback_are_those_of_the_network_through_burn() {
 
 #[test]
 fn an_image_does_not_depend_on_those_beside_it() {
-    let config = shapes()[1].clone();
+    for config in shapes() {
+        let numbers: usize = config.state().iter().product();
+        let native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
+        let n = 13;
+        let (rows, weights) = (Rows::new(&config, n), stream(3, n * numbers));
+        let room = || vec![0.0; n * numbers];
+        let (mut all, mut x, mut x_t) = (room(), room(), room());
+        native.average_velocity(&rows.view(), &mut all);
+        native.pullback(&rows.view(), &weights, &mut x, &mut x_t);
+        let i = 6;
+        let span = i * numbers..(i + 1) * numbers;
+        let one = part(&rows.view(), i, 1, numbers);
+        let mut alone = vec![0.0; numbers];
+        // In room that others left behind, and in fresh room.
+        for _ in 0..2 {
+            native.average_velocity(&one, &mut alone);
+            assert_eq!(alone, all[span.clone()]);
+        }
+        let mut by_state = vec![0.0; numbers];
+        native.pullback(&one, &weights[span.clone()], &mut alone, &mut by_state);
+        assert_eq!((&alone[..], &by_state[..]), (&x[span.clone()], &x_t[span]));
+    }
+}
+
+#[test]
+fn draws_that_are_kept_for_their_gradients_are_those_that_are_made_twice() {
+    for config in shapes() {
+        let numbers: usize = config.state().iter().product();
+        let native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
+        let n = 11;
+        let (rows, noise) = (Rows::new(&config, n), stream(8, n * numbers));
+        let weights = stream(3, n * numbers);
+        let made = |kept: bool, wanted: bool| {
+            let (mut x, mut by_state) = (noise.clone(), vec![0.0; n * numbers]);
+            let mut seen = Vec::new();
+            let mut judge = |draws: &[f32]| {
+                seen = draws.to_vec();
+                let pair = draws.iter().zip(&weights);
+                wanted.then(|| pair.map(|(x, w)| x * w).collect())
+            };
+            let room = (&mut x[..], &mut by_state[..]);
+            let done = if kept {
+                native.draw_and_pull(&rows.view(), room.0, room.1, &mut judge)
+            } else {
+                draw_then_pull(&native, &rows.view(), room.0, room.1, &mut judge)
+            };
+            assert_eq!((done, &seen), (wanted, &x));
+            (x, by_state)
+        };
+        let twice = made(false, true);
+        assert!(twice.1.iter().any(|v| v.abs() > 1e-3));
+        assert_eq!(made(true, true), twice);
+        assert_eq!(made(true, false), (twice.0, vec![0.0; n * numbers]));
+    }
+}
+
+/// What is kept has a bound; how many rows it lets be computed at once changes nothing.
+#[test]
+fn gradients_in_small_parts_are_the_same() {
+    let config = shapes()[2].clone();
     let numbers: usize = config.state().iter().product();
     let native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
-    let rows = Rows::new(&config, 13);
-    let mut all = vec![0.0; 13 * numbers];
-    native.average_velocity(&rows.view(), &mut all);
-    let i = 6;
-    let one = ImageRows {
-        s: &rows.s[i..=i],
-        u: &rows.u[i..=i],
-        x: &rows.x[i * numbers..(i + 1) * numbers],
-        t: &rows.t[i..=i],
-        x_t: &rows.x_t[i * numbers..(i + 1) * numbers],
-        label: &rows.label[i..=i],
-        guidance: &rows.guidance[i..=i],
+    let tile = native.rows_within(0);
+    assert_eq!(tile, TILE / config.tokens());
+    assert_eq!(
+        native.rows_within(3 * Pass::kept_bytes(&config) as u64),
+        3 * tile
+    );
+    let n = 11;
+    let (rows, weights) = (Rows::new(&config, n), stream(3, n * numbers));
+    let pulled = |within: u64| {
+        let (mut x, mut x_t) = (vec![0.0; n * numbers], vec![0.0; n * numbers]);
+        native.pull_within(within, &rows.view(), &weights, &mut x, &mut x_t);
+        (x, x_t)
     };
-    let mut alone = vec![0.0; numbers];
-    native.average_velocity(&one, &mut alone);
-    assert_eq!(alone, all[i * numbers..(i + 1) * numbers]);
+    assert_eq!(pulled(0), pulled(u64::MAX));
 }
 
 #[test]
 fn derivatives_along_a_direction_are_those_of_forward_mode() {
     let device = Device::flex();
-    for config in shapes() {
+    for config in learned() {
         let numbers: usize = config.state().iter().product();
         let [c, h, w] = config.state();
         let dit = Dit::lively(&config, 3, &device);
@@ -207,7 +286,7 @@ fn derivatives_along_a_direction_are_those_of_forward_mode() {
 #[test]
 fn gradients_of_the_weights_are_those_of_reverse_mode() {
     let device = Device::flex().autodiff();
-    for config in shapes() {
+    for config in learned() {
         let numbers: usize = config.state().iter().product();
         let [c, h, w] = config.state();
         let dit = Dit::lively(&config, 3, &device);

@@ -3,7 +3,7 @@
 use super::cohort::{Cohort, CohortTangent};
 use super::kernels::{Bias, Kernels};
 use super::params::Layers;
-use super::pass::{Pass, Sink};
+use super::pass::{Kept, Pass, Seen, Sink};
 use super::read::At;
 use super::spread::{add_gated, gather, modulate, spread_multiply};
 use crate::model::simd::{Buffer, TILE};
@@ -25,13 +25,13 @@ impl Pass {
         let at = self.at();
         k.product(
             &layers.x_cond,
-            Bias::Added,
+            (Bias::Added, self.live),
             self.x_cond.as_slice(),
             self.cond.as_mut_slice(),
         );
         k.product(
             &layers.x,
-            Bias::Added,
+            (Bias::Added, self.live),
             self.x.as_slice(),
             self.h.as_mut_slice(),
         );
@@ -44,49 +44,83 @@ impl Pass {
             h,
             true,
         );
+        let positions = &positions[self.tile * h.len()..];
         k.add(h, positions);
     }
 
     /// Through block `i`.
     pub(super) fn forward_block(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
-        let at = self.at();
-        let width = self.heads.width;
-        let h = self.h.as_mut_slice();
-        let (layers, vectors) = (&layers.blocks[i], &cohort.blocks[i]);
-        let last_kept = self.kept.len() - 1;
-        let kept = &mut self.kept[i.min(last_kept)];
-        let part = |j: usize| &vectors.as_slice()[j * width * TILE..(j + 1) * width * TILE];
-        let [reads, reads_too] = &mut kept.read;
-        reads.forward(k, h, [part(0), part(1)], at);
+        self.forward_read(k, layers, cohort, i);
+        let heads = self.heads;
+        let (kept, seen) = self.of_block(i);
+        heads.forward(
+            k,
+            kept.qkv.as_slice(),
+            kept.weights.as_mut_slice(),
+            seen.attended.as_mut_slice(),
+        );
+        self.forward_rest(k, layers, cohort, i);
+    }
+
+    /// What is kept of block `i`, or of whichever came last where nothing is asked for.
+    pub(super) fn of_block(&mut self, i: usize) -> (&mut Kept, &mut Seen) {
+        let (last_kept, last_seen) = (self.kept.len() - 1, self.seen.len() - 1);
+        (
+            &mut self.kept[i.min(last_kept)],
+            &mut self.seen[i.min(last_seen)],
+        )
+    }
+
+    /// From the tokens to the queries, keys and values of block `i`.
+    pub(super) fn forward_read(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
+        let (shift, scale) = cohort.blocks[i].as_slice()[..2 * narrow].split_at(narrow);
+        let h = std::mem::take(&mut self.h);
+        let (kept, seen) = self.of_block(i);
+        let read = seen.read[0].as_mut_slice();
+        kept.read[0].forward(k, h.as_slice(), [shift, scale], at, read);
         let qkv = kept.qkv.as_mut_slice();
-        k.product(&layers.qkv, Bias::Added, reads.as_slice(), qkv);
-        let weights = kept.weights.as_mut_slice();
-        let attended = kept.attended.as_mut_slice();
-        self.heads.forward(k, qkv, weights, attended);
-        let [out, out_too] = kept.out.each_mut().map(Buffer::as_mut_slice);
-        k.product(&layers.proj, Bias::Added, attended, out);
+        k.product(&layers.blocks[i].qkv, (Bias::Added, live), read, qkv);
+        self.h = h;
+    }
+
+    /// From what block `i` attended to, to the tokens after it.
+    pub(super) fn forward_rest(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort, i: usize) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
+        let added = (Bias::Added, live);
+        let (layers, vectors) = (&layers.blocks[i], cohort.blocks[i].as_slice());
+        let part = |j: usize| &vectors[j * narrow..(j + 1) * narrow];
+        let mut tokens = std::mem::take(&mut self.h);
+        let h = tokens.as_mut_slice();
+        let (kept, seen) = self.of_block(i);
+        let [out, out_too] = seen.out.each_mut().map(Buffer::as_mut_slice);
+        k.product(&layers.proj, added, seen.attended.as_slice(), out);
         add_gated(k, out, part(2), at, h);
 
-        reads_too.forward(k, h, [part(3), part(4)], at);
-        let (active, slope) = (kept.active.as_mut_slice(), kept.slope.as_mut_slice());
-        k.gelu_product(&layers.fc1, reads_too.as_slice(), active, slope);
-        k.product(&layers.fc2, Bias::Added, active, out_too);
+        let read = seen.read[1].as_mut_slice();
+        kept.read[1].forward(k, h, [part(3), part(4)], at, read);
+        let (active, slope) = (seen.active.as_mut_slice(), kept.slope.as_mut_slice());
+        k.gelu_product(&layers.fc1, live, read, active, slope);
+        k.product(&layers.fc2, added, active, out_too);
         add_gated(k, out_too, part(5), at, h);
+        self.h = tokens;
     }
 
     /// From the tokens to `out`.
     pub(super) fn forward_end(&mut self, k: Kernels, layers: &Layers, cohort: &Cohort) {
         let (at, narrow) = (self.at(), self.heads.width * TILE);
         let (shift, scale) = cohort.last.as_slice().split_at(narrow);
-        let read = &mut self.last_read;
-        read.forward(k, self.h.as_slice(), [shift, scale], at);
+        let seen = self.last_seen.as_mut_slice();
+        self.last_read
+            .forward(k, self.h.as_slice(), [shift, scale], at, seen);
         let out = self.out.as_mut_slice();
-        k.product(&layers.last, Bias::Added, read.as_slice(), out);
+        k.product(&layers.last, (Bias::Added, self.live), seen, out);
     }
 
     pub(super) fn tangent_begin(&mut self, k: Kernels, layers: &Layers) {
         let h = self.d_h.as_mut_slice();
-        k.product(&layers.x, Bias::Left, self.d_x.as_slice(), h);
+        let left = (Bias::Left, self.live);
+        k.product(&layers.x, left, self.d_x.as_slice(), h);
     }
 
     pub(super) fn tangent_block(
@@ -100,7 +134,8 @@ impl Pass {
         let h = self.d_h.as_mut_slice();
         let [a, b, c] = &mut self.wide;
         let (a, b, c) = (a.as_mut_slice(), b.as_mut_slice(), c.as_mut_slice());
-        let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
+        let left = (Bias::Left, self.live);
+        let (layers, kept, seen) = (&layers.blocks[i], &self.kept[i], &self.seen[i]);
         let (vectors, turns) = (&cohort.blocks[i], &along.blocks[i]);
         let span = |j: usize| j * narrow..(j + 1) * narrow;
         let part = |j: usize| &vectors.as_slice()[span(j)];
@@ -109,24 +144,24 @@ impl Pass {
         let read = &mut b[..narrow];
         let along = (part(1), [turn(0), turn(1)]);
         kept.read[0].tangent(k, h, along, at, [&mut a[..narrow], &mut *read]);
-        k.product(&layers.qkv, Bias::Left, read, &mut a[..3 * narrow]);
+        k.product(&layers.qkv, left, read, &mut a[..3 * narrow]);
         let weights = kept.weights.as_slice();
         let attended = &mut b[..narrow];
         let pair = (kept.qkv.as_slice(), &a[..3 * narrow]);
         self.heads
             .tangent(k, pair, weights, &mut self.room, attended);
-        k.product(&layers.proj, Bias::Left, attended, &mut c[..narrow]);
+        k.product(&layers.proj, left, attended, &mut c[..narrow]);
         add_gated(k, &c[..narrow], part(2), at, h);
-        add_gated(k, kept.out[0].as_slice(), turn(2), at, h);
+        add_gated(k, seen.out[0].as_slice(), turn(2), at, h);
 
         let read = &mut b[..narrow];
         let along = (part(4), [turn(3), turn(4)]);
         kept.read[1].tangent(k, h, along, at, [&mut a[..narrow], &mut *read]);
-        k.product(&layers.fc1, Bias::Left, read, a);
+        k.product(&layers.fc1, left, read, a);
         k.multiply(a, kept.slope.as_slice());
-        k.product(&layers.fc2, Bias::Left, a, &mut c[..narrow]);
+        k.product(&layers.fc2, left, a, &mut c[..narrow]);
         add_gated(k, &c[..narrow], part(5), at, h);
-        add_gated(k, kept.out[1].as_slice(), turn(5), at, h);
+        add_gated(k, seen.out[1].as_slice(), turn(5), at, h);
     }
 
     pub(super) fn tangent_end(
@@ -145,7 +180,8 @@ impl Pass {
         let room = [&mut a[..narrow], &mut *read];
         self.last_read
             .tangent(k, self.d_h.as_slice(), along, at, room);
-        k.product(&layers.last, Bias::Left, read, self.d_out.as_mut_slice());
+        let left = (Bias::Left, self.live);
+        k.product(&layers.last, left, read, self.d_out.as_mut_slice());
     }
 
     /// From `d_out` to the gradient with respect to the last tokens.
@@ -156,7 +192,7 @@ impl Pass {
         cohort: &Cohort,
         sink: &mut Sink<'_>,
     ) {
-        let (at, narrow) = (self.at(), self.heads.width * TILE);
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let a = self.wide[0].as_mut_slice();
@@ -166,12 +202,12 @@ impl Pass {
             k.outer(
                 &layers.last,
                 self.d_out.as_slice(),
-                self.last_read.as_slice(),
+                self.last_seen.as_slice(),
                 transposed,
                 gradient,
             );
         }
-        k.back(&layers.last, self.d_out.as_slice(), &mut a[..narrow]);
+        k.back(&layers.last, live, self.d_out.as_slice(), &mut a[..narrow]);
         let to = sink
             .as_mut()
             .map(|(vectors, _)| halves(vectors.last.as_mut_slice(), narrow));
@@ -188,12 +224,38 @@ impl Pass {
         sink: &mut Sink<'_>,
         i: usize,
     ) {
-        let (at, narrow) = (self.at(), self.heads.width * TILE);
+        self.backward_rest(k, layers, cohort, sink, i);
+        let third = self.heads.width * TILE;
+        let [a, _, c] = &mut self.wide;
+        let pair = (self.kept[i].qkv.as_slice(), self.kept[i].weights.as_slice());
+        self.heads.backward(
+            k,
+            pair,
+            &c.as_slice()[..third],
+            &mut self.room,
+            &mut a.as_mut_slice()[..3 * third],
+        );
+        self.backward_read(k, layers, cohort, sink, i);
+    }
+
+    /// From the gradient with respect to the tokens after block `i` to that with respect to what it attended to, in the
+    /// third of the wide rooms.
+    pub(super) fn backward_rest(
+        &mut self,
+        k: Kernels,
+        layers: &Layers,
+        cohort: &Cohort,
+        sink: &mut Sink<'_>,
+        i: usize,
+    ) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let [a, b, c] = &mut self.wide;
         let (a, b, c) = (a.as_mut_slice(), b.as_mut_slice(), c.as_mut_slice());
         let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
+        // Read only for the weights' sake, and then there is one for each block.
+        let seen = &self.seen[i.min(self.seen.len() - 1)];
         let vectors = cohort.blocks[i].as_slice();
         let span = |j: usize| j * narrow..(j + 1) * narrow;
         let part = |j: usize| &vectors[span(j)];
@@ -202,27 +264,27 @@ impl Pass {
         spread_multiply(k, &mut b[..narrow], (part(5), 0.0), at);
         if let Some((vectors, gradient)) = sink {
             let to = &mut vectors.blocks[i].as_mut_slice()[span(5)];
-            gather(k, h, Some(kept.out[1].as_slice()), at, to);
+            gather(k, h, Some(seen.out[1].as_slice()), at, to);
             k.outer(
                 &layers.fc2,
                 &b[..narrow],
-                kept.active.as_slice(),
+                seen.active.as_slice(),
                 transposed,
                 gradient,
             );
         }
-        k.back(&layers.fc2, &b[..narrow], a);
+        k.back(&layers.fc2, live, &b[..narrow], a);
         k.multiply(a, kept.slope.as_slice());
         if let Some((_, gradient)) = sink {
             k.outer(
                 &layers.fc1,
                 a,
-                kept.read[1].as_slice(),
+                seen.read[1].as_slice(),
                 transposed,
                 gradient,
             );
         }
-        k.back(&layers.fc1, a, &mut b[..narrow]);
+        k.back(&layers.fc1, live, a, &mut b[..narrow]);
         let to = sink.as_mut().map(|(vectors, _)| {
             let to = vectors.blocks[i].as_mut_slice();
             halves(&mut to[3 * narrow..5 * narrow], narrow)
@@ -234,29 +296,48 @@ impl Pass {
         spread_multiply(k, &mut b[..narrow], (part(2), 0.0), at);
         if let Some((vectors, gradient)) = sink {
             let to = &mut vectors.blocks[i].as_mut_slice()[span(2)];
-            gather(k, h, Some(kept.out[0].as_slice()), at, to);
+            gather(k, h, Some(seen.out[0].as_slice()), at, to);
             k.outer(
                 &layers.proj,
                 &b[..narrow],
-                kept.attended.as_slice(),
+                seen.attended.as_slice(),
                 transposed,
                 gradient,
             );
         }
-        k.back(&layers.proj, &b[..narrow], &mut c[..narrow]);
-        let pair = (kept.qkv.as_slice(), kept.weights.as_slice());
-        self.heads
-            .backward(k, pair, &c[..narrow], &mut self.room, &mut a[..3 * narrow]);
+        k.back(&layers.proj, live, &b[..narrow], &mut c[..narrow]);
+    }
+
+    /// From the gradients with respect to the queries, keys and values of block `i`, in the first of the wide rooms, to that
+    /// with respect to the tokens before it.
+    pub(super) fn backward_read(
+        &mut self,
+        k: Kernels,
+        layers: &Layers,
+        cohort: &Cohort,
+        sink: &mut Sink<'_>,
+        i: usize,
+    ) {
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
+        let transposed = self.transposed.as_mut_slice();
+        let h = self.d_h.as_mut_slice();
+        let [a, b, _] = &mut self.wide;
+        let (a, b) = (a.as_slice(), b.as_mut_slice());
+        let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
+        // Read only for the weights' sake, and then there is one for each block.
+        let seen = &self.seen[i.min(self.seen.len() - 1)];
+        let vectors = cohort.blocks[i].as_slice();
+        let part = |j: usize| &vectors[j * narrow..(j + 1) * narrow];
         if let Some((_, gradient)) = sink {
             k.outer(
                 &layers.qkv,
                 &a[..3 * narrow],
-                kept.read[0].as_slice(),
+                seen.read[0].as_slice(),
                 transposed,
                 gradient,
             );
         }
-        k.back(&layers.qkv, &a[..3 * narrow], &mut b[..narrow]);
+        k.back(&layers.qkv, live, &a[..3 * narrow], &mut b[..narrow]);
         let to = sink.as_mut().map(|(vectors, _)| {
             let to = vectors.blocks[i].as_mut_slice();
             halves(&mut to[..2 * narrow], narrow)
@@ -272,7 +353,7 @@ impl Pass {
         cohort: &Cohort,
         sink: &mut Sink<'_>,
     ) {
-        let (at, narrow) = (self.at(), self.heads.width * TILE);
+        let (at, live, narrow) = (self.at(), self.live, self.heads.width * TILE);
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let a = self.wide[0].as_mut_slice();
@@ -294,8 +375,8 @@ impl Pass {
                 gradient,
             );
         } else {
-            k.back(&layers.x, h, self.d_x.as_mut_slice());
-            k.back(&layers.x_cond, d_cond, self.d_x_cond.as_mut_slice());
+            k.back(&layers.x, live, h, self.d_x.as_mut_slice());
+            k.back(&layers.x_cond, live, d_cond, self.d_x_cond.as_mut_slice());
         }
     }
 }

@@ -1,0 +1,147 @@
+//! MFM-G through a map that keeps what its draws leave behind until they are judged.
+
+use crate::metrics::Counters;
+use crate::steer::SteerError;
+
+use super::look::{Estimates, Look};
+use super::run::Progress;
+use crate::lookahead::images::image_noise;
+
+impl Look<'_> {
+    /// [`Self::estimate`] by MFM-G of such a map: all draws of some states at once.
+    pub(super) fn through_kept_draws(
+        &self,
+        ids: &[u32],
+        x: &[f32],
+        out: &mut Estimates,
+        progress: &mut Progress<'_>,
+    ) -> Result<(), SteerError> {
+        let (numbers, n) = (self.numbers(), self.plan.draws as usize);
+        let states = self.scene.map.rows_at_once() / n;
+        let mut gradient = vec![0.0_f32; x.len()];
+        let parts = ids
+            .chunks(states)
+            .zip(x.chunks(states * numbers))
+            .zip(out.values.chunks_mut(states))
+            .zip(gradient.chunks_mut(states * numbers));
+        for (((ids, x), values), gradient) in parts {
+            progress.look()?;
+            let rows = ids.len() * n;
+            let mut draws = vec![0.0; rows * numbers];
+            for (id, noise) in ids.iter().zip(draws.chunks_exact_mut(n * numbers)) {
+                image_noise(self.noise(*id), 0, numbers, noise);
+            }
+            let mut by_state = vec![0.0; draws.len()];
+            let (mut judged, mut counters) = (Ok(Vec::new()), Counters::default());
+            let mut judge = |draws: &[f32]| {
+                progress.did(rows);
+                let weighted = self.weighted_gradients(draws, n, &mut counters, progress);
+                let (found, cotangent) = weighted.map_err(|e| judged = Err(e)).ok()?;
+                judged = Ok(found);
+                Some(cotangent)
+            };
+            self.told(x, (0, rows)).drawn_and_pulled(
+                &mut draws,
+                &mut by_state,
+                &mut out.counters,
+                &mut judge,
+            );
+            values.copy_from_slice(&judged?);
+            out.counters += counters;
+            progress.did(2 * rows);
+            for (row, from) in by_state.chunks_exact(numbers).enumerate() {
+                let to = &mut gradient[row / n * numbers..(row / n + 1) * numbers];
+                for (to, from) in to.iter_mut().zip(from) {
+                    *to += from;
+                }
+            }
+        }
+        out.gradient = gradient;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::super::plan::ImagePlan;
+    use super::super::run::ImageScene;
+    use super::super::start::ImageStart;
+    use super::super::toy::ToyReward;
+    use super::*;
+    use crate::model::{Dit, DitConfig, ImageMap, ImageRows, NativeDit};
+    use crate::steer::Method;
+
+    /// The same map, which keeps nothing.
+    struct Forgetful(NativeDit);
+
+    impl ImageMap for Forgetful {
+        fn config(&self) -> &DitConfig {
+            self.0.config()
+        }
+
+        fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
+            self.0.average_velocity(rows, out);
+        }
+
+        fn pullback(
+            &self,
+            rows: &ImageRows<'_>,
+            cotangent: &[f32],
+            x: &mut [f32],
+            x_t: &mut [f32],
+        ) {
+            self.0.pullback(rows, cotangent, x, x_t);
+        }
+    }
+
+    #[test]
+    fn draws_that_are_kept_steer_as_those_that_are_made_twice() {
+        let config = DitConfig::tiny(2);
+        let made = || NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
+        let (kept, twice) = (made(), Forgetful(made()));
+        assert!(kept.keeps_draws() && !twice.keeps_draws());
+        let reward = ToyReward {
+            shape: [1, 8, 8],
+            ..ToyReward::bowl(0.5, 4.0)
+        };
+        let ids: Vec<u32> = (0..9).collect();
+        let x = ImageStart::Noise.states(1, &ids, 64);
+        // Seven draws: four states at once, and one is left.
+        for draws in [7, 33] {
+            let plan = ImagePlan {
+                class: Some(1),
+                draws,
+                ..ImagePlan::new(Method::MfmG)
+            };
+            let looked = |map: &dyn ImageMap| {
+                let look = Look {
+                    plan: &plan,
+                    scene: ImageScene {
+                        map,
+                        reward: &reward,
+                    },
+                    label: 1,
+                    t: 0.4,
+                    step: 2,
+                };
+                let mut told = Vec::new();
+                let mut watch = |share: f32| {
+                    told.push(share);
+                    true
+                };
+                let mut progress = Progress::new(&mut watch, (0.0, 1.0), 1);
+                let found = look.estimate(&ids, &x, &mut progress).unwrap();
+                progress.look().unwrap();
+                assert!(told.is_sorted() && told.last() == Some(&1.0), "{told:?}");
+                found
+            };
+            let (kept, twice) = (looked(&kept), looked(&twice));
+            assert_eq!(kept.values, twice.values);
+            assert_eq!(kept.gradient, twice.gradient);
+            assert_eq!(kept.counters, twice.counters);
+            assert!(kept.gradient.iter().any(|g| g.abs() > 1e-3));
+        }
+    }
+}

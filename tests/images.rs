@@ -118,6 +118,14 @@ fn a_file_that_is_no_map_is_named_and_asked_for_once() {
         has_text(window, "broken.safetensors")
     });
     wait_until(&mut window, "no rest", |window| window.state().is_settled());
+    window
+        .get_by_label("Open the shipped map")
+        .click_accesskit();
+    wait_until(&mut window, "the shipped map did not open", |window| {
+        has_text(window, "Wall of 16 pictures")
+    });
+    assert!(!has_text(&window, "broken.safetensors"));
+    wait_until(&mut window, "no rest", |window| window.state().is_settled());
 }
 
 #[test]

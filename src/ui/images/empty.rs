@@ -14,7 +14,7 @@ pub fn show(ui: &mut Ui, state: &mut State) {
     let palette = tokens::palette(ui);
     let area = ui.available_rect_before_wrap();
     let width = area.width().min(460.0);
-    let middle = eframe::egui::Rect::from_center_size(area.center(), vec2(width, 190.0));
+    let middle = eframe::egui::Rect::from_center_size(area.center(), vec2(width, 226.0));
     let builder = UiBuilder::new()
         .max_rect(middle)
         .layout(Layout::top_down(Align::Center));
@@ -43,6 +43,11 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         ui.add_space(14.0);
         if ui.button("Open map…").clicked() {
             state.pick(Pick::Checkpoint);
+        }
+        ui.add_space(6.0);
+        // Also where opening it was called off.
+        if ui.button("Open the shipped map").clicked() {
+            state.use_shipped_images();
         }
     });
     ui.advance_cursor_after_rect(area);

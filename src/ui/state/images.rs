@@ -233,6 +233,7 @@ impl State {
     pub fn use_shipped_images(&mut self) {
         self.session.images.checkpoint = CheckpointRef::Shipped;
         self.images.refused = None;
+        self.notices.clear(Place::Images);
     }
 
     /// Chooses the class of a generated picture.

@@ -26,6 +26,9 @@ fn main() -> ExitCode {
 fn start(cli: Cli) -> Result<(), String> {
     let device = cli.device;
     let choice = || cli::DeviceArg::choice(device);
+    if let Some(Command::Bench(args)) = &cli.command {
+        args.check()?;
+    }
     match cli.command {
         None => ui::run(ui::AppOptions::from_command_line(
             cli.session.as_deref(),

@@ -141,6 +141,43 @@ fn a_starred_draw_is_made_again_in_the_gallery_removed_and_brought_back() {
 }
 
 #[test]
+fn a_key_removes_what_is_shown_alone_and_the_next_picture_takes_its_place() {
+    let (_folder, path) = map();
+    let mut window = window_of(session(&path));
+    select_first(&mut window);
+    tap(&mut window, Key::S);
+    for _ in 0..2 {
+        tap(&mut window, Key::ArrowRight);
+        tap(&mut window, Key::S);
+    }
+    let kept = images(&window).kept.clone();
+    assert_eq!(kept.len(), 3);
+    choose(&mut window, "Gallery");
+    window.get_by_label("Gallery of 3 pictures").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::ArrowRight);
+    // The newest stands first. Its star is taken, and it is no longer shown: Delete is not for it.
+    tap(&mut window, Key::S);
+    assert!(!images(&window).kept[2].starred);
+    window.get_by_label("stars only").click_accesskit();
+    window.run_steps(3);
+    assert!(
+        has_text(&window, "Select a picture to see how it was made"),
+        "what is not shown is not selected"
+    );
+    tap(&mut window, Key::Delete);
+    assert_eq!(images(&window).kept.len(), 3);
+    window.get_by_label("Gallery of 2 pictures").focus();
+    window.run_steps(3);
+    tap(&mut window, Key::ArrowRight);
+    tap(&mut window, Key::Delete);
+    tap(&mut window, Key::Delete);
+    let left = &images(&window).kept;
+    assert_eq!(left.len(), 1, "after one was removed the next was selected");
+    assert_eq!(left[0].picture, kept[2].picture);
+}
+
+#[test]
 fn going_on_from_a_draw_puts_it_in_the_gallery_and_its_wall_comes_back() {
     let (_folder, path) = map();
     let mut window = window_of(session(&path));

@@ -246,6 +246,12 @@ fn a_prompt_is_applied_when_it_is_whole_and_refused_with_the_reason() {
     // The file is named, with where it comes from.
     assert!(has_text(&window, "is not there. Wanted is CLIP ViT-L/14"));
     assert!(has_text(&window, "openai/clip-vit-large-patch14"));
+    assert!(has_text(&window, "xswu/HPSv2"), "of the second term, too");
+    assert_eq!(
+        window.get_all_by_label("Point at it").count(),
+        2,
+        "each beside its term"
+    );
     window.check_accessibility();
     let field = |window: &Window| {
         let field = window.get_by_label("Prompt of CLIP score");

@@ -126,6 +126,45 @@ fn in_the_smallest_window_nothing_lies_under_the_settings() {
 }
 
 #[test]
+fn the_middle_stays_where_it_is_between_wall_and_studio() {
+    let (_folder, path) = map();
+    let mut window = opened(session(&path));
+    start(&mut window);
+    settle(&mut window, "no pictures");
+    for size in [
+        vec2(1280.0, 800.0),
+        vec2(1024.0, 640.0),
+        vec2(1600.0, 1000.0),
+    ] {
+        let mut seen = Vec::new();
+        for middle in ["Studio", "Wall"] {
+            window.set_size(size);
+            window
+                .get_by_role_and_label(Role::Tab, middle)
+                .click_accesskit();
+            window.run_steps(6);
+            let tabs = ["Images", "Wall", "Studio", "Gallery", "Diversity"];
+            seen.push(tabs.map(|tab| window.get_by_role_and_label(Role::Tab, tab).rect()));
+        }
+        assert_eq!(seen[0], seen[1], "{size}");
+    }
+}
+
+#[test]
+fn every_section_of_the_settings_has_the_same_width() {
+    let (_folder, path) = map();
+    let window = opened(session(&path));
+    let right = |role, label: &str| {
+        let all = window.query_all_by_role_and_label(role, label);
+        all.map(|node| node.rect().right()).fold(0.0, f32::max)
+    };
+    let edge = right(Role::Button, "Start");
+    assert!((right(Role::ComboBox, "Method") - edge).abs() < 0.1);
+    assert!((right(Role::Slider, "Side by side") - edge).abs() < 0.1);
+    assert!(window.get_by_label("clip").rect().right() < edge + 0.1);
+}
+
+#[test]
 fn strips_come_by_themselves_once_pictures_were_asked_for() {
     let (_folder, path) = map();
     let mut session = session(&path);
@@ -289,6 +328,44 @@ fn a_starred_picture_is_in_the_gallery_made_again_and_brings_its_run_back() {
     assert_eq!(studio(&window).node, Some(0), "it was a run of the lineage");
 }
 
+#[test]
+fn a_picture_on_its_way_is_refused_and_a_step_that_was_passed_is_kept() {
+    let (_folder, path) = map();
+    let mut session = long(&path);
+    // The base comes to its end at once.
+    session.images.studio.selected = (1, 0);
+    let mut window = opened(session);
+    start(&mut window);
+    wait_until(&mut window, "no pictures on the way", |window| {
+        has_text(window, "2 rows of 3 pictures")
+    });
+    let kept = |window: &Window| window.state().session().images.kept.clone();
+    // The clock stands at the data, where nothing is yet.
+    star(&mut window);
+    assert!(has_text(&window, "still on its way"));
+    assert!(kept(&window).is_empty());
+    press(&mut window, Modifiers::NONE, Key::Enter);
+    assert_eq!(studio(&window).lineage.len(), 1, "no branch of it either");
+    let clock = "Time t, 0 noise, 1 data";
+    window.get_by_label(clock).set_value_accesskit(0.0);
+    window.run_steps(3);
+    star(&mut window);
+    assert_eq!(kept(&window)[0].t, 0.0);
+    press(&mut window, Modifiers::NONE, Key::Escape);
+    wait_until(&mut window, "it was not cancelled", |window| {
+        has_text(window, "Cancelled.")
+    });
+    settle(&mut window, "no rest");
+    // What a run has reached that was called off is all that comes of it.
+    window.get_by_label(clock).set_value_accesskit(1.0);
+    window.run_steps(3);
+    star(&mut window);
+    let kept = kept(&window);
+    assert_eq!(kept.len(), 2);
+    assert!(kept[1].starred && kept[1].t < 1.0);
+    assert!(!has_text(&window, "still on its way"));
+}
+
 /// A session whose pictures take a while.
 fn long(map: &Path) -> Session {
     let mut session = session(map);
@@ -365,7 +442,7 @@ fn escape_lets_the_queue_wait_and_it_is_reordered_cancelled_and_brought_back() {
         entries.iter().map(|entry| seed(entry)).collect()
     };
     assert_eq!(seeds(&window), [1, 2]);
-    let name = "MFM-GF, 250 steps, N = 256, toward class:3@2 + brightness";
+    let name = "MFM-GF, 250 steps, 256 draws, toward class:3@2 + brightness";
     let sooner = &format!("Sooner: {name}");
     let found = window.query_all_by_label(sooner).last();
     found.expect("the second entry").click_accesskit();

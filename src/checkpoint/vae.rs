@@ -175,21 +175,12 @@ pub(crate) mod tests {
     use super::*;
     use crate::checkpoint::clip::tests::write;
 
-    fn small() -> VaeConfig {
-        VaeConfig {
-            block_out_channels: vec![4, 8],
-            layers_per_block: 1,
-            norm_num_groups: 2,
-            ..VaeConfig::stable_diffusion()
-        }
-    }
-
     /// A small autoencoder with random weights as diffusers writes it into a folder: the file of its weights, and these.
     pub fn write_small(folder: &Path) -> (PathBuf, Weights) {
         let path = folder.join("diffusion_pytorch_model.safetensors");
-        let weights = small().init(&Device::flex()).unwrap().weights();
+        let weights = VaeConfig::tiny().init(&Device::flex()).unwrap().weights();
         write(&path, &weights);
-        let config = serde_json::to_string(&small()).unwrap();
+        let config = serde_json::to_string(&VaeConfig::tiny()).unwrap();
         std::fs::write(folder.join("config.json"), config).unwrap();
         (path, weights)
     }
@@ -200,7 +191,7 @@ pub(crate) mod tests {
         let device = Device::flex();
         let (path, mut weights) = write_small(folder.path());
         let (config, read) = read_vae(&path, &device).unwrap();
-        assert_eq!(config, small());
+        assert_eq!(config, VaeConfig::tiny());
         assert_eq!(latent_decoder_kind(&path), Some(DecoderKind::Full));
         assert_eq!(read.weights(), weights);
 

@@ -13,9 +13,7 @@ use super::bench_train::peak_memory_mib;
 use crate::checkpoint::{FORMAT, ImageCard, write_image_map};
 use crate::metrics::FrameTimings;
 use crate::model::{Dit, DitConfig, IMAGENET_CLASSES, imagenet_class_names};
-use crate::session::{
-    CheckpointRef, ComputeChoice, DecoderFiles, Images, Rewarding, Session, Workspace,
-};
+use crate::session::{CheckpointRef, ComputeChoice, DecoderFiles, Images, Rewarding, Session};
 
 /// What is steered toward: a reward that costs nothing beside the map and what decodes it.
 const REWARD: &str = "brightness@6";
@@ -135,9 +133,7 @@ impl FramesSet {
         images.studio.settings.plan.draws = model.draws;
         set.session = Session {
             compute: choice.unwrap_or_default(),
-            workspace: Workspace::Images,
-            images,
-            ..Session::default()
+            ..Session::of_images(images)
         };
         Ok(set)
     }
@@ -276,6 +272,13 @@ impl fmt::Display for FramesBench {
                 row.what, row.answered_ms, row.longest_frame_ms
             )?;
         }
+        if window.lost_frames > 0 {
+            writeln!(
+                f,
+                "frames without pixels in the time for which they are waited: {}, counted with that time",
+                window.lost_frames
+            )?;
+        }
         for line in &window.left_out {
             writeln!(f, "left out: {line}")?;
         }
@@ -320,7 +323,17 @@ mod tests {
         assert_eq!((&card.model, map.config()), (&shape, &shape));
         assert_eq!(set.session.images.studio.settings.plan.draws, 5);
         let report = set.report(FrameTimings::default());
-        assert!(report.to_string().contains("3 pictures steered"));
+        let text = report.to_string();
+        assert!(text.contains("3 pictures steered") && !text.contains("without pixels"));
+        let late = set.report(FrameTimings {
+            lost_frames: 2,
+            left_out: vec!["the rest: too slow".into()],
+            ..FrameTimings::default()
+        });
+        let text = late.to_string();
+        assert!(
+            text.contains("waited: 2, counted") && text.contains("left out: the rest: too slow")
+        );
         drop(set);
         assert!(!path.exists());
         let named = ModelBenchArgs {

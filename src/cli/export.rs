@@ -6,7 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::replay::{Desk, cells, draw_of, film_of, open_map, sheet_of, studio_of, wall_of};
-use super::steer_setup::check_report;
+use super::report_file::check_report;
 use crate::engine::{Command, Event, LoadedImages, PicturesExport, PicturesRequest, WallRequest};
 use crate::session::{FrameFormat, Images, Middle, Session, Workspace};
 

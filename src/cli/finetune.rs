@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use super::finetune_images::{self, PictureTuneArgs, map_of_images};
+use super::report_file::check_report;
 use super::train::{check_model_file, clock, part_path};
 use crate::checkpoint::Checkpoint;
 use crate::mixture::Preset;
@@ -37,19 +38,19 @@ pub struct FinetuneArgs {
     /// Where to write the tuned checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-    /// Steps in all.
+    /// Steps in all; as the recipe says if not given.
     #[arg(long)]
     pub steps: Option<u64>,
-    /// States of a step.
+    /// States of a step; as the recipe says if not given.
     #[arg(long)]
     pub batch: Option<usize>,
     /// Posterior draws a state.
     #[arg(long)]
     pub draws: Option<usize>,
-    /// Root seed of data, noise and times.
+    /// Root seed of data, noise and times; as the recipe says if not given.
     #[arg(long)]
     pub seed: Option<u64>,
-    /// Highest learning rate.
+    /// Highest learning rate; as the recipe says if not given.
     #[arg(long)]
     pub rate: Option<f64>,
     /// How the pull of the reward is estimated; without derivatives for t < 0.6 and with them after, if not given.
@@ -94,6 +95,9 @@ pub enum PullArg {
 pub fn run(args: &FinetuneArgs, device: Option<DeviceArg>) -> Result<(), String> {
     if !args.pictures.report_only {
         check_model_file(&args.out)?;
+    }
+    if let Some(curve) = &args.curve {
+        check_report(curve, None)?;
     }
     if let Some(map) = map_of_images(&args.checkpoint) {
         return finetune_images::run(args, map, device);

@@ -11,7 +11,9 @@ use super::curve::Row;
 use super::place::Place;
 use super::train::{ImagesArg, LossArg, TrainArgs, clock, open_curve, part_path};
 use crate::checkpoint::{FORMAT, ImageCard, write_image_map};
-use crate::train::image::{ImageConsistency, ImageRecipe, ImageTrainer, LossScale};
+use crate::model::{DitConfig, Weights, weights_of};
+use crate::train::finetune_images::TuneParent;
+use crate::train::image::{ImageConsistency, ImageRecipe, ImageTrainer, LossScale, TaughtBy};
 use crate::train::{DataPlan, ImageSet, Part};
 
 /// How often the state of the run is kept on disk: an interruption costs at most this much.
@@ -46,9 +48,14 @@ pub fn train_images(
         }
         run
     } else {
-        let mut recipe = recipe(args, kind)?;
+        let taught = args.distil.as_deref().map(teacher).transpose()?;
+        let mut recipe = recipe(args, kind, taught.as_ref().map(|(by, _)| by))?;
         recipe.precision = precision.unwrap_or(recipe.precision);
-        ImageTrainer::new(recipe, &place.device).map_err(|e| e.to_string())?
+        match taught {
+            Some((_, weights)) => ImageTrainer::distilling(recipe, weights, &place.device),
+            None => ImageTrainer::new(recipe, &place.device),
+        }
+        .map_err(|e| e.to_string())?
     };
     let model = &run.recipe().model;
     let plan = DataPlan::new(model.input_size, model.in_channels, Part::Train);
@@ -155,18 +162,47 @@ pub fn train_images(
     Ok(())
 }
 
-fn recipe(args: &TrainArgs, kind: ImagesArg) -> Result<ImageRecipe, String> {
+/// The map that jumps are distilled from: what is written down of it, and its weights.
+fn teacher(path: &Path) -> Result<((DitConfig, TaughtBy), Weights), String> {
+    let parent = TuneParent::open(Some(path)).map_err(|e| e.to_string())?;
+    let card = parent.card;
+    if card.tuned.is_some() {
+        return Err(format!(
+            "{}: this velocity was tuned toward a reward and has no jumps to learn from; give the map that it was tuned from",
+            path.display()
+        ));
+    }
+    let by = TaughtBy {
+        hash: parent.hash,
+        steps: card.steps,
+        hours: card.hours,
+    };
+    Ok(((card.model, by), weights_of(&parent.net)))
+}
+
+fn recipe(
+    args: &TrainArgs,
+    kind: ImagesArg,
+    taught: Option<&(DitConfig, TaughtBy)>,
+) -> Result<ImageRecipe, String> {
+    let preset = match kind {
+        ImagesArg::Digits => ImageRecipe::digits(),
+        ImagesArg::Photos => ImageRecipe::photos(),
+    };
     let mut recipe = match &args.recipe {
         Some(path) => {
             let name = path.display();
             let text = std::fs::read_to_string(path).map_err(|e| format!("{name}: {e}"))?;
             serde_json::from_str(&text).map_err(|e| format!("{name}: {e}"))?
         }
-        None => match kind {
-            ImagesArg::Digits => ImageRecipe::digits(),
-            ImagesArg::Photos => ImageRecipe::photos(),
+        None => match taught {
+            Some((model, by)) => preset.distilling(model.clone(), by.clone()),
+            None => preset,
         },
     };
+    if let Some((model, by)) = taught {
+        (recipe.model, recipe.teacher) = (model.clone(), Some(by.clone()));
+    }
     recipe.steps = args.steps.unwrap_or(recipe.steps);
     if let Some(batch) = args.batch {
         (recipe.batch, recipe.micro_batch) = (batch, recipe.micro_batch.min(batch));

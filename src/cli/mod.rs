@@ -35,6 +35,7 @@ mod pictures;
 mod place;
 mod posterior;
 mod replay;
+mod report_file;
 mod rewards;
 mod rewards_score;
 mod sample;
@@ -53,6 +54,8 @@ pub mod train;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use report_file::{check_report, write_report};
 
 pub use aesthetic::AestheticArgs;
 pub use batch::{BatchArgs, run_batch};
@@ -123,7 +126,7 @@ pub enum Command {
     Steer(Box<SteerArgs>),
     /// Compare methods at equal numbers of function evaluations: a table and plots; resumes when interrupted.
     Compare(CompareArgs),
-    /// Train a Meta Flow Map on a 2D world.
+    /// Train a Meta Flow Map on a 2D world or on labelled pictures, or a classifier of such pictures.
     Train(train::TrainArgs),
     /// Tune a model's velocity toward a reward.
     Finetune(Box<finetune::FinetuneArgs>),
@@ -174,6 +177,17 @@ pub struct BenchArgs {
     /// What only `bench frames` asks for.
     #[command(flatten)]
     pub frames: FramesBenchArgs,
+}
+
+impl BenchArgs {
+    /// Sees that the figures can be written before they are measured.
+    ///
+    /// # Errors
+    /// With a message for the person.
+    pub fn check(&self) -> Result<(), String> {
+        let json = self.json.as_deref();
+        json.map_or(Ok(()), |json| check_report(json, None))
+    }
 }
 
 /// What can be measured.
@@ -332,8 +346,7 @@ pub fn print_bench(
 ) -> Result<(), String> {
     say!("{report}");
     if let Some(path) = json {
-        let text = serde_json::to_string_pretty(report).map_err(|e| e.to_string())?;
-        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+        write_report(path, report)?;
         say!("written to {}", path.display());
     }
     Ok(())

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
+use super::report_file::check_report;
 use super::rewards_score::ScoredPictures;
 use crate::checkpoint::open_classifier;
 use crate::engine::scorer_path;
@@ -128,6 +129,7 @@ pub fn run_rewards(args: &RewardsArgs) -> Result<(), String> {
 }
 
 fn learn(data: &Path, out: &Path) -> Result<(), String> {
+    check_report(out, None)?;
     let (card, judge) = open_classifier(None).map_err(|e| e.to_string())?;
     let [channels, side, _] = card.config.image;
     let plan = DataPlan::new(side, channels, Part::Train);

@@ -12,11 +12,12 @@ use crate::session::ExportFormat;
 use crate::steer::{SteerError, SteerScene, TargetSample, run};
 
 use super::DeviceArg;
+use super::report_file::{check_report, write_report};
 use super::steer_args::SteerArgs;
 use super::steer_gradient::Watcher;
 use super::steer_pictures::{is_map_of_images, refuse_for_pictures, steer_pictures};
 use super::steer_report::{Report, draws_from, print_report, write_samples};
-use super::steer_setup::{check_report, network_on, refuse_if_all_are_lost, scored_against};
+use super::steer_setup::{network_on, refuse_if_all_are_lost, scored_against};
 
 /// Runs the command; prints what was done.
 ///
@@ -102,8 +103,7 @@ pub fn run_steer(args: &SteerArgs, device: Option<DeviceArg>) -> Result<(), Stri
             / elapsed.as_secs_f64(),
     };
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
-        std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+        write_report(path, &report)?;
     }
     print_report(&report, elapsed, args);
     Ok(())

@@ -9,11 +9,11 @@ use super::futures_reward::RewardOptions;
 use super::latents::Shown;
 use super::memory;
 use super::pictures::{OpenMap, advance, check_folder, judge_for, progress_bar};
+use super::report_file::{check_report, write_report};
 use super::steer_args::SteerArgs;
 use super::steer_pictures_out::{
     Average, Labels, PicturesReport, Second, Side, check_out, print, write,
 };
-use super::steer_setup::check_report;
 use crate::checkpoint::{ClassifierCard, ModelKind, inspect, model_kind};
 use crate::engine::{FilmRow, SeenRun, SteeringFilm, steering_pass, typical_digits};
 use crate::model::ImageJudge;
@@ -279,8 +279,7 @@ pub(super) fn steer_pictures(
         film.write(frames, &mut |_| true)?;
     }
     if let Some(json) = &args.json {
-        let text = serde_json::to_string_pretty(&report).map_err(|e| e.to_string())?;
-        std::fs::write(json, text).map_err(|e| format!("{}: {e}", json.display()))?;
+        write_report(json, &report)?;
     }
     print(&report);
     for path in [&args.out, &args.frames, &args.json].into_iter().flatten() {

@@ -1,33 +1,11 @@
 //! What `foresight steer` settles before it runs.
 
-use std::path::Path;
-
 use super::DeviceArg;
 use crate::engine::{LoadedModel, guided_network};
 use crate::gpu::SharedDevice;
 use crate::mixture::shortened;
 use crate::model::GuidedMlp;
-use crate::session::probe;
 use crate::steer::{Scheme, SteerPlan, SteerRun};
-
-/// Refuses, before anything runs, a report that could not be written or would take the samples' place.
-pub(super) fn check_report(path: &Path, out: Option<&Path>) -> Result<(), String> {
-    let name = path.display();
-    if out == Some(path) {
-        return Err(format!(
-            "{name} is asked for twice: give --out and --json names of their own"
-        ));
-    }
-    let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
-    if path.is_dir() || folder.is_some_and(|folder| !folder.is_dir()) {
-        return Err(format!(
-            "{name} cannot be written: give the name of a file in a folder that exists"
-        ));
-    }
-    probe(path).map_err(|e| {
-        format!("{name}: could not be written: {e}. Check free space and permissions of the folder")
-    })
-}
 
 /// The network where it is asked to be, and where that is. What needs no derivative runs on the graphics device with
 /// `--device shared`; closed forms and derivatives run on the processor.

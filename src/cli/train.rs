@@ -11,6 +11,7 @@ use super::classifier::train_judge;
 use super::curve::{Curve, Row, distances};
 use super::images::train_images;
 use super::place::PrecisionArg;
+use super::report_file::check_report;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
 use crate::session::probe;
@@ -42,18 +43,22 @@ pub struct TrainArgs {
     /// Where to write the checkpoint; the unfinished run is kept beside it, with `.part` added to the name.
     #[arg(long, value_name = "FILE.safetensors")]
     pub out: PathBuf,
-    /// Steps in all.
+    /// Steps in all; as the recipe says if not given.
     #[arg(long)]
     pub steps: Option<u64>,
-    /// Items of a step.
+    /// Items of a step; as the recipe says if not given.
     #[arg(long)]
     pub batch: Option<usize>,
-    /// Root seed of weights, data and noise.
+    /// Root seed of weights, data and noise; as the recipe says if not given.
     #[arg(long)]
     pub seed: Option<u64>,
     /// What jumps are trained to agree with; for 2D worlds esd if not given, for images as their recipe says.
     #[arg(long, value_enum)]
     pub loss: Option<LossArg>,
+    /// Begin as this map of images, which stays as it is beside the run, and teach jumps where several of its own lead: a
+    /// second run that makes single steps better.
+    #[arg(long, value_name = "FILE.safetensors", requires = "images", conflicts_with_all = ["classifier", "loss"])]
+    pub distil: Option<PathBuf>,
     /// The type that matrix products of maps of images are made in; weights, sums and the optimizer are f32 always. f32
     /// if neither this nor a recipe says otherwise.
     #[arg(long, value_enum, requires = "images", conflicts_with = "classifier")]
@@ -137,6 +142,9 @@ pub enum TeacherArg {
 /// With a message for the person.
 pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
     check_model_file(&args.out)?;
+    if let Some(curve) = &args.curve {
+        check_report(curve, None)?;
+    }
     if let Some(data) = args.data.as_deref().filter(|_| args.classifier) {
         return train_judge(args, data, device);
     }

@@ -35,7 +35,7 @@ impl Worker {
         let job = Job::new(
             id,
             slot,
-            format!("{} draws, {}", request.draws, request.source),
+            format!("{} draws, {}", request.draws, request.source.short()),
         );
         let request = Arc::new(request);
         // wgpu panics in places where the device is gone.

@@ -20,7 +20,7 @@ const LAST_TIME: f64 = 0.98;
 impl Worker {
     /// Curves of one way to look ahead. The states are those that a scrub shows: their noise is locked.
     pub fn image_curves(&mut self, id: RequestId, request: ImageCurvesRequest) -> JobResult {
-        let label = format!("diversity of {}", request.wall.source);
+        let label = format!("diversity of {}", request.wall.source.short());
         let job = Job::new(id, Slot::ImageCurves, label);
         let request = Arc::new(request);
         let wall = &request.wall;

@@ -149,6 +149,23 @@ impl NewDraws {
     }
 }
 
+/// Draws of a wall that are made together, wherever that is.
+#[derive(Clone)]
+struct Portion<'a> {
+    request: &'a WallRequest,
+    question: &'a ImageQuestion,
+    /// Which draws.
+    items: Range<u32>,
+}
+
+impl Portion<'_> {
+    /// Share of the wall that is there once `share` of this is.
+    fn of_wall(&self, share: f32) -> f32 {
+        let done = self.items.start as f32 + share * self.items.len() as f32;
+        done / self.request.draws.max(1) as f32
+    }
+}
+
 /// What was taken to the shared device last.
 #[derive(Default)]
 pub(super) struct OnDevice {
@@ -210,14 +227,20 @@ impl Worker {
         items: Range<u32>,
         counters: &mut Counters,
     ) -> Result<NewDraws, JobError> {
-        let compute = self.wall_compute(asked.0);
+        let (request, question) = asked;
+        let portion = Portion {
+            request,
+            question,
+            items,
+        };
+        let compute = self.wall_compute(request);
         let before = *counters;
-        self.on_device_or_processor((&asked.0.model, compute), |worker, compute| {
+        self.on_device_or_processor((&request.model, compute), |worker, compute| {
             // What failed on the way was nobody's draw.
             *counters = before;
             match compute {
-                Compute::Shared => worker.draws_on_shared(job, asked, items.clone(), counters),
-                Compute::Cpu => worker.draws_on_processor(job, asked, items.clone(), counters),
+                Compute::Shared => worker.draws_on_shared(job, &portion, counters),
+                Compute::Cpu => worker.draws_on_processor(job, &portion, counters),
             }
         })
     }
@@ -225,13 +248,16 @@ impl Worker {
     fn draws_on_processor(
         &mut self,
         job: &Job,
-        (request, question): (&WallRequest, &ImageQuestion),
-        items: Range<u32>,
+        portion: &Portion<'_>,
         counters: &mut Counters,
     ) -> Result<NewDraws, JobError> {
-        let (key, source, total) = (key_of(request), request.source, request.draws.max(1));
-        let (first, count) = (items.start as f32, items.len() as f32);
-        let share_of = |share: f32| Some((first + share * count) / total as f32);
+        let Portion {
+            request,
+            question,
+            items,
+        } = portion.clone();
+        let share_of = |share: f32| Some(portion.of_wall(share));
+        let (key, source) = (key_of(request), request.source);
         let (map, question) = (request.model.map.clone(), question.clone());
         let pictures = self.drawn_beside(job, share_of, counters, move |counters, watch| {
             draw_images(&*map, source, &question, key, items, counters, watch)
@@ -247,28 +273,26 @@ impl Worker {
     fn draws_on_shared(
         &mut self,
         job: &Job,
-        (request, question): (&WallRequest, &ImageQuestion),
-        items: Range<u32>,
+        portion: &Portion<'_>,
         counters: &mut Counters,
     ) -> Result<NewDraws, JobError> {
         let Some(device) = self.painting_device() else {
             return Err(JobError::Failed("the graphics device was lost".into()));
         };
-        let map = self.map_on_shared(&device, &request.model)?;
-        let total = request.draws.max(1) as f32;
-        let count = items.len();
-        let first = items.start as f32;
+        let map = self.map_on_shared(&device, &portion.request.model)?;
         let tensor = draw_images_on_device(
             &map,
-            request.source,
-            question,
-            key_of(request),
-            items,
+            portion.request.source,
+            portion.question,
+            key_of(portion.request),
+            portion.items.clone(),
             counters,
-            &mut |share| self.look_up(job, (first + share * count as f32) / total),
+            &mut |share| self.look_up(job, portion.of_wall(share)),
         )?;
         let buffer = PictureBuffer::from_tensor(tensor, &device).map_err(gpu_error)?;
-        let pictures = buffer.read(&device, count).map_err(gpu_error)?;
+        let pictures = buffer
+            .read(&device, portion.items.len())
+            .map_err(gpu_error)?;
         Ok(NewDraws {
             pictures,
             on_device: Some(buffer),

@@ -284,7 +284,7 @@ impl Worker {
 }
 
 /// The first line of what a driver says, without its end.
-fn reason(why: &str) -> String {
+pub(super) fn reason(why: &str) -> String {
     let line = why.lines().find(|line| !line.trim().is_empty());
     let line = line.unwrap_or("no reason given").trim();
     shortened(line.trim_end_matches('.'), MOST_REASON)

@@ -128,7 +128,7 @@ fn extend(judged: &mut Option<Judged>, more: Judged) {
 
 impl Worker {
     pub fn wall(&mut self, id: RequestId, request: WallRequest) -> JobResult {
-        let label = format!("{} pictures, {}", request.draws, request.source);
+        let label = format!("{} pictures, {}", request.draws, request.source.short());
         let job = Job::new(id, Slot::Wall, label);
         let request = Arc::new(request);
         let mut counters = Counters::default();

@@ -9,7 +9,7 @@ use super::images_more_tests::ask;
 use super::images_tests::{answers, engine, last, loaded, model, request};
 use super::{
     AgainRequest, Command, Event, LoadedImages, OpenImages, PictureView, ShownAs, StudioAnswer,
-    StudioPanel, StudioRequest, WallRequest,
+    StudioPanel, StudioRequest, Unkept, WallRequest,
 };
 use crate::checkpoint::{DecoderKind, write_image_map, write_small_vae};
 use crate::model::{BurnImageMap, Dit, DitConfig, LatentDecoder};
@@ -46,7 +46,7 @@ fn bare() -> LoadedImages {
     loaded(Arc::new(map), card)
 }
 
-fn latents() -> Arc<LoadedImages> {
+pub(super) fn latents() -> Arc<LoadedImages> {
     let decoder = Arc::new(LatentDecoder::small());
     let view = PictureView::of([4, 4, 4], Some(decoder), None).unwrap();
     Arc::new(LoadedImages {
@@ -138,7 +138,7 @@ fn a_picture_is_encoded_before_it_is_noised_and_looks_as_it_came() {
     assert_eq!(wall.latents.as_ref().unwrap().clean[..], encoded[..]);
 }
 
-fn studio_request(model: &Arc<LoadedImages>, start: &StudioStart) -> StudioRequest {
+pub(super) fn studio_request(model: &Arc<LoadedImages>, start: &StudioStart) -> StudioRequest {
     let reward: PictureReward = REWARD.parse().unwrap();
     StudioRequest {
         model: model.clone(),
@@ -261,6 +261,13 @@ fn steps_under_way_are_seen_at_half_the_resolution_and_kept_as_they_are() {
     assert_eq!(answer.bytes((0, 1), 2.0, false).unwrap(), half);
     let kept = answer.stored((0, 1), frame.t).unwrap();
     assert_eq!(Some(kept), done.stored((0, 1), frame.t));
+    // None of the steps is decoded whole: of all that is seen only the end is a picture to keep.
+    let of = |answer: &StudioAnswer, t, goes_on| answer.is_to_keep(0, t, goes_on).err();
+    assert_eq!(of(answer, 1.0, true), Some(Unkept::OnItsWayUndecoded));
+    assert_eq!(of(answer, 0.0, true), Some(Unkept::FalseColours));
+    assert_eq!(of(answer, 1.0, false), Some(Unkept::FalseColours));
+    assert_eq!(of(&done, frame.t, false), Some(Unkept::FalseColours));
+    assert_eq!(of(&done, 1.0, false), None);
     let finished = &done.panels[0].shown.last().unwrap()[192..];
     assert_eq!(done.bytes((0, 1), 2.0, false).unwrap()[..], *finished);
 }

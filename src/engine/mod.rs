@@ -102,6 +102,7 @@ pub use stats::draw_stats;
 pub use steer_message::*;
 pub use steering::guided_network;
 pub use studio_film::{FilmRow, SteeringFilm};
+pub use studio_kept::Unkept;
 pub use studio_message::*;
 pub use studio_rows::{STUDIO_STRENGTHS, StudioRow, studio_rows};
 pub use studio_seen::SeenRun;

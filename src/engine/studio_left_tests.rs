@@ -56,6 +56,17 @@ impl ImageMap for Troubled {
     }
 }
 
+/// A map; the same held in its first call; and what holds it.
+fn held() -> (Arc<LoadedImages>, Arc<LoadedImages>, Arc<Troubled>) {
+    let plain = model();
+    let held = Troubled::new(&plain.map, false);
+    let slow = LoadedImages {
+        map: held.clone(),
+        ..LoadedImages::clone(&plain)
+    };
+    (plain, Arc::new(slow), held)
+}
+
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !is_so() {
@@ -73,12 +84,7 @@ fn progress_of(engine: &Engine, label: &str) {
 
 #[test]
 fn a_cancel_is_answered_in_the_middle_of_a_call_and_the_next_run_waits_for_its_end() {
-    let plain = model();
-    let held = Troubled::new(&plain.map, false);
-    let slow = Arc::new(LoadedImages {
-        map: held.clone(),
-        ..LoadedImages::clone(&plain)
-    });
+    let (plain, slow, held) = held();
     let engine = engine();
     let calls = || held.calls.load(Ordering::SeqCst);
     let id = engine.submit(Command::Studio(request(&slow, &[Method::MfmGf], 4)));
@@ -96,12 +102,7 @@ fn a_cancel_is_answered_in_the_middle_of_a_call_and_the_next_run_waits_for_its_e
 
 #[test]
 fn a_wall_is_called_off_in_the_middle_of_a_call() {
-    let plain = model();
-    let held = Troubled::new(&plain.map, false);
-    let slow = Arc::new(LoadedImages {
-        map: held.clone(),
-        ..LoadedImages::clone(&plain)
-    });
+    let (plain, slow, held) = held();
     let engine = engine();
     let id = engine.submit(Command::Wall(wall(&slow, 16)));
     wait_until("no call", || held.calls.load(Ordering::SeqCst) == 1);

@@ -162,6 +162,9 @@ pub struct StudioAnswer {
     pub panels: Vec<StudioRun>,
     /// Where the map is asked.
     pub compute: Compute,
+    /// Why latents are no longer decoded on their way; their steps are in false colours, and the ends are decoded all the
+    /// same.
+    pub unseen: Option<String>,
     /// Whether all are at their ends.
     pub complete: bool,
 }

@@ -9,7 +9,7 @@ use crate::model::Wanted;
 use crate::reward::picture::{PictureParts, PictureScore};
 use crate::steer::images::ImageStart;
 
-use super::images_fallback::Asked;
+use super::images_fallback::{Asked, reason};
 use super::message::Compute;
 use super::studio_message::{StudioAnswer, StudioRequest, StudioRun};
 use super::studio_preview::preview_runs;
@@ -49,6 +49,8 @@ pub(super) struct Runs {
     wanted: Wanted,
     /// Why the device that is asked cannot go on.
     broken: Mutex<Option<String>>,
+    /// Why the steps are no longer seen on their way.
+    unseen: Mutex<Option<String>>,
     /// Network rows of each panel; nothing for those that were there before.
     work: Vec<u64>,
 }
@@ -82,6 +84,7 @@ impl Runs {
             shelves: runs.into_iter().map(Mutex::new).collect(),
             wanted,
             broken: Mutex::new(None),
+            unseen: Mutex::new(None),
             work,
         }))
     }
@@ -149,6 +152,7 @@ impl Runs {
             request: self.order.request.clone(),
             complete: panels.iter().all(|run| run.done),
             compute: self.asked.compute,
+            unseen: lock(&self.unseen).clone(),
             panels,
         }
     }
@@ -175,6 +179,14 @@ impl Runs {
     /// Tells that a run failed in a way that it is not to blame for.
     pub fn broke(&self, why: &str) {
         lock(&self.broken).get_or_insert_with(|| why.to_owned());
+    }
+
+    /// Tells that the steps can no longer be seen on their way: in place of old ones they are in false colours.
+    pub fn leave_unseen(&self, why: &str) {
+        *lock(&self.unseen) = Some(reason(why));
+        for shelf in &self.shelves {
+            lock(shelf).preview = None;
+        }
     }
 
     /// Why the device that is asked cannot go on; the processor always can.

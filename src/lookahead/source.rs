@@ -49,6 +49,18 @@ impl Source {
         }
     }
 
+    /// In a word or two, with its steps: `GLASS 8`.
+    pub fn short(self) -> String {
+        match self {
+            Self::OneStep => "one step".to_owned(),
+            Self::KStep(1) => "1 step".to_owned(),
+            Self::KStep(k) => format!("{k} steps"),
+            Self::Glass(k) => format!("GLASS {k}"),
+            Self::Sde(k) => format!("SDE {k}"),
+            Self::Exact => "exact".to_owned(),
+        }
+    }
+
     /// The same source with a step count within `1..=MAX_STEPS`, where it has one.
     #[must_use]
     pub fn with_steps(self, steps: u32) -> Self {

@@ -74,6 +74,8 @@ pub struct FrameTimings {
     pub opening_secs: f64,
     /// Frames.
     pub rows: Vec<FrameRow>,
+    /// Frames whose pixels did not come in the time for which they are waited; they count with that time.
+    pub lost_frames: u32,
     /// What was called off.
     pub cancels: Vec<CancelRow>,
     /// What was not measured, and why.

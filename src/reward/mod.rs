@@ -6,6 +6,7 @@
 
 mod dual;
 mod expression;
+mod nearest;
 pub mod picture;
 mod quadrature;
 mod quadrature_value;

@@ -3,8 +3,20 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::nearest::no_reward_named;
 use super::{Expression, Reward, RewardError, Shape};
 use crate::mixture::{Bump, Cov2};
+
+/// What a reward's text begins with.
+const NAMES: [&str; 7] = [
+    "expr",
+    "linear",
+    "bowl",
+    "measurement",
+    "bumps",
+    "half-plane",
+    "ring",
+];
 
 impl fmt::Display for Reward {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,10 +124,7 @@ impl FromStr for Reward {
                 }
             }
             _ => {
-                return Err(wrong(format!(
-                    "there is no reward named '{}'",
-                    shortened(name)
-                )));
+                return Err(wrong(no_reward_named(name, &shortened(name), NAMES)));
             }
         };
         Self::new(shape, lambda)

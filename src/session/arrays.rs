@@ -31,27 +31,22 @@ pub(super) fn write_npz(file: &mut BufWriter<File>, arrays: &[Array<'_>]) -> io:
     let options = default_options(NpzWriter::<&mut BufWriter<File>>::array::<f32>)
         .last_modified_time(Default::default());
     let mut npz = NpzWriter::new(file);
+    // No function: the type of the options has no name.
+    macro_rules! put {
+        ($name:ident, $shape:ident, $values:expr) => {
+            npz.array($name, options)?
+                .default_dtype()
+                .shape(&$shape)
+                .begin_nd()?
+                .extend($values)?
+        };
+    }
     for (name, shape, numbers) in arrays {
         let shape: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
-        match *numbers {
-            Numbers::F32(values) => npz
-                .array(name, options)?
-                .default_dtype()
-                .shape(&shape)
-                .begin_nd()?
-                .extend(values)?,
-            Numbers::F64(values) => npz
-                .array(name, options)?
-                .default_dtype()
-                .shape(&shape)
-                .begin_nd()?
-                .extend(values)?,
-            Numbers::U64(value) => npz
-                .array(name, options)?
-                .default_dtype()
-                .shape(&shape)
-                .begin_nd()?
-                .push(&value)?,
+        match numbers {
+            Numbers::F32(values) => put!(name, shape, *values),
+            Numbers::F64(values) => put!(name, shape, *values),
+            Numbers::U64(value) => put!(name, shape, [value]),
         }
     }
     npz.zip_writer().finish().map_err(io::Error::other)?;

@@ -259,7 +259,7 @@ impl Session {
             return fail(
                 "format",
                 self.format.to_string(),
-                "this version reads format 1",
+                "this version reads format 1. Use a newer Foresight",
             );
         }
         for (field, t) in [("t", self.t), ("anchor.t", self.anchor.t)] {

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::Batch;
 use super::decoders::DecoderFiles;
-use super::document::CheckpointRef;
+use super::document::{CheckpointRef, Session};
 use super::made::{GalleryOrder, Likeness, Made, Middle};
 use super::rewarding::Rewarding;
 use super::shared;
+use super::steering::Workspace;
 use super::stored::StoredPicture;
 use super::studio::Studio;
 use crate::lookahead::Source;
@@ -228,6 +229,17 @@ impl Default for Images {
     }
 }
 
+impl Session {
+    /// The Images workspace, everything else as at first.
+    pub fn of_images(images: Images) -> Self {
+        Self {
+            workspace: Workspace::Images,
+            images,
+            ..Self::default()
+        }
+    }
+}
+
 impl Images {
     /// Fewest pictures on the wall.
     pub const MIN_DRAWS: u32 = 16;
@@ -316,8 +328,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::session::DrawRecipe;
     use crate::session::stored::tests::stored;
-    use crate::session::{DrawRecipe, Session, Workspace};
 
     #[test]
     fn images_survive_a_round_trip_and_an_old_session_opens() {

@@ -234,7 +234,7 @@ impl DrawRecipe {
 /// The map in words, with the first digits of its hash.
 pub(super) fn map_line(checkpoint: &CheckpointRef, hash: &str) -> (&'static str, String) {
     let map = match checkpoint {
-        CheckpointRef::Shipped => "the shipped one".to_owned(),
+        CheckpointRef::Shipped => "shipped".to_owned(),
         CheckpointRef::File(path) => match path.file_name() {
             Some(name) => name.to_string_lossy().into_owned(),
             None => path.display().to_string(),

@@ -19,6 +19,7 @@ mod steered;
 mod steering;
 mod stored;
 mod studio;
+mod studio_start;
 mod table;
 mod training;
 
@@ -40,5 +41,6 @@ pub use shown::{Anchor, ColorTheme, ComputeChoice, DrawStyle, Playback, Show, Vi
 pub use steered::SteeredRecipe;
 pub use steering::{Lesson, RewardStyle, SteerShow, Steering, Workspace};
 pub use stored::StoredPicture;
-pub use studio::{StoredState, Studio, StudioNode, StudioSettings, StudioShow, StudioStart};
+pub use studio::{Studio, StudioNode, StudioSettings, StudioShow};
+pub use studio_start::{StoredState, StudioStart};
 pub use training::{TrainFor, TrainLoss, TrainTeacher, Training, TunedBeside};

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::rewarding::Rewarding;
 use super::shared;
 use super::stored::StoredPicture;
+use super::studio_start::StudioStart;
 use crate::steer::Method;
-use crate::steer::images::{ImagePlan, ImageStart};
+use crate::steer::images::ImagePlan;
 
 /// What the rows of the Studio vary.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,110 +23,6 @@ pub enum StudioShow {
     Draws,
     /// The methods.
     Methods,
-}
-
-/// Numbers of a state, not rounded, as text: eight hexadecimal digits each.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StoredState(String);
-
-impl StoredState {
-    /// Keeps every bit.
-    pub fn new(values: &[f32]) -> Self {
-        use std::fmt::Write as _;
-        let mut text = String::with_capacity(8 * values.len());
-        for v in values {
-            // Writing to a string never fails.
-            let _ = write!(text, "{:08x}", v.to_bits());
-        }
-        Self(text)
-    }
-
-    /// The numbers; `None` where the text holds none.
-    pub fn values(&self) -> Option<Vec<f32>> {
-        let (words, rest) = self.0.as_bytes().as_chunks::<8>();
-        if !rest.is_empty() {
-            return None;
-        }
-        let number = |word: &[u8; 8]| {
-            let bits = word.iter().try_fold(0_u32, |bits, c| {
-                Some(bits << 4 | char::from(*c).to_digit(16)?)
-            })?;
-            Some(f32::from_bits(bits)).filter(|v| v.is_finite())
-        };
-        words.iter().map(number).collect()
-    }
-}
-
-/// Where the pictures begin.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub enum StudioStart {
-    /// In noise.
-    #[default]
-    Noise,
-    /// In a picture that is noised again.
-    Renoised {
-        /// To this time.
-        t: f64,
-        /// The picture.
-        picture: StoredPicture,
-    },
-    /// In a state of another run, the same for all.
-    State {
-        /// Its time.
-        t: f64,
-        /// The state.
-        x: StoredState,
-    },
-}
-
-impl StudioStart {
-    /// As steering takes it; `None` where its text holds no numbers.
-    pub fn image_start(&self) -> Option<ImageStart> {
-        Some(match self {
-            Self::Noise => ImageStart::Noise,
-            Self::Renoised { t, picture } => ImageStart::Renoised {
-                t: *t,
-                picture: picture.values().into(),
-            },
-            Self::State { t, x } => ImageStart::State {
-                t: *t,
-                x: x.values()?.into(),
-            },
-        })
-    }
-
-    /// Its time; `None` in noise.
-    pub fn t(&self) -> Option<f64> {
-        match self {
-            Self::Noise => None,
-            Self::Renoised { t, .. } | Self::State { t, .. } => Some(*t),
-        }
-    }
-
-    /// How many characters its numbers take in a session.
-    pub(super) fn text(&self) -> usize {
-        match self {
-            Self::Noise => 0,
-            Self::Renoised { picture, .. } => picture.pixels.len(),
-            Self::State { x, .. } => x.0.len(),
-        }
-    }
-
-    fn fault(&self) -> Option<&'static str> {
-        if let Some(t) = self.t()
-            && !(t > 0.0 && t < 1.0)
-        {
-            return Some("a branch begins between the times 0 and 1");
-        }
-        match self {
-            Self::Noise => None,
-            Self::Renoised { picture, .. } => picture.fault(),
-            Self::State { x, .. } => x
-                .values()
-                .is_none()
-                .then_some("a state has eight hexadecimal digits a number"),
-        }
-    }
 }
 
 /// Everything but the reward that decides the steered pictures: the same map gives the same.
@@ -365,7 +262,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::session::{Images, Middle, Session, Workspace};
+    use crate::session::{Images, Middle, Session, StoredState};
 
     fn node(parent: Option<u32>, seed: u64) -> StudioNode {
         let mut settings = StudioSettings::default();
@@ -376,22 +273,6 @@ mod tests {
             rewarding: Rewarding::default(),
             map: String::new(),
             thumbnail: None,
-        }
-    }
-
-    #[test]
-    fn a_state_keeps_every_bit() {
-        let values = [0.1, -3.5e-20, 0.0, -0.0, f32::MAX];
-        let stored = StoredState::new(&values);
-        let back = stored.values().unwrap();
-        assert!(
-            values
-                .iter()
-                .zip(&back)
-                .all(|(a, b)| a.to_bits() == b.to_bits())
-        );
-        for wrong in ["1234567", "zzzzzzzz", "7fc00000"] {
-            assert_eq!(StoredState(wrong.into()).values(), None, "{wrong}");
         }
     }
 
@@ -411,15 +292,11 @@ mod tests {
         branch.rewarding.reward = "class:3@5 - brightness@0.5".parse().unwrap();
         branch.thumbnail = StoredPicture::from_bytes(1, 2, &[0, 1, 2, 3]);
         studio.node = Some(studio.add(branch));
-        let session = Session {
-            workspace: Workspace::Images,
-            images: Images {
-                studio,
-                middle: Middle::Studio,
-                ..Images::default()
-            },
-            ..Session::default()
-        };
+        let session = Session::of_images(Images {
+            studio,
+            middle: Middle::Studio,
+            ..Images::default()
+        });
         let back = Session::from_ron(&session.to_ron(), Path::new("s.ron")).unwrap();
         assert_eq!(back, session);
         let old = Session::from_ron("(images: (t: 0.5))", Path::new("s.ron")).unwrap();

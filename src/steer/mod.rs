@@ -6,6 +6,7 @@
 //! [`TargetSample`] compares the result with the tilted target. Noise is addressed by particle, step and draw, so a run is the same numbers
 //! whatever the threads, and a person who changes one option keeps the rest of the noise.
 
+mod choices;
 mod compare;
 mod diamond;
 mod draws;
@@ -14,6 +15,7 @@ mod flow;
 mod frame;
 pub mod images;
 mod log_mean;
+mod methods;
 mod particles;
 mod plan;
 mod probe;

@@ -70,6 +70,13 @@ impl App {
         remembered: Remembered,
     ) -> Self {
         tokens::install(ctx);
+        if device
+            .as_ref()
+            .is_some_and(|device| device.info.is_software)
+        {
+            // What paints is what works.
+            widgets::spin_slowly(ctx);
+        }
         // Ctrl+Q and the like stay with the system; Esc never quits.
         let session = options.resolve(session);
         let mut state = State::new(ctx, device, session, options.session_path.clone());

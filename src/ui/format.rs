@@ -15,6 +15,12 @@ pub fn count(n: u64) -> String {
     text
 }
 
+/// `1 draw`, `1,024 draws`.
+pub fn counted(n: u64, of: &str) -> String {
+    let end = if n == 1 { "" } else { "s" };
+    format!("{} {of}{end}", count(n))
+}
+
 /// With a true minus sign; `-0.00` is written without one.
 pub fn fixed(value: f64, decimals: usize) -> String {
     if !value.is_finite() {
@@ -101,6 +107,8 @@ mod tests {
         assert_eq!(count(1), "1");
         assert_eq!(count(4096), "4,096");
         assert_eq!(count(1_000_000), "1,000,000");
+        assert_eq!(counted(1, "draw"), "1 draw");
+        assert_eq!(counted(1024, "draw"), "1,024 draws");
         assert_eq!(fixed(-0.6, 2), "\u{2212}0.60");
         assert_eq!(fixed(-0.001, 2), "0.00");
         assert_eq!(percent(0.694), "69.4 %");

@@ -24,6 +24,8 @@ use super::{App, AppOptions};
 const PERIOD: Duration = Duration::from_micros(16_667);
 /// Nothing is waited for longer.
 const PATIENCE: Duration = Duration::from_mins(15);
+/// Frames in a row that may take longer than the harness waits for their pixels.
+const LATE: u32 = 3;
 /// Frames in which the last fade comes to rest.
 const RESTING: usize = 60;
 /// What is steered with, and what it is called.
@@ -35,6 +37,8 @@ const METHODS: [(Method, &str); 2] = [
 /// Measures frames of the window of `session`, which names a map of pictures: while the map is opened, while its wall is
 /// drawn, at rest, and while the Studio steers as the session says, `secs` each; with the time to the answer when the
 /// drawing and the steering are called off.
+///
+/// What cannot be measured is left out with the reason; what was measured before stays.
 ///
 /// # Errors
 /// When there is no graphics device, or the map does not open.
@@ -50,20 +54,17 @@ pub fn measure_frames(session: Session, secs: f64) -> Result<FrameTimings, Strin
             size: [BENCH_SIZE.0, BENCH_SIZE.1],
             ..FrameTimings::default()
         },
+        late: 0,
     };
-    window.watch("opening the map", PATIENCE, |app| {
+    let opened = window.watch("opening the map", PATIENCE, |app| {
         app.known().images.model.is_none() && trouble(app).is_none()
-    })?;
+    });
     window.sound()?;
     window.timings.opening_secs = begun.elapsed().as_secs_f64();
 
-    window.until("the wall to begin", |app| {
-        app.known().is_waiting(Slot::Wall)
-    })?;
-    window.working("drawing a wall", Slot::Wall)?;
-    window.call_off("drawing a wall", Slot::Wall)?;
-    window.rest("the wall at rest")?;
-    window.steered()?;
+    if let Err(why) = opened.and_then(|()| window.measured()) {
+        window.timings.left_out.push(format!("the rest: {why}"));
+    }
     Ok(window.timings)
 }
 
@@ -79,16 +80,41 @@ struct Window {
     harness: Harness<'static, App>,
     secs: Duration,
     timings: FrameTimings,
+    /// Frames in a row without pixels.
+    late: u32,
 }
 
 impl Window {
-    /// One frame, milliseconds: the whole, and the part of the window's own thread.
+    /// Everything beside a map that is open.
+    fn measured(&mut self) -> Result<(), String> {
+        self.until("the wall to begin", |app| {
+            app.known().is_waiting(Slot::Wall)
+        })?;
+        self.working("drawing a wall", Slot::Wall)?;
+        self.call_off("drawing a wall", Slot::Wall)?;
+        self.rest("the wall at rest")?;
+        self.steered()
+    }
+
+    /// One frame, milliseconds: the whole, and the part of the window's own thread. A frame whose pixels do not come while
+    /// the harness waits for them counts with the time that was waited.
     fn frame(&mut self) -> Result<[f64; 2], String> {
         let begun = Instant::now();
         let ms = || begun.elapsed().as_secs_f64() * 1e3;
         self.harness.step();
         let own = ms();
-        self.harness.render()?;
+        match self.harness.render() {
+            Ok(_) => self.late = 0,
+            Err(why) => {
+                self.late += 1;
+                let secs = begun.elapsed().as_secs_f64();
+                eprintln!("a frame without pixels after {secs:.1} s: {why}");
+                if self.late == LATE {
+                    return Err(format!("{LATE} frames in a row had no pixels: {why}"));
+                }
+                self.timings.lost_frames += 1;
+            }
+        }
         let whole = ms();
         std::thread::sleep(PERIOD.saturating_sub(begun.elapsed()));
         Ok([whole, own])
@@ -103,12 +129,13 @@ impl Window {
     ) -> Result<(), String> {
         eprintln!("{beside}");
         let (begun, mut frames) = (Instant::now(), Vec::new());
-        while begun.elapsed() < longest && goes_on(self.harness.state_mut()) {
-            frames.push(self.frame()?);
+        let mut ended = Ok(());
+        while ended.is_ok() && begun.elapsed() < longest && goes_on(self.harness.state_mut()) {
+            ended = self.frame().map(|frame| frames.push(frame));
         }
         let row = FrameRow::of(beside, begun.elapsed().as_secs_f64(), &frames);
         self.timings.rows.extend(row);
-        Ok(())
+        ended.map_err(|why| format!("{beside}: {why}"))
     }
 
     /// Frames that are not measured, until something is so.

@@ -6,7 +6,7 @@ use egui_kittest::Harness;
 
 use crate::gpu::{SharedDevice, uploads};
 use crate::metrics::WallTimings;
-use crate::session::{ComputeChoice, Images, Middle, Session, Workspace};
+use crate::session::{ComputeChoice, Images, Middle, Session};
 
 use super::offscreen::{BENCH_SIZE, frame_time, open, settle};
 use super::{App, AppOptions};
@@ -37,14 +37,12 @@ fn measure(
     let frame = |smooth: bool, middle: Middle| -> Result<(f64, Harness<'static, App>), String> {
         let session = Session {
             compute: choice.unwrap_or_default(),
-            workspace: Workspace::Images,
-            images: Images {
+            ..Session::of_images(Images {
                 draws: pictures,
                 smooth,
                 middle,
                 ..Images::default()
-            },
-            ..Session::default()
+            })
         };
         let mut harness = open(AppOptions::for_session(session), BENCH_SIZE, 1.0)?;
         settle(&mut harness)?;

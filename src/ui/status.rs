@@ -5,7 +5,6 @@ use eframe::egui::{Align, Color32, Layout, RichText, Sense, Ui, vec2};
 use crate::engine::{Compute, Slot};
 use crate::lookahead::Source;
 
-use super::canvas::short_name;
 use super::format;
 use super::shortcuts::{Action, keys_of};
 use super::state::State;
@@ -55,7 +54,7 @@ fn learning(ui: &mut Ui, state: &State, palette: &Palette) {
     if !state.is_learning() {
         return;
     }
-    let mut text = format!("training {}", training::summary(state));
+    let mut text = format!("training {}", training::newest_run(state));
     if let Some(rate) = training::side::rate(state) {
         text = format!("{text}, {rate}");
     }
@@ -200,7 +199,7 @@ fn capitalised(text: &str) -> String {
 
 fn drawing(state: &State, source: Source) -> String {
     let count = format::count(u64::from(state.session.draws));
-    format!("{count} draws, {}", short_name(source))
+    format!("{count} draws, {}", source.short())
 }
 
 fn activity(ui: &mut Ui, state: &State, palette: &Palette) {

@@ -10,6 +10,7 @@ use crate::lookahead::Source;
 use super::shortcuts::Action;
 use super::state::{AT_ONCE, State};
 use super::tokens::{self, Palette, duration, size};
+use super::widgets::held_at;
 
 const SPEEDS: [f64; 5] = [0.25, 0.5, 1.0, 2.0, 4.0];
 /// Of the Steering workspace: from slow motion to whatever is computed, at once.
@@ -27,6 +28,11 @@ pub fn id() -> Id {
 
 /// Shows the timeline.
 pub fn show(ui: &mut Ui, state: &mut State) {
+    if state.shows_samples() {
+        // What is shown is finished: no time of it can be chosen.
+        state.playing = false;
+        ui.disable();
+    }
     let room = ui.available_rect_before_wrap();
     let (left, rest) = room.split_left_right_at_x(room.left() + LEFT);
     let (middle, right) = rest.split_left_right_at_x(rest.right() - RIGHT);
@@ -47,7 +53,7 @@ fn play(ui: &mut Ui, state: &mut State, area: Rect) {
     let rect = Rect::from_center_size(area.left_center() + vec2(20.0, 0.0), vec2(38.0, 38.0));
     let response = ui.interact(rect, Id::unique("play"), Sense::click());
     let name = if state.playing { "Pause" } else { "Play" };
-    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, ui.is_enabled(), name));
     let visuals = ui.style().interact(&response);
     let painter = ui.painter();
     painter.circle(
@@ -99,11 +105,13 @@ fn track(ui: &mut Ui, state: &mut State, area: Rect) {
     let hit = Rect::from_min_max(pos2(area.left(), y - 16.0), pos2(area.right(), y + 24.0));
     let response = ui
         .interact(hit, id(), Sense::click_and_drag())
-        .on_hover_cursor(CursorIcon::PointingHand);
+        .on_hover_cursor(CursorIcon::PointingHand)
+        .on_disabled_hover_text("What is shown is finished, t = 1.");
     scrub(ui, state, &response, (x0, x1));
     keyboard(ui, state, &response);
     response.widget_info(|| {
-        let mut info = WidgetInfo::slider(true, state.clock(), "Time t, 0 noise, 1 data");
+        let mut info =
+            WidgetInfo::slider(ui.is_enabled(), state.clock(), "Time t, 0 noise, 1 data");
         info.current_text_value = Some(format!("{:.3}", state.clock()));
         info
     });
@@ -249,9 +257,7 @@ fn ticks(painter: &egui::Painter, state: &State, (x0, x1): (f32, f32), y: f32, p
 }
 
 fn scrub(ui: &Ui, state: &mut State, response: &Response, (x0, x1): (f32, f32)) {
-    if (response.dragged() || response.clicked() || response.drag_started())
-        && let Some(pointer) = response.interact_pointer_pos()
-    {
+    if let Some(pointer) = held_at(response) {
         state.playing = false;
         // Scrubbing a finished comparison changes nothing that is computed.
         state.dragging |= response.dragged() && !state.is_steering() && !state.is_studio();

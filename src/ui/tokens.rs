@@ -328,6 +328,8 @@ pub mod duration {
     pub const FUTURES_SECS: f32 = 0.25;
     /// Between two steps of what turns while something is waited for.
     pub const SPIN: Duration = Duration::from_millis(125);
+    /// The same where the processor paints: it is wanted for what is waited for.
+    pub const SPIN_SLOWLY: Duration = Duration::from_millis(400);
     /// Notes in the status bar.
     pub const NOTE: Duration = Duration::from_secs(6);
     /// How long a link says that its text was copied.

@@ -6,13 +6,13 @@ use burn::tensor::Device;
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 
-use foresight::checkpoint::{FORMAT, ImageCard, write_image_map};
+use foresight::checkpoint::write_image_map;
 use foresight::model::{Dit, DitConfig, VaeConfig};
 use foresight::session::{
     CheckpointRef, DecoderFiles, Images, Middle, Rewarding, Session, Workspace,
 };
 
-use super::pictures::wait_until;
+use super::pictures::{card, wait_until};
 use super::{drop_file, has_text, images, window_of};
 
 /// A folder with a map of latents of 4 x 4 x 4 that knows nothing, and an autoencoder that makes 8 x 8 of them.
@@ -33,21 +33,8 @@ fn files() -> (tempfile::TempDir, [PathBuf; 2]) {
         ..DitConfig::digits()
     };
     let device = Device::flex();
-    let card = ImageCard {
-        format: FORMAT,
-        model: config.clone(),
-        classes: (0..20).map(|class| format!("class {class}")).collect(),
-        data: "nothing".into(),
-        recipe: serde_json::Value::Null,
-        seed: 1,
-        steps: 0,
-        code_version: "0".into(),
-        licence: "none".into(),
-        hours: None,
-        hardware: None,
-        figures: std::collections::BTreeMap::new(),
-        tuned: None,
-    };
+    let classes = (0..20).map(|class| format!("class {class}"));
+    let card = card(&config, classes.collect());
     let net = Dit::init(&config, 1, &device).unwrap();
     write_image_map(&map, &card, &net).unwrap();
     let small = VaeConfig {

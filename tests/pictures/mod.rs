@@ -25,11 +25,18 @@ pub fn map() -> (tempfile::TempDir, PathBuf) {
         encoder_depth: 1,
         ..DitConfig::digits()
     };
-    let net = alive(&config);
-    let card = ImageCard {
+    let classes = (0..10).map(|digit| digit.to_string());
+    let card = card(&config, classes.collect());
+    write_image_map(&path, &card, &alive(&config)).expect("a file for the test");
+    (folder, path)
+}
+
+/// The card of a map that learned nothing.
+pub fn card(model: &DitConfig, classes: Vec<String>) -> ImageCard {
+    ImageCard {
         format: FORMAT,
-        model: config,
-        classes: (0..10).map(|digit| digit.to_string()).collect(),
+        model: model.clone(),
+        classes,
         data: "nothing".into(),
         recipe: serde_json::Value::Null,
         seed: 1,
@@ -40,9 +47,7 @@ pub fn map() -> (tempfile::TempDir, PathBuf) {
         hardware: None,
         figures: BTreeMap::new(),
         tuned: None,
-    };
-    write_image_map(&path, &card, &net).expect("a file for the test");
-    (folder, path)
+    }
 }
 
 /// A network with every weight alive: a fresh one begins with zeros that make all its draws the same.

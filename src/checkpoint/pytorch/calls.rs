@@ -2,7 +2,8 @@
 
 use super::PyTorchError;
 use super::globals::Global;
-use super::machine::{Machine, Node, Storage, Value, View};
+use super::machine::Machine;
+use super::values::{Node, Storage, Value, View};
 use crate::checkpoint::header::MAX_RANK;
 
 impl Machine<'_> {

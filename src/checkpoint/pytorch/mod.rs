@@ -13,6 +13,7 @@ mod old;
 mod pickle;
 mod plain;
 mod tensors;
+mod values;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Seek, SeekFrom};

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
-use super::machine::{Node, Pickle, Value};
+use super::machine::Pickle;
 use super::tensors::shown;
+use super::values::{Node, Value};
 use super::{MAX_PICKLE_BYTES, PyTorchError, listed, read_at};
 use crate::checkpoint::header::{MAX_TENSORS, TensorEntry};
 

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::PyTorchError;
-use super::machine::{Node, Pickle, Value};
+use super::machine::Pickle;
+use super::values::{Node, Value};
 
 /// The lists of a pickled dictionary of lists of numbers.
 ///

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::PyTorchError;
-use super::machine::{Node, Pickle, Storage, Value, View};
+use super::machine::Pickle;
+use super::values::{Node, Storage, Value, View};
 use crate::checkpoint::header::{MAX_TENSORS, TensorEntry};
 use crate::mixture::shortened;
 

@@ -11,7 +11,7 @@ use super::EvalArgs;
 use crate::checkpoint::{ClassifierCard, inspect, read_image_map, write_image_map};
 use crate::cli::DeviceArg;
 use crate::cli::pictures::{OpenMap, advance, judge_for, progress_bar};
-use crate::cli::steer_setup::check_report;
+use crate::cli::report_file::check_report;
 use crate::cli::train::clock;
 use crate::session::write_atomically;
 use crate::train::image::ImageRecipe;
@@ -42,6 +42,9 @@ pub(super) fn judge_images(
 ) -> Result<(), String> {
     if let Some(path) = &args.csv {
         check_report(path, None)?;
+    }
+    if args.keep_figures {
+        check_report(&args.checkpoint, None)?;
     }
     let open = OpenMap::open(&args.checkpoint, device)?;
     let [channels, size, _] = open.shape();

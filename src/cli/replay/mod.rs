@@ -13,7 +13,7 @@ use clap::Args;
 
 use crate::engine::{LoadedModel, load_checkpoint, load_shipped};
 use crate::mixture::{Preset, World};
-use crate::session::{CheckpointRef, Session, Workspace, write_atomically};
+use crate::session::{CheckpointRef, Session, Workspace, probe, write_atomically};
 
 pub(super) use desk::Desk;
 pub(super) use images::{cells, draw_of, open_map, wall_of};
@@ -51,7 +51,7 @@ pub fn run_replay(args: &ReplayArgs) -> Result<(), String> {
     }
 }
 
-/// Makes the folder that files go to, where it is not there.
+/// Makes the folder that files go to, where it is not there, and sees that they can be written there.
 pub(super) fn make_folder(out: &Path) -> Result<(), String> {
     let name = out.display();
     if out.exists() && !out.is_dir() {
@@ -59,8 +59,11 @@ pub(super) fn make_folder(out: &Path) -> Result<(), String> {
             "{name} is a file. Give --out the name of a folder, which is made if it is not there"
         ));
     }
-    std::fs::create_dir_all(out).map_err(|e| {
-        format!("{name}: could not be made: {e}. Check the permissions, or choose another folder")
+    let there = std::fs::create_dir_all(out);
+    there.and_then(|()| probe(&out.join("figures.json"))).map_err(|e| {
+        format!(
+            "{name}: files could not be written there: {e}. Check the permissions, or choose another folder"
+        )
     })
 }
 

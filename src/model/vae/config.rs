@@ -41,6 +41,17 @@ impl VaeConfig {
         }
     }
 
+    /// A shape for tests: latents of half the side of the pictures.
+    #[cfg(test)]
+    pub(crate) fn tiny() -> Self {
+        Self {
+            block_out_channels: vec![8, 16],
+            layers_per_block: 1,
+            norm_num_groups: 4,
+            ..Self::stable_diffusion()
+        }
+    }
+
     /// Reads diffusers' `config.json`.
     ///
     /// # Errors

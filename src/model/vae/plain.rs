@@ -99,12 +99,7 @@ impl LatentDecoder {
     /// One with random weights: latents of 4 x 4 x 4, colour of 8 x 8.
     #[cfg(test)]
     pub(crate) fn small() -> Self {
-        let config = VaeConfig {
-            block_out_channels: vec![8, 16],
-            layers_per_block: 1,
-            norm_num_groups: 4,
-            ..VaeConfig::stable_diffusion()
-        };
+        let config = VaeConfig::tiny();
         let device = Device::flex();
         device.seed(5);
         let vae = config.init(&device).unwrap();

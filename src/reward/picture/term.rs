@@ -2,6 +2,7 @@
 
 use super::{PictureKind, PictureRewardError, Prompt};
 use crate::model::{IMAGENET_CLASSES, PromptScoreKind, imagenet_class_of as class_of};
+use crate::reward::nearest::no_reward_named;
 
 /// What a term looks at. Numbers of reference pictures count from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,8 +223,8 @@ fn prompted(name: &str) -> Option<fn(Prompt) -> PictureTerm> {
 }
 
 fn unknown(name: &str) -> String {
-    let name = PictureRewardError::shortened(name);
-    format!("there is no reward named '{name}'")
+    let known = PictureKind::ALL.iter().map(|kind| kind.name);
+    no_reward_named(name, &PictureRewardError::shortened(name), known)
 }
 
 fn imagenet(text: &str) -> Result<u32, String> {

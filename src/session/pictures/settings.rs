@@ -58,7 +58,7 @@ impl PictureSettings {
         })?;
         if settings.format != 1 {
             return Err(format!(
-                "its settings have format {}, but this version reads format 1",
+                "its settings have format {}, but this version reads format 1. Use a newer Foresight",
                 settings.format
             ));
         }

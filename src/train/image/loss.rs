@@ -22,9 +22,15 @@ fn per_item(v: Tensor<1>) -> Tensor<4> {
     v.reshape([n, 1, 1, 1])
 }
 
-/// The loss of `batch` (methods.md 4); `net` and the batch live on an autodiff device.
-pub fn loss(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> ImageLoss {
-    let target = target(net, batch, recipe);
+/// The loss of `batch` (methods.md 4); `net` and the batch live on an autodiff device, `teacher`, where jumps are
+/// distilled from another map, on the device under it.
+pub fn loss(
+    net: &Dit,
+    teacher: Option<&Dit>,
+    batch: &ImageBatch,
+    recipe: &ImageRecipe,
+) -> ImageLoss {
+    let target = target(net, teacher, batch, recipe);
     let condition = Condition {
         t: batch.t.clone(),
         x_t: batch.x_t.clone(),
@@ -78,7 +84,7 @@ pub fn loss(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> ImageLoss {
 }
 
 /// What the network is taught, computed without a graph.
-fn target(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> Tensor<4> {
+fn target(net: &Dit, teacher: Option<&Dit>, batch: &ImageBatch, recipe: &ImageRecipe) -> Tensor<4> {
     // The network as it is, off the graph: targets are constants.
     let still = net.valid();
     let rows = |v: &Tensor<1>| v.clone().inner();
@@ -154,6 +160,18 @@ fn target(net: &Dit, batch: &ImageBatch, recipe: &ImageRecipe) -> Tensor<4> {
             let second = still.average_velocity(w, u, there, &part);
             let g = per_item(g);
             first * g.clone() + second * (g.neg() + 1.0)
+        }
+        ImageConsistency::Distilled { pieces } => {
+            let teacher = teacher.unwrap_or(&still);
+            let piece = (u - s.clone()) / f64::from(pieces);
+            let at = |k: u32| s.clone() + piece.clone() * f64::from(k);
+            let (mut there, mut sum) = (x.clone(), x.zeros_like());
+            for k in 0..pieces {
+                let v = teacher.average_velocity(at(k), at(k + 1), there.clone(), &part);
+                there = there + per_item(piece.clone()) * v.clone();
+                sum = sum + v;
+            }
+            sum / f64::from(pieces)
         }
     };
     let all = if d == 0 {

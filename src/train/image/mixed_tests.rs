@@ -17,7 +17,7 @@ fn gradient(recipe: &ImageRecipe, scale: f32) -> Vec<f32> {
     let net = Dit::lively(&recipe.model, 3, &graph);
     let batch = ImageBatch::at(recipe, &bars(32), 0, (0, recipe.micro_batch), &graph);
     let narrow = net.clone().with_products_in(recipe.precision);
-    let scaled = loss(&narrow, &batch, recipe).weighted * scale;
+    let scaled = loss(&narrow, None, &batch, recipe).weighted * scale;
     let named = named_gradients(&net, &scaled.backward());
     let values = named.into_values();
     values

@@ -24,6 +24,6 @@ mod tests;
 pub use batch::{ImageBatch, PlainBatch};
 pub use loss::{ImageLoss, loss};
 pub(super) use optimizer::{NamedGradients, add_gradients, named_gradients, with_values};
-pub use recipe::{ImageConsistency, ImageRecipe, LateShares};
+pub use recipe::{ImageConsistency, ImageRecipe, LateShares, TaughtBy};
 pub use scaling::LossScale;
 pub use trainer::{ImageTrainError, ImageTrainer};

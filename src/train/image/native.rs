@@ -19,6 +19,8 @@ const CHUNK: usize = 1 << 14;
 /// Weights, moments and average in flat buffers, and the network that computes with them.
 pub(super) struct NativeRun {
     net: NativeDit,
+    /// The map that jumps are learned from.
+    teacher: Option<NativeDit>,
     layout: FlatLayout,
     weights: Buffer,
     mean: Buffer,
@@ -30,11 +32,15 @@ pub(super) struct NativeRun {
 }
 
 impl NativeRun {
-    pub(super) fn new(dit: &Dit) -> Option<Self> {
+    pub(super) fn new(dit: &Dit, teacher: Option<&Dit>) -> Option<Self> {
         if !NativeDit::learns(dit.config()) {
             return None;
         }
         let net = NativeDit::new(dit)?;
+        let teacher = match teacher {
+            Some(teacher) => Some(NativeDit::new(teacher)?),
+            None => None,
+        };
         let layout = FlatLayout::new(dit.config());
         let zeros = || Buffer::zeroed(layout.len());
         Some(Self {
@@ -45,6 +51,7 @@ impl NativeRun {
             gradient: zeros(),
             parts: Vec::new(),
             net,
+            teacher,
             layout,
         })
     }
@@ -200,6 +207,31 @@ impl NativeRun {
                 for (i, taught) in taught.iter_mut().enumerate() {
                     let g = g[i / numbers];
                     *taught = first[i] * g + second[i] * (1.0 - g);
+                }
+            }
+            ImageConsistency::Distilled { pieces } => {
+                let teacher = self.teacher.as_ref().unwrap_or(&self.net);
+                let share = 1.0 / pieces as f32;
+                let piece: Vec<f32> = s.iter().zip(&u).map(|(s, u)| (u - s) * share).collect();
+                let at = |k: u32| -> Vec<f32> {
+                    let from = s.iter().zip(&piece);
+                    from.map(|(s, piece)| s + piece * k as f32).collect()
+                };
+                let mut there = rows.x.to_vec();
+                let mut v = vec![0.0; there.len()];
+                taught.fill(0.0);
+                for k in 0..pieces {
+                    let jump = ImageRows {
+                        s: &at(k),
+                        u: &at(k + 1),
+                        x: &there,
+                        ..rows
+                    };
+                    teacher.average_velocity(&jump, &mut v);
+                    for (i, v) in v.iter().enumerate() {
+                        there[i] += piece[i / numbers] * v;
+                        taught[i] += share * v;
+                    }
                 }
             }
         }

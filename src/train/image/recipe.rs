@@ -18,6 +18,25 @@ pub enum ImageConsistency {
     Lagrangian,
     /// Progressive self-distillation: two jumps made one after the other.
     Progressive,
+    /// Distillation of another map, which stays as it is: the end that it reaches in several equal jumps. What is taught
+    /// has no noise of its own, and one jump learns what the other map needs several for.
+    Distilled {
+        /// How many jumps the other map makes.
+        pieces: u32,
+    },
+}
+
+/// Which map another one learned from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TaughtBy {
+    /// SHA-256 of its file.
+    pub hash: String,
+    /// Steps that it was trained for.
+    pub steps: u64,
+    /// How long that took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<f64>,
 }
 
 /// What changes once a run has come some way: classes are learned soon, draws that are told none and that are made in
@@ -90,6 +109,9 @@ pub struct ImageRecipe {
     /// The type that matrix products are made in.
     #[serde(default)]
     pub precision: Precision,
+    /// Which map it begins as and learns from, where jumps are distilled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<TaughtBy>,
 }
 
 impl ImageRecipe {
@@ -135,6 +157,38 @@ impl ImageRecipe {
             clip: 1.5,
             ema_limit: 0.999,
             precision: Precision::F32,
+            teacher: None,
+        }
+    }
+
+    /// The same pictures for a map that begins as another one of shape `model` and teaches its jumps what that one reaches
+    /// in four; velocities go on learning from the data.
+    #[must_use]
+    pub fn distilling(self, model: DitConfig, teacher: TaughtBy) -> Self {
+        let guided_share = if model.model_guidance_class_ws.is_empty() {
+            0.0
+        } else {
+            0.5
+        };
+        Self {
+            model,
+            guided_share,
+            steps: 5_000,
+            diagonal_share: 0.25,
+            jumps_from: 0,
+            consistency: ImageConsistency::Distilled { pieces: 4 },
+            consistency_power: 0.5,
+            times: TimeLaw {
+                whole: 0.5,
+                ..self.times
+            },
+            label_dropout: 0.8,
+            late: Vec::new(),
+            rate: 3e-4,
+            warm_up: 200,
+            decay_share: 0.5,
+            teacher: Some(teacher),
+            ..self
         }
     }
 
@@ -191,6 +245,14 @@ impl ImageRecipe {
                 share(self.guided_share)
                     && (self.guided_share == 0.0 || !self.model.model_guidance_class_ws.is_empty()),
                 "0 to 1, and 0 for a model without guidance scales",
+            ),
+            (
+                "consistency",
+                match self.consistency {
+                    ImageConsistency::Distilled { pieces } => (2..=64).contains(&pieces),
+                    _ => true,
+                },
+                "distilled from 2 to 64 pieces, or another loss",
             ),
             rules::share("decay_share", self.decay_share),
             rules::share("weight_decay", self.weight_decay),

@@ -54,6 +54,9 @@ impl ImageTrainer {
         for (name, weight) in state.weights {
             keep(format!("weights.{name}"), weight.shape, &weight.values);
         }
+        for (name, weight) in state.teacher.into_iter().flatten() {
+            keep(format!("teacher.{name}"), weight.shape, &weight.values);
+        }
         for (name, moments) in &state.moments {
             for (kind, values) in KINDS.iter().zip(moments) {
                 keep(format!("{kind}.{name}"), vec![values.len()], values);
@@ -102,7 +105,6 @@ impl ImageTrainer {
             .ok_or_else(|| fail("this is not an unfinished run of images".into()))?;
         let note: Note = serde_json::from_str(note).map_err(|e| fail(e.to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|e| fail(e.to_string()))?;
-        let mut run = Self::new(note.recipe, device)?;
         let floats_of = |name: &str| {
             let view = file.tensor(name).map_err(|e| fail(e.to_string()))?;
             if view.dtype() != Dtype::F32 {
@@ -115,6 +117,11 @@ impl ImageTrainer {
             ..State::default()
         };
         for name in file.names() {
+            if let Some(own) = name.strip_prefix("teacher.") {
+                let (shape, values) = floats_of(name)?;
+                let teacher = state.teacher.get_or_insert_default();
+                teacher.insert(own.to_owned(), WeightValues { shape, values });
+            }
             let Some(own) = name.strip_prefix("weights.") else {
                 continue;
             };
@@ -132,6 +139,10 @@ impl ImageTrainer {
             let weight = WeightValues { shape, values };
             state.weights.insert(own.to_owned(), weight);
         }
+        let mut run = match state.teacher.take() {
+            Some(teacher) => Self::distilling(note.recipe, teacher, device)?,
+            None => Self::new(note.recipe, device)?,
+        };
         run.restore(note.step, &state).map_err(fail)?;
         run.seconds = note.seconds;
         Ok(run)

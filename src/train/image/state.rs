@@ -12,4 +12,6 @@ pub(super) struct State {
     pub(super) moments: BTreeMap<String, [Vec<f32>; 3]>,
     /// Where loss scaling stands, in runs that have it.
     pub(super) scale: Option<LossScale>,
+    /// The map that jumps are learned from, in runs that distil one.
+    pub(super) teacher: Option<Weights>,
 }

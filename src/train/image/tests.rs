@@ -75,13 +75,12 @@ fn a_resumed_run_gives_the_losses_and_weights_of_an_uninterrupted_one() {
 /// Losses and weights of a few steps from a network of which every weight is alive.
 fn few_steps(recipe: &ImageRecipe, native: bool) -> (Vec<crate::train::StepLoss>, Vec<f32>) {
     let (device, data) = (Device::flex(), bars(32));
-    let mut run = if native {
-        ImageTrainer::new(recipe.clone(), &device).unwrap()
-    } else {
-        ImageTrainer::through_burn(recipe.clone(), &device).unwrap()
-    };
+    let lively = |seed| weights_of(&crate::model::Dit::lively(&recipe.model, seed, &device));
+    let distils = matches!(recipe.consistency, ImageConsistency::Distilled { .. });
+    let teacher = distils.then(|| lively(4));
+    let mut run = ImageTrainer::start(recipe.clone(), teacher, &device, native).unwrap();
     let state = super::state::State {
-        weights: weights_of(&crate::model::Dit::lively(&recipe.model, 3, &device)),
+        weights: lively(3),
         ..Default::default()
     };
     run.restore(0, &state).unwrap();
@@ -102,6 +101,7 @@ fn the_processors_kernel_takes_the_steps_that_burn_takes() {
         (ImageConsistency::Eulerian, true),
         (ImageConsistency::Lagrangian, true),
         (ImageConsistency::Progressive, true),
+        (ImageConsistency::Distilled { pieces: 3 }, true),
     ] {
         let mut recipe = recipe(consistency);
         recipe.model.predicts_image = predicts_image;
@@ -127,6 +127,32 @@ fn the_processors_kernel_takes_the_steps_that_burn_takes() {
         // Four steps of a warm-up of five: up to 1e-4 each.
         assert!(apart < 1e-6, "{consistency:?}: {apart}");
     }
+}
+
+#[test]
+fn a_distilled_run_begins_as_its_teacher_and_its_jumps_come_nearer_to_several_of_it() {
+    let (device, data) = (Device::flex(), bars(32));
+    let mut recipe = recipe(ImageConsistency::Distilled { pieces: 4 });
+    (recipe.diagonal_share, recipe.steps, recipe.rate) = (0.0, 240, 6e-3);
+    let teacher = crate::model::Dit::lively(&recipe.model, 4, &device);
+    let weights = weights_of(&teacher);
+    assert!(ImageTrainer::new(recipe.clone(), &device).is_err());
+    let mut run = ImageTrainer::distilling(recipe.clone(), weights.clone(), &device).unwrap();
+    assert_eq!(weights_of(&run.averaged()), weights);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("run.part");
+    let mut losses = Vec::new();
+    while !run.is_done() {
+        losses.push(run.advance(&data, true).unwrap().unwrap().consistency);
+        if run.steps_done() == 30 {
+            // The teacher goes into the file, too.
+            run.save(&path).unwrap();
+            run = ImageTrainer::resume(&path, &device).unwrap();
+        }
+    }
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let (first, last) = (mean(&losses[..10]), mean(&losses[220..]));
+    assert!(last < 0.7 * first, "{first} {last}");
 }
 
 #[test]

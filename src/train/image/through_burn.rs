@@ -15,6 +15,8 @@ use crate::train::{ImageSet, StepLoss};
 /// The network as it learns, on an autodiff device, and its optimizer.
 pub(super) struct BurnRun {
     pub(super) net: Dit,
+    /// The map that jumps are learned from, off the graph.
+    teacher: Option<Dit>,
     optimizer: Optimizer,
     scaling: Option<Scaling>,
     device: Device,
@@ -22,11 +24,17 @@ pub(super) struct BurnRun {
 
 impl BurnRun {
     /// `net` lies on the autodiff device of `device`, which computes in `precision`.
-    pub(super) fn new(net: Dit, precision: Precision, device: &Device) -> Self {
+    pub(super) fn new(
+        net: Dit,
+        teacher: Option<Dit>,
+        precision: Precision,
+        device: &Device,
+    ) -> Self {
         // Brain floats reach as far as f32: nothing is lost below or above.
         let scales = precision == Precision::F16;
         Self {
             net,
+            teacher: teacher.map(|teacher| teacher.with_products_in(precision)),
             optimizer: Optimizer::default(),
             scaling: scales.then(|| Scaling::new(LossScale::default(), device)),
             device: device.clone(),
@@ -54,7 +62,7 @@ impl BurnRun {
             let batch = ImageBatch::at(recipe, data, step as u32, range, &learning);
             // The graph leads back from the narrow weights to those that are kept.
             let net = self.net.clone().with_products_in(recipe.precision);
-            let loss = loss(&net, &batch, recipe);
+            let loss = loss(&net, self.teacher.as_ref(), &batch, recipe);
             if told {
                 let value = loss.weighted.clone().inner();
                 losses.push([value, loss.diagonal.clone(), loss.consistency.clone()]);
@@ -101,6 +109,7 @@ impl BurnRun {
             weights: weights_of(&self.net.valid()),
             moments: moments.collect(),
             scale: self.scale(),
+            teacher: None,
         }
     }
 

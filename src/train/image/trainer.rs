@@ -6,11 +6,11 @@ use std::time::Instant;
 use burn::tensor::Device;
 
 use super::native::NativeRun;
-use super::recipe::ImageRecipe;
+use super::recipe::{ImageConsistency, ImageRecipe};
 use super::scaling::LossScale;
 use super::state::State;
 use super::through_burn::BurnRun;
-use crate::model::{Dit, Precision};
+use crate::model::{Dit, Precision, Weights, with_weights};
 use crate::train::{ImageSet, StepLoss};
 
 /// Why a run cannot go on.
@@ -53,6 +53,7 @@ pub struct ImageTrainer {
     pub(super) recipe: ImageRecipe,
     pub(super) step: u64,
     pub(super) seconds: f64,
+    teacher: Option<Weights>,
     engine: Engine,
 }
 
@@ -69,8 +70,22 @@ impl ImageTrainer {
     /// # Errors
     /// When the recipe cannot be run.
     pub fn new(recipe: ImageRecipe, device: &Device) -> Result<Self, ImageTrainError> {
-        let native = *device == Device::flex() && recipe.precision == Precision::F32;
-        Self::start(recipe, device, native)
+        let native = on_own_kernel(&recipe, device);
+        Self::start(recipe, None, device, native)
+    }
+
+    /// A fresh run that begins as `teacher`, the weights of a map of the recipe's shape, and teaches its jumps what that
+    /// map reaches in several.
+    ///
+    /// # Errors
+    /// When the recipe cannot be run, or the weights are not those of its network.
+    pub fn distilling(
+        recipe: ImageRecipe,
+        teacher: Weights,
+        device: &Device,
+    ) -> Result<Self, ImageTrainError> {
+        let native = on_own_kernel(&recipe, device);
+        Self::start(recipe, Some(teacher), device, native)
     }
 
     /// The same through burn, whatever the device.
@@ -78,12 +93,22 @@ impl ImageTrainer {
     /// # Errors
     /// As [`Self::new`].
     pub fn through_burn(recipe: ImageRecipe, device: &Device) -> Result<Self, ImageTrainError> {
-        Self::start(recipe, device, false)
+        Self::start(recipe, None, device, false)
     }
 
-    fn start(recipe: ImageRecipe, device: &Device, native: bool) -> Result<Self, ImageTrainError> {
+    pub(super) fn start(
+        recipe: ImageRecipe,
+        teacher: Option<Weights>,
+        device: &Device,
+        native: bool,
+    ) -> Result<Self, ImageTrainError> {
         if let Some(fault) = recipe.fault() {
             return Err(ImageTrainError::Recipe(fault));
+        }
+        let distils = matches!(recipe.consistency, ImageConsistency::Distilled { .. });
+        if distils != teacher.is_some() {
+            let fault = "a recipe with distilled jumps needs a map to learn from (--distil FILE), and other recipes take none";
+            return Err(ImageTrainError::Recipe(fault.into()));
         }
         let precision = recipe
             .precision
@@ -93,8 +118,13 @@ impl ImageTrainer {
             Dit::init(&recipe.model, recipe.seed, device)
                 .map_err(|e| ImageTrainError::Recipe(e.to_string()))
         };
+        let taught = |weights: &Weights| {
+            with_weights(fresh(device)?, weights)
+                .map_err(|e| ImageTrainError::Recipe(e.to_string()))
+        };
+        let other = teacher.as_ref().map(taught).transpose()?;
         let own = if native {
-            NativeRun::new(&fresh(device)?)
+            NativeRun::new(&fresh(device)?, other.as_ref())
         } else {
             None
         };
@@ -102,14 +132,23 @@ impl ImageTrainer {
             Engine::Native(Box::new(run))
         } else {
             let net = fresh(&device.clone().autodiff())?;
-            Engine::Burn(Box::new(BurnRun::new(net, precision, device)))
+            Engine::Burn(Box::new(BurnRun::new(net, other, precision, device)))
         };
-        Ok(Self {
+        let mut run = Self {
             recipe,
             step: 0,
             seconds: 0.0,
+            teacher,
             engine,
-        })
+        };
+        if let Some(weights) = run.teacher.clone() {
+            let state = State {
+                weights,
+                ..State::default()
+            };
+            run.restore(0, &state).map_err(ImageTrainError::Recipe)?;
+        }
+        Ok(run)
     }
 
     /// The recipe.
@@ -200,9 +239,13 @@ impl ImageTrainer {
     }
 
     pub(super) fn state(&self) -> State {
-        match &self.engine {
+        let state = match &self.engine {
             Engine::Burn(run) => run.state(),
             Engine::Native(run) => run.state(&self.recipe.model),
+        };
+        State {
+            teacher: self.teacher.clone(),
+            ..state
         }
     }
 
@@ -217,4 +260,8 @@ impl ImageTrainer {
             }
         }
     }
+}
+
+fn on_own_kernel(recipe: &ImageRecipe, device: &Device) -> bool {
+    *device == Device::flex() && recipe.precision == Precision::F32
 }

@@ -15,7 +15,8 @@ pub fn target(ui: &Ui, response: &Response, place: Pos2) -> Option<Pos2> {
         let origin = ui.input(|i| i.pointer.press_origin()).unwrap_or(place);
         ui.data_mut(|d| d.insert_temp(response.id, place - origin));
     }
-    if !response.dragged() {
+    // egui ends a drag in the frame of its release, which may hold the last move, too.
+    if !(response.dragged() || response.drag_stopped()) {
         return None;
     }
     let offset: Vec2 = ui.data(|d| d.get_temp(response.id)).unwrap_or_default();

@@ -19,18 +19,6 @@ pub fn color_of(state: &State, source: Source, is_overlay: bool, palette: &Palet
     }
 }
 
-/// What a source is called where its name must be short.
-pub fn short_name(source: Source) -> String {
-    match source {
-        Source::OneStep => "one step".to_owned(),
-        Source::KStep(1) => "1 step".to_owned(),
-        Source::KStep(k) => format!("{k} steps"),
-        Source::Glass(k) => format!("GLASS {k}"),
-        Source::Sde(k) => format!("SDE {k}"),
-        Source::Exact => "exact".to_owned(),
-    }
-}
-
 /// Who a source's draws come from.
 pub fn badge_of(state: &State, source: Source, is_overlay: bool, palette: &Palette) -> Badge {
     let color = color_of(state, source, is_overlay, palette);
@@ -41,11 +29,11 @@ pub fn badge_of(state: &State, source: Source, is_overlay: bool, palette: &Palet
             "Drawn from the closed form of the posterior.".to_owned(),
         ),
         (source, Some(model)) => (
-            format!("{} · learned · {}", short_name(source), model.checkpoint.short_hash()),
+            format!("{} · learned · {}", source.short(), model.checkpoint.short_hash()),
             format!("Drawn by the network in {}.", model.name),
         ),
         (source, None) => (
-            format!("{} · exact velocity", short_name(source)),
+            format!("{} · exact velocity", source.short()),
             "Integrated from the closed form of the velocity; only the solver's steps are approximate."
                 .to_owned(),
         ),
@@ -107,7 +95,7 @@ pub fn show(ui: &mut Ui, state: &State) {
         let kind = |source: Source| match source {
             Source::Exact => "exact draws".to_owned(),
             _ if state.is_learned(source) => "learned draws".to_owned(),
-            other => format!("{} draws, exact velocity", short_name(other)),
+            other => format!("{} draws, exact velocity", other.short()),
         };
         entries.push((
             Sign::Dot(color_of(state, source, false, palette)),
@@ -117,7 +105,7 @@ pub fn show(ui: &mut Ui, state: &State) {
             entries.push((
                 Sign::Dot(color_of(state, overlay, true, palette)),
                 if state.is_learned(overlay) {
-                    format!("{}, {}", kind(overlay), short_name(overlay))
+                    format!("{}, {}", kind(overlay), overlay.short())
                 } else {
                     kind(overlay)
                 },

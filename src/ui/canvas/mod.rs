@@ -26,7 +26,7 @@ use super::widgets;
 
 pub use contours::ContourCache;
 pub use ground::outlined_text;
-pub use legend::{color_of, short_name};
+pub use legend::color_of;
 
 use projection::Projection;
 
@@ -182,7 +182,7 @@ fn describe(response: &Response, state: &State) {
             state.session.t,
             format::point(state.x_t()),
             format::count(u64::from(state.session.draws)),
-            short_name(state.source()),
+            state.source().short(),
         ));
         info
     });
@@ -281,7 +281,7 @@ fn activity(painter: &egui::Painter, state: &State, rect: Rect) {
     let text = match (drawing, state.model.loading_label()) {
         (Some((progress, source)), _) => {
             let share = progress.fraction.unwrap_or(0.0) * 100.0;
-            format!("drawing {}: {share:.0} %", short_name(source))
+            format!("drawing {}: {share:.0} %", source.short())
         }
         (None, Some(label)) => label,
         (None, None) if state.answers.main.draws.is_none() && state.is_busy() => {

@@ -76,7 +76,7 @@ fn contents(ui: &mut Ui, state: &mut State) {
         None => None,
     };
     if let Some(weight) = wanted {
-        if !response.dragged() {
+        if !(response.dragged() || response.drag_stopped()) {
             remember_gesture(ui, state);
         }
         let edited = state.world.mixture.with_mode_weight(index, weight);

@@ -5,7 +5,7 @@ use eframe::egui::{Align2, Color32, RichText, Role, Sense, Ui, WidgetInfo, pos2,
 use crate::engine::DrawStats;
 use crate::lookahead::Source;
 use crate::mixture::Cov2;
-use crate::ui::canvas::{color_of, short_name};
+use crate::ui::canvas::color_of;
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
@@ -168,8 +168,8 @@ fn row(ui: &mut Ui, name: &str, hover: &str, cells: &[(String, Color32)]) {
 fn heading(state: &State, source: Source, brief: bool) -> String {
     match source {
         Source::Exact => "exact draws".to_owned(),
-        _ if brief || !state.is_learned(source) => short_name(source),
+        _ if brief || !state.is_learned(source) => source.short(),
         Source::OneStep => "learned".to_owned(),
-        _ => format!("{}, learned", short_name(source)),
+        _ => format!("{}, learned", source.short()),
     }
 }

@@ -73,7 +73,7 @@ fn progress(ui: &mut Ui, state: &mut State) {
         return;
     };
     let share = progress.fraction.unwrap_or(0.0);
-    let mut text = format!("curves {:.0} %", share * 100.0);
+    let mut text = format!("curves, {:.0} %", share * 100.0);
     if let Some(left) = progress.left {
         text = format!("{text}, {}", format::left(left));
     }

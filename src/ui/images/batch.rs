@@ -120,13 +120,13 @@ fn head(ui: &mut Ui, state: &mut State) {
     ui.add_space(2.0);
 }
 
-/// What makes the pictures of an entry, in short: `MFM-GF, 30 steps, N = 16`.
+/// What makes the pictures of an entry, in short: `MFM-GF, 30 steps, 16 draws`.
 fn title(entry: &BatchEntry) -> String {
     let plan = &entry.recipe.settings.plan;
     let title = plan.method.card().title;
-    let text = format!("{title}, {} steps", plan.steps);
+    let text = format!("{title}, {}", format::counted(plan.steps.into(), "step"));
     if plan.draws_matter() {
-        format!("{text}, N = {}", plan.draws)
+        format!("{text}, {}", format::counted(plan.draws.into(), "draw"))
     } else {
         text
     }

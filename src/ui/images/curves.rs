@@ -1,12 +1,13 @@
 //! How different the draws are, against `t`: of the chosen lookahead and of others beside it, each with its cost.
 
+use std::rc::Rc;
+
 use eframe::egui::{Checkbox, Color32, Label, RichText, ScrollArea, Sense, Stroke, Ui, Vec2, vec2};
 use egui_plot::{FilledArea, Line, PlotPoint, PlotPoints, Text};
 
 use crate::engine::{ImageCurvePoint, Slot};
 use crate::lookahead::Source;
 use crate::metrics::ScoreFigures;
-use crate::ui::canvas::short_name;
 use crate::ui::format;
 use crate::ui::state::{IMAGE_SOURCES, Place, State, same_kind};
 use crate::ui::tokens::{self, Palette, size, space};
@@ -85,7 +86,7 @@ fn legend(ui: &mut Ui, state: &mut State) {
             let counted = state.image_curves(source).map(|answer| answer.evaluations);
             let evaluations = counted.unwrap_or_else(|| cost(source));
             let plural = if evaluations == 1.0 { "" } else { "s" };
-            let name = short_name(source);
+            let name = source.short();
             let text = format!(
                 "{name} · {} evaluation{plural}",
                 format::fixed(evaluations, 0)
@@ -145,7 +146,7 @@ fn progress(ui: &mut Ui, state: &mut State) {
             return;
         };
         let share = progress.fraction.unwrap_or(0.0);
-        let mut text = format!("{} {:.0} %", progress.label, share * 100.0);
+        let mut text = format!("{}, {:.0} %", progress.label, share * 100.0);
         if let Some(left) = progress.left {
             text = format!("{text}, {}", format::left(left));
         }
@@ -185,7 +186,7 @@ fn plots(ui: &mut Ui, state: &mut State, room: Vec2) {
     ui.horizontal_top(|ui| {
         let hover = "Mean over pairs of draws of the root mean square difference of their pixels; black to white is 1.";
         plot(ui, state, ("Distance in pixels", hover), (wide, high), lines(pixels));
-        let title = format!("Labels of {}", short_name(chosen));
+        let title = format!("Labels of {}", chosen.short());
         let hover = "Share of the draws in which the classifier sees each class, one above the other.";
         if judged {
             plot(ui, state, (&title, hover), (wide, high), stacked(&times, bands, palette));
@@ -232,7 +233,7 @@ fn curves_of(state: &State, palette: &Palette, value: fn(&ImageCurvePoint) -> f6
         let answer = state.image_curves(source)?;
         let points = answer.points.iter().map(|p| [p.t, value(p)]);
         Some(Curve {
-            name: short_name(source),
+            name: source.short(),
             color: color_of(source, palette),
             width: if source == chosen { 2.4 } else { 1.5 },
             points: points.filter(|p| p[1].is_finite()).collect(),
@@ -287,6 +288,8 @@ struct Filled {
     low: f64,
     high: f64,
     spoken: Vec<(String, Vec<[f64; 2]>)>,
+    /// What lies below the pointer, where no line is near.
+    tip: Box<dyn Fn([f64; 2]) -> Option<String>>,
     paint: Box<dyn FnOnce(&mut egui_plot::PlotUi<'_>)>,
 }
 
@@ -299,6 +302,7 @@ fn lines(curves: Vec<Curve>) -> Filled {
             .iter()
             .map(|c| (c.name.clone(), c.points.clone()))
             .collect(),
+        tip: Box::new(|_| None),
         paint: Box::new(move |plot| {
             for curve in curves {
                 let line = Line::new(curve.name, PlotPoints::from(curve.points));
@@ -310,6 +314,7 @@ fn lines(curves: Vec<Curve>) -> Filled {
 
 fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
     let (times, other) = (times.to_vec(), (palette.floor, palette.text));
+    let bands = Rc::new(bands);
     let of = |band: &Band| {
         let shares = times.iter().zip(&band.edges);
         shares.map(|(t, e)| [*t, e[1] - e[0]]).collect()
@@ -318,12 +323,16 @@ fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
         low: 0.0,
         high: 1.0,
         spoken: bands.iter().map(|b| (b.name.clone(), of(b))).collect(),
+        tip: Box::new({
+            let (times, bands) = (times.clone(), bands.clone());
+            move |at| band_at(&times, &bands, at)
+        }),
         paint: Box::new(move |plot| {
-            for band in bands {
+            for band in bands.iter() {
                 let lower: Vec<f64> = band.edges.iter().map(|e| e[0]).collect();
                 let upper: Vec<f64> = band.edges.iter().map(|e| e[1]).collect();
                 let area = FilledArea::new(band.name.clone(), &times, &lower, &upper);
-                plot.add(area.fill_color(band.color));
+                plot.add(area.fill_color(band.color).allow_hover(false));
                 // Its name where it has most room, away from the frame: as wide as to the times beside it.
                 let inside = 1..times.len().saturating_sub(1);
                 let free = |i: &usize| {
@@ -342,13 +351,36 @@ fn stacked(times: &[f64], bands: Vec<Band>, palette: &Palette) -> Filled {
                     } else {
                         tokens::CLASS_INK
                     };
-                    let name = RichText::new(band.name).size(size::TICK).color(ink);
+                    let name = RichText::new(&band.name).size(size::TICK).color(ink);
                     let text = Text::new("label", PlotPoint::new(times[i], middle), name);
                     plot.text(text.allow_hover(false));
                 }
             }
         }),
     }
+}
+
+/// Which class a stack has at `[t, height]`, and its share at that time.
+fn band_at(times: &[f64], bands: &[Band], [t, height]: [f64; 2]) -> Option<String> {
+    let after = times.partition_point(|time| *time < t);
+    let (before, after) = (after.saturating_sub(1), after);
+    let (from, to) = (*times.get(before)?, *times.get(after)?);
+    let share = if to > from {
+        (t - from) / (to - from)
+    } else {
+        0.0
+    };
+    let edges = |band: &Band| {
+        let (from, to) = (band.edges.get(before)?, band.edges.get(after)?);
+        Some([0, 1].map(|i| from[i] + share * (to[i] - from[i])))
+    };
+    bands.iter().find_map(|band| {
+        let [low, high] = edges(band)?;
+        let (name, percent) = (&band.name, 100.0 * (high - low));
+        (low..high)
+            .contains(&height)
+            .then(|| format!("{name}\nt = {t:.2}\n{percent:.0} %"))
+    })
 }
 
 /// Title and plot; clicking or dragging in it moves the clock.
@@ -385,13 +417,33 @@ fn plot(
             t,
             spoken,
         };
-        frame.show(ui, state, filled.paint);
+        let (response, pointer) = frame.show(ui, state, filled.paint);
+        if let Some(tip) = pointer.and_then(|at| (filled.tip)(at)) {
+            response.on_hover_text_at_pointer(tip);
+        }
     });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_place_of_the_stack_says_its_class_and_share() {
+        let band = |name: &str, edges| Band {
+            name: name.to_owned(),
+            color: Color32::WHITE,
+            edges,
+        };
+        let bands = [
+            band("four", vec![[0.0, 0.2], [0.0, 0.8]]),
+            band("nine", vec![[0.2, 1.0], [0.8, 1.0]]),
+        ];
+        let at = |t, height| band_at(&[0.0, 0.5], &bands, [t, height]);
+        assert_eq!(at(0.25, 0.4).as_deref(), Some("four\nt = 0.25\n50 %"));
+        assert_eq!(at(0.0, 0.5).as_deref(), Some("nine\nt = 0.00\n80 %"));
+        assert_eq!(at(0.7, 0.5), None, "nothing was drawn there");
+    }
 
     #[test]
     fn the_cost_of_a_lookahead_is_its_evaluations() {

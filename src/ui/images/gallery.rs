@@ -15,8 +15,9 @@ use super::atlas::whole;
 use super::shares::word;
 use super::{batch, details, hover};
 
-/// Least side of a picture, and the line below it.
+/// Least and largest side of a picture, and the line below it.
 const SIDE: f32 = 92.0;
+const MOST: f32 = 224.0;
 const LINE: f32 = 19.0;
 const GAP: f32 = 8.0;
 /// Around all pictures: the outlines of the outermost lie there.
@@ -128,14 +129,12 @@ fn grid(ui: &mut Ui, state: &mut State, entries: &[usize]) {
         empty(ui, state.session.images.stars_only);
         return;
     }
+    let height = ui.available_height() - 2.0 * EDGE;
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
             let width = ui.available_width() - space::SCROLL - 2.0 * EDGE;
-            let columns = (((width + GAP) / (SIDE + GAP)) as usize).max(1);
-            let side = ((width + GAP) / columns as f32 - GAP)
-                .min(1.6 * SIDE)
-                .floor();
+            let (columns, side) = arranged((width, height), entries.len());
             let rows = entries.len().div_ceil(columns);
             let high = side + LINE + GAP;
             let needed = vec2(width, rows as f32 * high) + vec2(2.0 * EDGE, 2.0 * EDGE);
@@ -157,6 +156,18 @@ fn grid(ui: &mut Ui, state: &mut State, entries: &[usize]) {
             pointer(state, &response, &cells);
             paint(ui, state, &response, &cells);
         });
+}
+
+/// Pictures of a row, and their side: as large as all of them have room, and small where they have to be scrolled.
+fn arranged((width, height): (f32, f32), count: usize) -> (usize, f32) {
+    let side = |columns: usize| ((width + GAP) / columns as f32 - GAP).min(MOST).floor();
+    let most = (((width + GAP) / (SIDE + GAP)) as usize).max(1);
+    let fits = |columns: &usize| {
+        let rows = count.div_ceil(*columns) as f32;
+        rows * (side(*columns) + LINE + GAP) <= height
+    };
+    let columns = (1..=most).find(fits).unwrap_or(most);
+    (columns, side(columns))
 }
 
 fn said(state: &State, response: &Response, count: usize) {
@@ -335,5 +346,24 @@ fn paint(ui: &Ui, state: &mut State, response: &Response, cells: &[(usize, Rect)
         let radius = CornerRadius::same(size::RADIUS);
         ui.painter()
             .rect_stroke(around, radius, stroke, StrokeKind::Inside);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pictures_are_as_large_as_all_of_them_have_room() {
+        let (columns, side) = arranged((500.0, 550.0), 5);
+        assert_eq!((columns, side), (3, 161.0));
+        assert_eq!(
+            arranged((500.0, 550.0), 400).0,
+            5,
+            "small where they scroll"
+        );
+        assert!(arranged((500.0, 550.0), 400).1 >= SIDE);
+        assert_eq!(arranged((1500.0, 1200.0), 1).1, MOST);
+        assert_eq!(arranged((40.0, 40.0), 3).0, 1);
     }
 }

@@ -40,11 +40,18 @@ pub use view::View;
 pub use zoom::Zoom;
 
 /// Least and most width of the pictures at the left.
-const PLATES: [f32; 2] = [172.0, 420.0];
+const PLATES: [f32; 2] = [188.0, 420.0];
 /// Left and right of them, for margins.
 const PLATE_SIDES: f32 = 50.0;
 /// Above each of them, for names and gaps.
 const PLATE_ROOM: f32 = 38.0 + 28.0 / 3.0;
+
+/// Width of what stands left of the middle: three square pictures one above the other. The Studio's lineage has the same,
+/// so that the middle and its tabs stay where they are.
+fn left_width(ui: &Ui) -> f32 {
+    let square = (ui.available_height() - 20.0) / 3.0 - PLATE_ROOM;
+    (square + PLATE_SIDES).clamp(PLATES[0], PLATES[1]).floor()
+}
 
 /// Shows everything between the bars.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -71,10 +78,8 @@ pub fn show(ui: &mut Ui, state: &mut State) {
         studio::show(ui, state, card);
         return;
     }
-    // Three square pictures one above the other.
-    let square = (ui.available_height() - 20.0) / 3.0 - PLATE_ROOM;
     Panel::left("pictures")
-        .exact_size((square + PLATE_SIDES).clamp(PLATES[0], PLATES[1]).floor())
+        .exact_size(left_width(ui))
         .resizable(false)
         .show_separator_line(false)
         .frame(card(gap, gap, 16))

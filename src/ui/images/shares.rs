@@ -87,7 +87,7 @@ pub fn sentence(ui: &mut Ui, state: &State) {
         // As many by name as have room.
         let font = FontId::proportional(size::BODY + 1.0);
         let (fresh, all) = (view.fresh(), view.tiles.len());
-        let part = (fresh < all).then(|| format!("first {fresh} of {all}"));
+        let part = (fresh < all).then(|| format!("· first {fresh} of {all}"));
         let width = |text: &str, font: &FontId| {
             let (text, font) = (text.to_owned(), font.clone());
             let galley = ui.painter().layout_no_wrap(text, font, palette.text);

@@ -3,7 +3,7 @@
 use eframe::egui::{self, RichText, Role, Ui, WidgetInfo};
 
 use crate::lookahead::Source;
-use crate::ui::canvas::{color_of, short_name};
+use crate::ui::canvas::color_of;
 use crate::ui::shortcuts::{Action, keys_of};
 use crate::ui::state::{SOURCES, State, same_kind};
 use crate::ui::tokens::{self, size};
@@ -92,7 +92,7 @@ fn overlay(ui: &mut Ui, state: &mut State) {
         let text = match chosen {
             None => RichText::new("nothing"),
             Some(source) => {
-                RichText::new(short_name(source)).color(color_of(state, source, true, palette))
+                RichText::new(source.short()).color(color_of(state, source, true, palette))
             }
         };
         let combo = egui::ComboBox::from_id_salt("overlay")
@@ -111,8 +111,7 @@ fn overlay(ui: &mut Ui, state: &mut State) {
                     };
                     let possible =
                         source != state.source() && (!source.needs_model() || state.has_map());
-                    let entry =
-                        egui::Button::selectable(chosen == Some(source), short_name(source));
+                    let entry = egui::Button::selectable(chosen == Some(source), source.short());
                     if ui.add_enabled(possible, entry).clicked() {
                         state.session.overlay = Some(source);
                     }
@@ -120,7 +119,8 @@ fn overlay(ui: &mut Ui, state: &mut State) {
             });
         combo.response.widget_info(|| {
             let mut info = WidgetInfo::labeled(Role::ComboBox, true, "Second lookahead over it");
-            info.current_text_value = Some(chosen.map_or_else(|| "nothing".to_owned(), short_name));
+            info.current_text_value =
+                Some(chosen.map_or_else(|| "nothing".to_owned(), Source::short));
             info
         });
         crate::ui::widgets::key_hint(ui, &keys);

@@ -111,14 +111,16 @@ impl State {
             Event::FoundDecoder(id, path, kind) => self.decoder_found(id, path, kind),
             Event::Wall(id, answer) => self.take_wall(id, &answer),
             Event::Studio(id, answer) => self.take_studio(id, answer),
-            Event::Exported(_, path, n) => {
+            Event::Exported(id, path, n) => {
                 self.answers.progress.remove(&Slot::Export);
+                self.export_ended(id);
                 let n = crate::ui::format::count(n as u64);
                 let text = format!("{n} draws written to {}", path.display());
                 self.notices.done(Place::Program, text);
             }
-            Event::Written(_, said) => {
+            Event::Written(id, said) => {
                 self.answers.progress.remove(&Slot::Export);
+                self.export_ended(id);
                 self.notices.done(Place::Program, said);
             }
             Event::Groups(id, answer) => self.take_groups(id, answer),
@@ -146,7 +148,10 @@ impl State {
                         self.notices.error(Place::Images, message);
                     }
                     Slot::Studio => self.studio_ended(Some(message)),
-                    Slot::Export => self.notices.error(Place::Program, message),
+                    Slot::Export => {
+                        self.export_ended(id);
+                        self.notices.error(Place::Program, message);
+                    }
                     Slot::Batch => self.batch_failed(id, message),
                     Slot::Diversity => self.notices.error(Place::Diversity, message),
                     Slot::Steer => {
@@ -174,7 +179,7 @@ impl State {
                         let text = "Cancelled. Change a setting or press R to draw again.";
                         self.notices.done(Place::Images, text);
                     }
-                    Slot::Export => self.notices.done(Place::Program, "Export cancelled"),
+                    Slot::Export => self.exports_cancelled(id),
                     Slot::ImageCurves => self.images.curves.stopped = true,
                     // Unless the window itself did it, because other curves are wanted.
                     Slot::Diversity => self.answers.diversity_cancelled = !self.asks.is_resting(),

@@ -184,8 +184,7 @@ impl State {
             seed: self.session.seed,
             draws: self.session.draws,
         };
-        self.engine
-            .submit(Command::Export(ExportRequest { draws, path }));
+        self.write_in_turn(Command::Export(ExportRequest { draws, path }));
     }
 
     /// The command that makes the same draws without a window.

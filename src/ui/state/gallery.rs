@@ -158,13 +158,15 @@ impl State {
             return;
         }
         self.remember_world();
-        self.session.images.kept.remove(index);
-        // The next one takes its place.
-        let left = self.session.images.kept.len();
+        // Of what is shown the next one takes its place in the selection; after the last, the one before.
+        let shown = self.session.images.gallery();
+        let place = shown.iter().position(|other| *other == index);
+        let beside =
+            place.and_then(|place| shown.get(place + 1).or(shown.get(place.wrapping_sub(1))));
         let selected = self.images.gallery_selected.take();
-        self.images.gallery_selected = selected
-            .map(|s| if s > index { s - 1 } else { s })
-            .filter(|s| *s < left);
+        let selected = selected.and_then(|s| if s == index { beside.copied() } else { Some(s) });
+        self.session.images.kept.remove(index);
+        self.images.gallery_selected = selected.map(|s| if s > index { s - 1 } else { s });
     }
 
     /// Takes an entry of the gallery as the picture that is noised.

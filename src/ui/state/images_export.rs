@@ -1,8 +1,9 @@
 //! Pictures to files: what is written is fixed when the dialog opens.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 
-use crate::engine::{Command, PicturesExport, PicturesRequest, WallRequest};
+use crate::engine::{Command, PicturesExport, PicturesRequest, RequestId, WallRequest};
 use crate::session::{KeptPicture, Made, SheetCell};
 use crate::ui::errands::Pick;
 
@@ -71,6 +72,17 @@ pub struct Exports {
     /// How one picture is written.
     pub options: ExportOptions,
     waiting: Option<PicturesExport>,
+    /// What is written after that which is under way: the engine drops a request for a newer one, and of two files a
+    /// person wants both.
+    queue: VecDeque<Command>,
+    under_way: Option<RequestId>,
+}
+
+impl Exports {
+    /// Whether nothing is written, or waits to be.
+    pub fn is_done(&self) -> bool {
+        self.queue.is_empty() && self.under_way.is_none()
+    }
 }
 
 impl State {
@@ -153,7 +165,78 @@ impl State {
     pub(super) fn write_pictures(&mut self, path: PathBuf) {
         if let Some(what) = self.images.exports.waiting.take() {
             let request = PicturesRequest { what, path };
-            self.engine.submit(Command::ExportPictures(request));
+            self.write_in_turn(Command::ExportPictures(request));
         }
+    }
+
+    /// Writes a file after those that were asked for before.
+    pub(super) fn write_in_turn(&mut self, command: Command) {
+        self.images.exports.queue.push_back(command);
+        self.write_next();
+    }
+
+    fn write_next(&mut self) {
+        let exports = &mut self.images.exports;
+        if exports.under_way.is_none()
+            && let Some(command) = exports.queue.pop_front()
+        {
+            exports.under_way = Some(self.engine.submit(command));
+        }
+    }
+
+    /// A file was written, or could not be.
+    pub(super) fn export_ended(&mut self, id: RequestId) {
+        let ended = self.images.exports.under_way.take_if(|other| *other == id);
+        if ended.is_some() {
+            self.write_next();
+        }
+    }
+
+    /// The person called it off, with what would come after it.
+    pub(super) fn exports_cancelled(&mut self, id: RequestId) {
+        self.images.exports.queue.clear();
+        self.export_ended(id);
+        self.notices.done(Place::Program, "Export cancelled");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use eframe::egui::Context;
+
+    use super::*;
+    use crate::engine::{DrawRequest, ExportRequest};
+    use crate::lookahead::Source;
+    use crate::session::Session;
+
+    #[test]
+    fn two_files_that_are_asked_for_at_once_are_both_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = ["first.csv", "second.csv"].map(|name| folder.path().join(name));
+        let mut state = State::new(&Context::default(), None, Session::default(), None);
+        for path in paths.clone() {
+            let draws = DrawRequest {
+                world: state.world.clone(),
+                model: None,
+                source: Source::Exact,
+                t: 0.3,
+                x_t: state.x_t(),
+                seed: 1,
+                draws: 1_000,
+            };
+            state.write_in_turn(Command::Export(ExportRequest { draws, path }));
+        }
+        let begun = Instant::now();
+        while !state.images.exports.is_done() {
+            assert!(
+                begun.elapsed() < Duration::from_mins(5),
+                "the files are not written"
+            );
+            std::thread::sleep(Duration::from_millis(5));
+            state.take_events();
+        }
+        assert!(paths.iter().all(|path| path.exists()));
     }
 }

@@ -352,13 +352,13 @@ impl State {
         };
     }
 
-    /// The entry of the gallery that is selected, if it is there.
+    /// The entry of the gallery that is selected, if it is there. What the gallery does not show is nothing that a key
+    /// may remove.
     pub fn gallery_entry(&self) -> Option<(usize, &KeptPicture)> {
         let index = self.images.gallery_selected?;
-        Some((
-            index,
-            self.session.images.kept.get(index).map(AsRef::as_ref)?,
-        ))
+        let kept = self.session.images.kept.get(index)?;
+        let is_shown = kept.starred || !self.session.images.stars_only;
+        is_shown.then_some((index, kept.as_ref()))
     }
 }
 

@@ -26,6 +26,7 @@ mod studio;
 mod studio_branch;
 mod studio_kept;
 mod training;
+mod training_notices;
 mod training_pictures;
 mod undo;
 mod world;
@@ -225,6 +226,7 @@ impl State {
         self.submit_asks(ctx);
         self.tend_batch();
         self.tell_share();
+        self.tend_training_notices(ctx);
         self.notices.expire(ctx, self.time);
     }
 
@@ -246,6 +248,13 @@ impl State {
             return;
         }
         match action {
+            // Samples are finished: they have neither a time nor a seed of their draws.
+            Action::PlayPause
+            | Action::Step(_)
+            | Action::ToNoise
+            | Action::ToData
+            | Action::Redraw
+                if self.shows_samples() => {}
             Action::PlayPause => self.play_or_pause(),
             Action::Step(thousandths) if self.is_steering() && thousandths.abs() <= 10 => {
                 self.step_steering(thousandths.signum());
@@ -343,6 +352,7 @@ impl State {
         !self.model.is_loading()
             && !self.in_motion()
             && self.engine.busy().is_empty()
+            && self.images.exports.is_done()
             && self.asks_are_answered()
     }
 

@@ -83,6 +83,16 @@ impl Notices {
         self.0.remove(&place);
     }
 
+    /// Takes the message of a place away, to put it back later.
+    pub(super) fn take(&mut self, place: Place) -> Option<Notice> {
+        self.0.remove(&place)
+    }
+
+    /// Puts a message back that was taken away.
+    pub(super) fn put_back(&mut self, place: Place, notice: Notice) {
+        self.0.insert(place, notice);
+    }
+
     /// Puts good news away after a while.
     pub fn expire(&mut self, ctx: &egui::Context, now: f64) {
         for notice in self.0.values_mut().filter(|n| n.tone == Tone::Done) {

@@ -108,6 +108,18 @@ impl State {
         if answer.complete {
             self.show_on_node(&answer);
         }
+        let before = self.images.studio.answer.as_ref();
+        let is_told = before.is_some_and(|before| before.unseen == answer.unseen);
+        if let Some(why) = answer
+            .unseen
+            .as_ref()
+            .filter(|_| !is_told && !answer.complete)
+        {
+            let text = format!(
+                "The steps cannot be decoded on the way ({why}): they are in false colours. The runs go on, and their ends are decoded."
+            );
+            self.notices.note(Place::Images, text);
+        }
         self.images.studio.answer = Some(answer);
     }
 

@@ -33,6 +33,9 @@ impl State {
         let Some((row, particle)) = self.studio_selected() else {
             return;
         };
+        if !self.is_picture_of_studio(row) {
+            return;
+        }
         let answer = self.images.studio.answer.as_ref();
         let t = self.session.images.studio.t;
         let Some(picture) = answer.and_then(|answer| answer.stored((row, particle), t)) else {

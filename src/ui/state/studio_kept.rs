@@ -1,6 +1,6 @@
 //! Steered pictures that are kept: what makes each again, their stars, and their ways to files.
 
-use crate::engine::{PicturesExport, SteeringFilm};
+use crate::engine::{PicturesExport, Slot, SteeringFilm};
 use crate::session::{KeptPicture, Rewarding, SheetCell, SteeredRecipe, StudioNode};
 use crate::steer::Method;
 
@@ -13,6 +13,18 @@ impl State {
         let answer = self.images.studio.answer.as_ref()?;
         let t = self.session.images.studio.t;
         answer.picture(self.started_or_set(), (row, particle), t)
+    }
+
+    /// Whether what is seen of a row at the clock is a picture to keep; else a notice says why it is not.
+    pub(super) fn is_picture_of_studio(&mut self, row: usize) -> bool {
+        let goes_on = self.is_waiting(Slot::Studio);
+        let t = self.session.images.studio.t;
+        let answer = self.images.studio.answer.as_ref();
+        let unkept = answer.and_then(|answer| answer.is_to_keep(row, t, goes_on).err());
+        if let Some(why) = unkept {
+            self.notices.note(Place::Images, why.text());
+        }
+        unkept.is_none()
     }
 
     /// Rows and particles of the pictures that are shown and have a star.
@@ -48,7 +60,7 @@ impl State {
         cells
     }
 
-    /// Stars a picture of the Studio, or puts a starred one away.
+    /// Stars a picture of the Studio, or puts a starred one away. What is no picture yet is refused with a notice.
     pub fn keep_steered(&mut self, row: usize, particle: usize) {
         let Some(mut kept) = self.steered_picture(row, particle) else {
             return;
@@ -62,6 +74,7 @@ impl State {
             .position(|k| k.made == kept.made);
         match same {
             Some(index) if self.session.images.kept[index].starred => self.drop_kept(index),
+            _ if !self.is_picture_of_studio(row) => {}
             Some(index) => self.star_kept(index),
             None => self.keep_new(kept),
         }
@@ -70,6 +83,9 @@ impl State {
     /// Asks where to write the selected picture of the Studio. It stays in the gallery.
     pub fn export_steered(&mut self) {
         let selected = self.studio_selected();
+        if selected.is_some_and(|(row, _)| !self.is_picture_of_studio(row)) {
+            return;
+        }
         let kept = selected.and_then(|(row, of)| self.steered_picture(row, of));
         let Some(kept) = kept else {
             let text = "Select a picture of the Studio first";
@@ -83,6 +99,9 @@ impl State {
     /// Asks where to write all pictures of the Studio as a contact sheet.
     pub fn export_studio_sheet(&mut self) {
         let titles = self.row_titles();
+        if !(0..titles.len()).all(|row| self.is_picture_of_studio(row)) {
+            return;
+        }
         let answer = self.images.studio.answer.as_ref();
         let across = answer.map_or(0, |answer| answer.request.particles.len());
         let cells: Vec<SheetCell> = titles

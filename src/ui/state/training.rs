@@ -11,6 +11,7 @@ use crate::lookahead::Source;
 use crate::session::{TrainFor, Workspace, WorldRef};
 use crate::ui::training::csv;
 
+use super::training_notices::TrainingNotices;
 use super::training_pictures::{KEPT_PICTURES, PictureTraining};
 use super::{Place, State};
 
@@ -38,6 +39,8 @@ pub struct TrainingState {
     opening: Option<PathBuf>,
     /// What was last written of the run: after which step, and where.
     saved: Option<(RunId, u64, PathBuf)>,
+    /// Messages by the kind of run that they are about.
+    pub(super) notices: TrainingNotices,
     /// Share of the processor that the training thread knows of.
     pub(super) told_share: Option<f64>,
     /// Where the window keeps its own files.
@@ -128,14 +131,38 @@ impl State {
         }
     }
 
-    /// Whether the run learns another world than the one on the canvas.
+    /// Whether the run on the canvases learns another world than theirs.
     pub fn runs_elsewhere(&self) -> bool {
-        !self.learns_pictures()
-            && self
-                .training
-                .report
-                .as_ref()
-                .is_some_and(|report| report.world.mixture != self.world.mixture)
+        self.shown_run()
+            .is_some_and(|report| report.world.mixture != self.world.mixture)
+    }
+
+    /// Whether the run that is shown goes on, or is about to.
+    pub fn is_shown_learning(&self) -> bool {
+        self.is_training_awaited() || self.run_phase() == Some(TrainPhase::Running)
+    }
+
+    /// What a run is for that runs or rests and is not shown: another ends it.
+    pub fn other_run(&self) -> Option<TrainFor> {
+        let (world, pictures) = (&self.training.report, &self.training.pictures.report);
+        let world = world.as_ref().filter(|r| r.phase.is_open()).map(|r| {
+            let tunes = r.goal.tuning().is_some();
+            if tunes {
+                TrainFor::Reward
+            } else {
+                TrainFor::World
+            }
+        });
+        let pictures = pictures.as_ref().filter(|r| r.phase.is_open()).map(|r| {
+            let tunes = r.goal.tuning().is_some();
+            if tunes {
+                TrainFor::PictureReward
+            } else {
+                TrainFor::Folder
+            }
+        });
+        let shown = self.session.training.learns;
+        pictures.into_iter().chain(world).find(|run| *run != shown)
     }
 
     /// Whether a run would begin with other settings now.
@@ -143,9 +170,7 @@ impl State {
         if self.learns_pictures() {
             return self.picture_settings_changed();
         }
-        self.training
-            .report
-            .as_ref()
+        self.shown_run()
             .is_some_and(|report| self.wanted_goal().is_ok_and(|goal| goal != report.goal))
     }
 
@@ -218,6 +243,8 @@ impl State {
             return;
         };
         let share = self.session.training.share;
+        // None of another kind is kept.
+        self.session.training.learns = TrainFor::World;
         let run = self.begin(TrainCommand::TakeUp { path, share });
         self.training.taken_up = Some(run);
     }
@@ -276,7 +303,7 @@ impl State {
         if self.learns_pictures() {
             return self.picture_run().map(|r| r.phase.clone());
         }
-        self.training.report.as_ref().map(|r| r.phase.clone())
+        self.shown_run().map(|r| r.phase.clone())
     }
 
     /// Shows the world that the run learns.

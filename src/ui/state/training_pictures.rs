@@ -28,6 +28,8 @@ pub struct PictureTraining {
     pub kept: Option<PathBuf>,
     /// A run that was asked for and has not been heard of.
     pub(super) starting: Option<RunId>,
+    /// A kept run on its way: what it learns is shown as chosen once it is there.
+    taken_up: Option<RunId>,
     /// A checkpoint that is opened once it is written.
     pub(super) opening: Option<PathBuf>,
     /// What was last written of the run: after which step, and where.
@@ -112,17 +114,6 @@ impl State {
         })))
     }
 
-    /// Whether a run that the workspace does not show runs or rests: another ends it.
-    pub fn has_other_run(&self) -> bool {
-        let shown = self.picture_run().map(|report| report.run);
-        let pictures = self.training.pictures.report.as_ref();
-        let pictures = pictures.filter(|report| Some(report.run) != shown);
-        let world = self.training.report.as_ref();
-        let world = world.filter(|_| self.learns_pictures());
-        pictures.is_some_and(|report| report.phase.is_open())
-            || world.is_some_and(|report| report.phase.is_open())
-    }
-
     /// Begins a run; the one under way ends.
     pub(super) fn start_picture_training(&mut self) {
         let goal = match self.wanted_picture_goal() {
@@ -157,7 +148,8 @@ impl State {
     pub fn take_up_pictures(&mut self) {
         if let Some(path) = self.training.pictures.kept.take() {
             let share = self.session.training.share;
-            self.begin_pictures(TrainCommand::TakeUpPictures { path, share });
+            let run = self.begin_pictures(TrainCommand::TakeUpPictures { path, share });
+            self.training.pictures.taken_up = Some(run);
         }
     }
 
@@ -174,12 +166,13 @@ impl State {
         }
     }
 
-    fn begin_pictures(&mut self, command: TrainCommand) {
+    fn begin_pictures(&mut self, command: TrainCommand) -> RunId {
         let share = self.session.training.share;
         let run = self.engine.train(command);
         self.training.told_share = Some(share);
         self.training.pictures.starting = Some(run);
         self.training.pictures.saved = None;
+        run
     }
 
     /// Whether a run would begin with other settings now.
@@ -220,6 +213,16 @@ impl State {
             && phase_before.as_ref() != Some(&report.phase)
         {
             self.notices.error(Place::Training, message.clone());
+        }
+        if pictures.taken_up.take_if(|id| *id == report.run).is_some()
+            && let PictureGoal::Folder(learned) = &report.goal
+        {
+            let chosen = &mut self.session.training;
+            chosen.folder = Some(learned.path.clone());
+            chosen.folder_colour = learned.colour;
+            chosen.folder_steps = u32::try_from(learned.steps).unwrap_or(chosen.folder_steps);
+            chosen.folder_batch = u32::try_from(learned.batch).unwrap_or(chosen.folder_batch);
+            chosen.seed = learned.seed;
         }
         self.training.pictures.report = Some(report);
     }

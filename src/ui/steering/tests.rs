@@ -16,7 +16,7 @@ use crate::steer::{Method, SteerPlan};
 use crate::ui::state::State;
 use crate::ui::tokens;
 
-use super::{budget, lessons, scores};
+use super::{budget, lessons, scores, stage};
 
 fn session() -> Session {
     let mut session = Session {
@@ -107,21 +107,67 @@ type Show = fn(&mut egui::Ui, &mut State);
 
 /// A panel of the least width that the window gives it.
 fn panel(show: Show, fill_in: impl FnOnce(&mut State)) -> Harness<'static, State> {
+    panel_of(vec2(380.0, 760.0), show, fill_in)
+}
+
+fn panel_of(
+    size: egui::Vec2,
+    show: Show,
+    fill_in: impl FnOnce(&mut State),
+) -> Harness<'static, State> {
     let ctx = egui::Context::default();
     tokens::install(&ctx);
     let mut state = State::new(&ctx, None, session(), None);
     fill_in(&mut state);
-    let mut harness = Harness::builder()
-        .with_size(vec2(380.0, 760.0))
-        .build_ui_state(
-            move |ui, state: &mut State| {
-                tokens::install(ui.ctx());
-                show(ui, state);
-            },
-            state,
-        );
+    let mut harness = Harness::builder().with_size(size).build_ui_state(
+        move |ui, state: &mut State| {
+            tokens::install(ui.ctx());
+            show(ui, state);
+        },
+        state,
+    );
     harness.run_steps(3);
     harness
+}
+
+#[test]
+fn above_narrow_methods_nothing_lies_on_something_else() {
+    let methods = [
+        Method::Dps,
+        Method::MfmG,
+        Method::MfmGf,
+        Method::Exact,
+        Method::Tds,
+        Method::BestOfN,
+    ];
+    // The room that windows of 900, 1000 and 1280 points leave.
+    for (width, count) in [(304.0, 4), (418.0, 6), (418.0, 4), (640.0, 6)] {
+        let harness = panel_of(vec2(width, 500.0), stage::show, |state| {
+            let plans = methods.iter().take(count).map(|method| SteerPlan {
+                draws: 1024,
+                ..SteerPlan::new(*method)
+            });
+            state.session.steering.panels = plans.collect();
+        });
+        let mut rects: Vec<(String, egui::Rect)> = Vec::new();
+        let titles = methods.map(|method| method.card().title);
+        let of = |what: &str| titles.map(|title| format!("{what} of {title}"));
+        let close = titles.map(|title| format!("Close {title}"));
+        let plain = ["ODE", "SDE", "exact"].map(str::to_owned);
+        let names = [of("Options"), of("Draws"), close, titles.map(str::to_owned)];
+        for name in names.iter().flatten().chain(&plain) {
+            let found = harness.query_all_by_label(name);
+            rects.extend(found.map(|node| (name.clone(), node.rect())));
+        }
+        assert!(rects.len() > 4 * count, "{rects:?}");
+        for (k, (name, rect)) in rects.iter().enumerate() {
+            for (other, beside) in &rects[..k] {
+                let both = rect.shrink(0.5).intersect(beside.shrink(0.5));
+                assert!(!both.is_positive(), "{width}: {name} on {other}");
+            }
+            assert!(rect.right() <= width, "{width}: {name} is cut off");
+        }
+    }
 }
 
 fn names_from_the_top(harness: &Harness<'_, State>, names: &[&str]) -> Vec<String> {

@@ -24,12 +24,7 @@ const LEAST: f32 = 60.0;
 pub fn header(ui: &mut Ui, state: &State, has_tab: bool) -> Response {
     let title = if has_tab { "" } else { "Curves" };
     panel_header(ui, title, size::SMALL + 8.0, |ui| {
-        if let Some(report) = state
-            .training
-            .report
-            .as_ref()
-            .filter(|r| !r.curve.is_empty() && !state.learns_pictures())
-        {
+        if let Some(report) = state.shown_run().filter(|r| !r.curve.is_empty()) {
             ui.spacing_mut().item_spacing.x = 14.0;
             if link(ui, "Save as CSV…").clicked() {
                 state.pick(Pick::SaveCurves);
@@ -44,8 +39,7 @@ pub fn header(ui: &mut Ui, state: &State, has_tab: bool) -> Response {
 /// Both plots, side by side or one below the other.
 pub fn show(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
-    let report = state.training.report.as_ref();
-    let report = report.filter(|r| !r.curve.is_empty());
+    let report = state.shown_run().filter(|r| !r.curve.is_empty());
     let plots = if state.learns_pictures() {
         let report = state.picture_run().filter(|r| !r.curve.is_empty());
         report.map(|r| (picture_curves::panels(r, palette), r.goal.steps()))

@@ -44,19 +44,24 @@ pub fn header(ui: &mut Ui, state: &mut State) -> Response {
             elsewhere(ui, state);
             return;
         }
-        let text = RichText::new(summary(state))
+        let text = RichText::new(summary(state, run::shown(state)))
             .size(size::SMALL)
             .color(palette.text_quiet);
         ui.add(egui::Label::new(text).truncate());
     })
 }
 
-/// Where the run is, in a few words; empty before the first.
-pub fn summary(state: &State) -> String {
+/// Where the run is that goes on, wherever it is shown, or else the one that is shown; in a few words, empty before the
+/// first.
+pub fn newest_run(state: &State) -> String {
+    summary(state, run::newest(state))
+}
+
+fn summary(state: &State, run: Option<run::Shown>) -> String {
     if state.is_training_awaited() {
         return "starting".to_owned();
     }
-    let Some(report) = run::newest(state) else {
+    let Some(report) = run else {
         return String::new();
     };
     if let Some(stage) = report.stage {

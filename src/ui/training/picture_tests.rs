@@ -3,9 +3,10 @@
 use eframe::egui::accesskit::Role;
 use egui_kittest::kittest::Queryable as _;
 
-use super::tests::{click, wait, window_of};
+use super::tests::{Window, click, wait, window_of};
 use crate::engine::TrainPhase;
 use crate::session::{TrainFor, Workspace};
+use crate::ui::shortcuts::Action;
 
 fn pictures(folder: &std::path::Path) {
     for (class, shade) in [("bright", 220), ("dark", 60)] {
@@ -76,6 +77,26 @@ fn a_mistyped_folder_ends_no_run_and_a_start_says_which_it_ends() {
     wait(&mut window, "the end", |s| {
         s.run_phase() == Some(TrainPhase::Stopped)
     });
+}
+
+#[test]
+fn a_message_stands_by_the_kind_of_run_that_it_is_about() {
+    let mut window = window_of(|state| state.session.training.learns = TrainFor::Folder);
+    window.state_mut().perform(Action::Train);
+    window.run_steps(3);
+    let is_said = |window: &Window| {
+        let mut found = window.query_all_by_label_contains("Choose a folder of pictures first");
+        found.next().is_some()
+    };
+    assert!(is_said(&window));
+    click(&mut window, "The world on the canvas");
+    assert!(!is_said(&window));
+    click(&mut window, "The pictures of a folder");
+    assert!(is_said(&window), "nothing was done about it");
+    click(&mut window, "Dismiss message");
+    click(&mut window, "The world on the canvas");
+    click(&mut window, "The pictures of a folder");
+    assert!(!is_said(&window));
 }
 
 #[test]

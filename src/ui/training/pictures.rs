@@ -203,7 +203,7 @@ fn mosaic(pictures: &[f32], [channels, side, _]: [usize; 3]) -> (Vec<u8>, [usize
 /// One sentence where nothing was learned yet.
 fn nothing_yet(ui: &mut Ui, state: &State, area: Rect, side: usize) {
     let palette = tokens::palette(ui);
-    let text = match (side, state.is_learning(), state.seeks_folder()) {
+    let text = match (side, state.is_shown_learning(), state.seeks_folder()) {
         (_, true, _) => "The first look is on its way.",
         (0, false, true) => {
             "Choose a folder of pictures and press Start: a network learns to draw what a half-formed picture could become."

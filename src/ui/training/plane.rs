@@ -167,7 +167,7 @@ fn describe(response: &Response, state: &State, side: Side) {
 
 /// One sentence where nothing was learned yet.
 fn nothing_yet(ui: &mut Ui, state: &State, rect: Rect, palette: &Palette) {
-    let text = if state.is_learning() {
+    let text = if state.is_shown_learning() {
         "The first look at the network is on its way."
     } else if state.seeks_reward() {
         "Choose a reward and press Start: the checkpoint's velocity learns to follow it."

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eframe::egui::{self, CornerRadius, Margin, ProgressBar, RichText, Stroke, Ui, vec2};
 
-use crate::engine::{PictureReport, TrainPhase};
+use crate::engine::{PictureReport, TrainPhase, TrainReport};
 use crate::ui::errands::Pick;
 use crate::ui::format;
 use crate::ui::shortcuts::{Action, keys_of};
@@ -92,25 +92,23 @@ pub struct Shown {
 
 /// The run of the kind that the workspace shows.
 pub fn shown(state: &State) -> Option<Shown> {
-    if state.learns_pictures() {
-        return of_pictures(state);
-    }
-    of_world(state)
+    let pictures = state.picture_run().map(pictures_shown);
+    pictures.or_else(|| state.shown_run().map(world_shown))
 }
 
 /// The run that goes on, wherever it is shown; else the one that is shown.
 pub fn newest(state: &State) -> Option<Shown> {
     let runs = |shown: &Shown| shown.phase == TrainPhase::Running;
     let pictures = state.training.pictures.report.as_ref().map(pictures_shown);
-    let pictures = pictures.filter(runs);
+    let world = state.training.report.as_ref().map(world_shown);
     pictures
-        .or_else(|| of_world(state).filter(runs))
+        .filter(runs)
+        .or_else(|| world.filter(runs))
         .or_else(|| shown(state))
 }
 
-fn of_world(state: &State) -> Option<Shown> {
-    let report = state.training.report.as_ref()?;
-    Some(Shown {
+fn world_shown(report: &Arc<TrainReport>) -> Shown {
+    Shown {
         phase: report.phase.clone(),
         stage: None,
         fraction: report.fraction(),
@@ -118,11 +116,7 @@ fn of_world(state: &State) -> Option<Shown> {
         left: report.left,
         rate: report.rate,
         pace: report.pace,
-    })
-}
-
-fn of_pictures(state: &State) -> Option<Shown> {
-    state.picture_run().map(pictures_shown)
+    }
 }
 
 fn pictures_shown(report: &Arc<PictureReport>) -> Shown {
@@ -220,11 +214,15 @@ fn buttons(ui: &mut Ui, state: &mut State) {
             }
         }
     });
-    if !awaited && !phase.is_some_and(|phase| phase.is_open()) && state.has_other_run() {
+    let other = state.other_run().filter(|_| !awaited);
+    if let Some(other) = other.filter(|_| !phase.is_some_and(|phase| phase.is_open())) {
         let note = tokens::palette(ui).note;
         let text = "A run of another kind is not done: Start ends it.";
         let text = RichText::new(text).size(size::SMALL).color(note);
         ui.add(egui::Label::new(text).wrap());
+        if link(ui, "Show it").clicked() {
+            state.session.training.learns = other;
+        }
     }
 }
 
@@ -287,7 +285,7 @@ fn remarks(ui: &mut Ui, state: &mut State) {
     let not_kept = if state.learns_pictures() {
         state.picture_run().and_then(|r| r.not_kept.clone())
     } else {
-        let world = state.training.report.as_ref();
+        let world = state.shown_run();
         world.and_then(|r| r.not_kept.clone())
     };
     if let Some(why) = not_kept {

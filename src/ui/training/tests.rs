@@ -245,8 +245,18 @@ fn a_reward_is_learned_beside_its_target_and_beside_steering() {
     let named = window.query_all_by_label("MFM-GF, 16 draws");
     assert!(named.count() > 0);
     window.get_by_label_contains("tuned · step");
-    // The run of a reward is nothing that the world's canvases show.
+    // The run of a reward is nothing that the world's canvases show, with none of its words and buttons.
     click(&mut window, "The world on the canvas");
     assert!(window.state().snapshot().is_none());
-    window.get_by_label_contains("count from the next start");
+    window.get_by_label_contains("Press Start: a network learns");
+    window.get_by_label_contains("Losses and distances to the exact posteriors are drawn here");
+    window.get_by_label("Start");
+    assert!(window.query_by_label("Pause").is_none());
+    window.get_by_label_contains("A run of another kind is not done");
+    click(&mut window, "Show it");
+    window.get_by_label_contains("tuned · step");
+    click(&mut window, "Stop");
+    wait(&mut window, "the end", |s| {
+        s.run_phase() == Some(TrainPhase::Stopped)
+    });
 }

@@ -14,6 +14,13 @@ pub struct Badge {
     pub hover: String,
 }
 
+/// What a badge takes of a row.
+pub fn badge_width(ui: &Ui, badge: &Badge) -> f32 {
+    let (text, font) = (badge.text.clone(), tokens::small_font());
+    let galley = ui.painter().layout_no_wrap(text, font, badge.color);
+    galley.size().x + 2.0 * space::BADGE
+}
+
 /// Shows a badge.
 pub fn badge(ui: &mut Ui, badge: &Badge) -> Response {
     let galley = ui

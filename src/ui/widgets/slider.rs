@@ -1,11 +1,13 @@
 //! A thin rail with a round handle; the keyboard moves it by steps that the caller chooses.
 
 use eframe::egui::{
-    self, CursorIcon, EventFilter, Key, Pos2, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo,
+    self, CursorIcon, EventFilter, Key, Rect, Response, Role, Sense, Stroke, Ui, WidgetInfo,
     accesskit, pos2, vec2,
 };
 
 use crate::ui::tokens;
+
+use super::held_at;
 
 const HEIGHT: f32 = 20.0;
 const RADIUS: f32 = 6.5;
@@ -31,11 +33,9 @@ pub fn slider(
         ui.allocate_exact_size(vec2(ui.available_width(), HEIGHT), Sense::click_and_drag());
     let (from, to) = (rect.left() + RADIUS, rect.right() - RADIUS);
     let mut slid = None;
-    if response.dragged() || response.clicked() {
-        slid = response.interact_pointer_pos().map(|pointer: Pos2| {
-            let share = f64::from((pointer.x - from) / (to - from).max(1.0));
-            Slid::To(share.clamp(0.0, 1.0))
-        });
+    if let Some(pointer) = held_at(&response) {
+        let share = f64::from((pointer.x - from) / (to - from).max(1.0));
+        slid = Some(Slid::To(share.clamp(0.0, 1.0)));
     }
     if let Some(steps) = steps(ui, &response, arrows_taken) {
         slid = Some(Slid::Steps(steps));

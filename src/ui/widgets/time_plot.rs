@@ -1,11 +1,13 @@
 //! A plot against `t` with the clock in it; clicking or dragging in it moves the clock.
 
-use eframe::egui::{CursorIcon, RichText, Role, Sense, Ui, Vec2, Vec2b, WidgetInfo};
+use eframe::egui::{CursorIcon, Response, RichText, Role, Sense, Ui, Vec2, Vec2b, WidgetInfo};
 use egui_plot::{AxisHints, GridMark, HoverPosition, Plot, PlotUi, VLine};
 
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
+
+use super::held_at;
 
 /// What a plot shows beside its curves.
 pub struct TimePlot<'a> {
@@ -26,8 +28,13 @@ pub struct TimePlot<'a> {
 }
 
 impl TimePlot<'_> {
-    /// Shows what `paint` adds, under the clock.
-    pub fn show(self, ui: &mut Ui, state: &mut State, paint: impl FnOnce(&mut PlotUi<'_>)) {
+    /// Shows what `paint` adds, under the clock. Gives its response, and time and value below the pointer.
+    pub fn show(
+        self,
+        ui: &mut Ui,
+        state: &mut State,
+        paint: impl FnOnce(&mut PlotUi<'_>),
+    ) -> (Response, Option<[f64; 2]>) {
         let palette = tokens::palette(ui);
         let title = RichText::new(self.title)
             .size(size::SMALL)
@@ -43,7 +50,11 @@ impl TimePlot<'_> {
                 .tick_label_font(tokens::tick_font())
         };
         let x_axis = axis(AxisHints::new_x())
-            .formatter(|mark, _| format::fixed(mark.value, 1))
+            // The first mark says what the axis is.
+            .formatter(|mark, _| match mark.value {
+                0.0 => "t = 0".to_owned(),
+                t => format::fixed(t, 1),
+            })
             .label_spacing(20.0..=30.0);
         let y_axis = axis(AxisHints::new_y())
             .formatter(move |mark, _| format::fixed(mark.value, decimals))
@@ -94,9 +105,7 @@ impl TimePlot<'_> {
         let frame = response
             .response
             .on_hover_cursor(CursorIcon::ResizeHorizontal);
-        if (frame.dragged() || frame.clicked())
-            && let Some(pointer) = pointer
-        {
+        if let (Some(_), Some(pointer)) = (held_at(&frame), pointer) {
             state.playing = false;
             state.dragging |= frame.dragged();
             state.set_time((pointer.x * 1000.0).round() / 1000.0);
@@ -106,6 +115,7 @@ impl TimePlot<'_> {
             info.current_text_value = Some(self.spoken.clone());
             info
         });
+        (frame, pointer.map(|p| [p.x, p.y]))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Features and scores against the package's own, slopes against differences in f64.
 
+use super::spread::{moments, shape_of};
 use super::*;
 use crate::checkpoint::read_brisque;
 use crate::model::streams::numbers;

@@ -24,6 +24,13 @@ pub fn choose(ui: &mut Ui, state: &mut State) {
     add::show(ui, state);
 }
 
+/// Whether a term needs a file that is nowhere.
+fn misses_file(state: &mut State) -> bool {
+    let terms = state.session.images.rewarding.reward.terms().to_vec();
+    let mut kinds = terms.iter().map(|term| term.term.kind());
+    kinds.any(|kind| state.missing_file(kind).is_some())
+}
+
 /// Shows the section.
 pub fn section(ui: &mut Ui, state: &mut State) {
     let reward = &state.session.images.rewarding.reward;
@@ -50,6 +57,8 @@ pub fn section(ui: &mut Ui, state: &mut State) {
                 histogram::show(ui, scores);
                 figures::show(ui, scores);
             }
+            // What is not there was said of its term.
+            Some(Err(_)) if misses_file(state) => {}
             Some(Err(message)) => {
                 let color = tokens::palette(ui).error;
                 let text = RichText::new(message).size(size::SMALL).color(color);

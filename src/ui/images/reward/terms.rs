@@ -2,7 +2,7 @@
 
 use eframe::egui::{Align, Button, ComboBox, Label, Layout, RichText, Role, Ui, WidgetInfo, vec2};
 
-use crate::reward::picture::{PictureTerm, WeightedTerm};
+use crate::reward::picture::{PictureKind, PictureTerm, WeightedTerm};
 use crate::ui::images::shares::word;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
@@ -53,6 +53,7 @@ fn one(ui: &mut Ui, state: &mut State, index: usize, before: &WeightedTerm) {
         palette(ui, colours);
     }
     prompt::show(ui, &mut after.term);
+    absent(ui, state, kind);
     let rewarding = &mut state.session.images.rewarding;
     if removed {
         // The terms below move up.
@@ -65,6 +66,26 @@ fn one(ui: &mut Ui, state: &mut State, index: usize, before: &WeightedTerm) {
     }
     if kind.needs.reference {
         reference::show(ui, state, index);
+    }
+}
+
+/// A file that the term needs and that is nowhere: said here and at once, not when a picture was to be scored.
+fn absent(ui: &mut Ui, state: &mut State, kind: &PictureKind) {
+    let Some(file) = state.missing_file(kind) else {
+        return;
+    };
+    let note = tokens::palette(ui).note;
+    let (what, from) = (file.what(), file.from());
+    let text = match state.scorer_files().of(file) {
+        Some(path) => {
+            let path = path.display();
+            format!("{path} is not there. Wanted is {what}; it comes {from}.")
+        }
+        None => format!("Not found: {what}. It comes {from}."),
+    };
+    ui.add(Label::new(RichText::new(text).size(size::SMALL).color(note)).wrap());
+    if link(ui, "Point at it").clicked() {
+        state.pick_scorer(file);
     }
 }
 

@@ -194,8 +194,13 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, grid: &Grid) 
     }
     // Nothing is shown over an open list.
     let pointed = pointed.filter(|_| !Popup::is_any_open(ui.ctx()));
-    if let Some((row, particle)) = pointed {
+    if pointed.is_some() {
         ui.ctx().set_cursor_icon(CursorIcon::PointingHand);
+    }
+    // Before the first step there is nothing to enlarge.
+    let view = &state.images.studio.view;
+    let seen = |at: &(usize, usize)| [0, at.0].iter().any(|row| view.place(*row, at.1).is_some());
+    if let Some((row, particle)) = pointed.filter(seen) {
         enlarged::show(ui, state, (row, particle), grid.cell(row, particle));
     }
 }

@@ -6,6 +6,7 @@ use crate::engine::StudioAnswer;
 use crate::ui::state::State;
 use crate::ui::steering::scores::chart::{Axis, Chart, Scale, Series, legend};
 use crate::ui::tokens::{self, size};
+use crate::ui::widgets::held_at;
 
 use super::labels;
 
@@ -68,9 +69,7 @@ pub fn show(ui: &mut Ui, state: &mut State, answer: &StudioAnswer, area: Rect) {
         };
         let (response, pointer) = chart.show(ui);
         let response = response.on_hover_cursor(CursorIcon::ResizeHorizontal);
-        if (response.dragged() || response.clicked())
-            && let Some([t, _]) = pointer
-        {
+        if let (Some(_), Some([t, _])) = (held_at(&response), pointer) {
             state.playing = false;
             state.set_time((t * 1000.0).round() / 1000.0);
         }

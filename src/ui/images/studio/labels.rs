@@ -59,8 +59,7 @@ pub fn reward(run: &StudioRun, at_end: bool, values: &[f64]) -> (String, &'stati
 
 fn calls(counters: Counters, pictures: usize) -> String {
     let each = counters.total() as f64 / pictures.max(1) as f64;
-    let plural = if each.round() == 1.0 { "" } else { "s" };
-    format!("{} evaluation{plural}", format::count(each.round() as u64))
+    format::counted(each.round() as u64, "evaluation")
 }
 
 /// Shows a row's label.

@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use crate::engine::Slot;
 use crate::session::{Studio, StudioNode, StudioStart};
+use crate::ui::format;
 use crate::ui::images::atlas::whole;
 use crate::ui::images::batch;
 use crate::ui::state::State;
@@ -231,7 +232,7 @@ fn one(ui: &mut Ui, state: &mut State, index: u32, depth: usize) -> Option<Done>
         });
     }
     let draws = if plan.draws_matter() {
-        format!(", N = {}", plan.draws)
+        format!(", {}", format::counted(plan.draws.into(), "draw"))
     } else {
         String::new()
     };

@@ -18,7 +18,7 @@ use eframe::egui::{
 
 use crate::engine::Slot;
 use crate::session::StudioShow;
-use crate::ui::images::header;
+use crate::ui::images::{header, left_width};
 use crate::ui::state::{Place, State};
 use crate::ui::tokens::{self, size};
 use crate::ui::widgets::{notice, spinner};
@@ -35,8 +35,8 @@ pub fn show(ui: &mut Ui, state: &mut State, card: impl Fn(i8, i8, i8) -> Frame) 
     let palette = tokens::palette(ui);
     let gap = crate::ui::tokens::space::GAP as i8;
     Panel::left("lineage")
-        .default_size(216.0)
-        .size_range(180.0..=360.0)
+        .exact_size(left_width(ui))
+        .resizable(false)
         .show_separator_line(false)
         .frame(card(gap, gap, 4))
         .show(ui, |ui| lineage::show(ui, state));

@@ -106,7 +106,8 @@ fn start(ui: &mut Ui, state: &mut State) {
             ui.add(Label::new(text).truncate());
         });
     } else {
-        let is_changed = state.studio_is_changed();
+        // Where nothing was made there are no settings of before.
+        let is_changed = state.images.studio.answer.is_some() && state.studio_is_changed();
         let mut button = Button::new(if is_changed { "Start again" } else { "Start" })
             .min_size(vec2(width, size::CONTROL + 2.0));
         if is_changed || state.images.studio.answer.is_none() {
@@ -265,6 +266,8 @@ fn method(ui: &mut Ui, state: &mut State) {
 fn size_of_steering(ui: &mut Ui, plan: &mut ImagePlan) {
     let hover = "How long the steering part is. Off: the tilt. Rescaled: always as long as the base drift, as published for images; the strength of the reward then cancels.";
     row(ui, "Renormalise", hover, |ui| {
+        // Three words beside a long name: a row that is too wide would widen what stands below it.
+        ui.spacing_mut().button_padding.x = 8.0;
         let mut kind = match plan.renormalise {
             Renormalise::Off => 0,
             Renormalise::Rescale(_) => 1,

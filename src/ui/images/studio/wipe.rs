@@ -9,6 +9,7 @@ use crate::engine::StudioAnswer;
 use crate::ui::images::plates::snapped;
 use crate::ui::state::State;
 use crate::ui::tokens;
+use crate::ui::widgets::held_at;
 
 use super::enlarged::value;
 
@@ -41,11 +42,9 @@ pub fn show(
         .interact(rect, Id::unique(name), Sense::click_and_drag())
         .on_hover_cursor(CursorIcon::ResizeHorizontal);
     let wipe = &mut state.session.images.studio.wipe;
-    if response.dragged() || response.clicked() {
+    if let Some(pointer) = held_at(&response) {
         response.request_focus();
-        if let Some(pointer) = response.interact_pointer_pos() {
-            *wipe = f64::from((pointer.x - rect.left()) / rect.width().max(1.0)).clamp(0.0, 1.0);
-        }
+        *wipe = f64::from((pointer.x - rect.left()) / rect.width().max(1.0)).clamp(0.0, 1.0);
     }
     if response.has_focus() {
         let filter = EventFilter {

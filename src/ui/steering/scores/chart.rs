@@ -152,15 +152,26 @@ impl Axis {
             ..2.6 => &[1.0, 3.0],
             _ => &[1.0],
         };
-        (low.floor() as i32..=high.ceil() as i32)
+        // One size: egui paints the marks of each size in turn.
+        let mark = |value| GridMark {
+            value,
+            step_size: 1.0,
+        };
+        let within = |place: &f64| (low..=high).contains(place);
+        let marks: Vec<GridMark> = (low.floor() as i32..=high.ceil() as i32)
             .flat_map(|decade| parts.iter().map(move |p| f64::from(decade) + p.log10()))
-            .filter(|place| (low..=high).contains(place))
-            // One size: egui paints the marks of each size in turn.
-            .map(|value| GridMark {
-                value,
-                step_size: 1.0,
-            })
-            .collect()
+            .filter(within)
+            .map(mark)
+            .collect();
+        if marks.len() > 1 {
+            return marks;
+        }
+        // A range so short may hold none of these: evenly, as a person would count.
+        let (from, to) = (self.unplace(low), self.unplace(high));
+        let step = format::round_step((to - from) / count);
+        let (first, last) = ((from / step).ceil() as i64, (to / step).floor() as i64);
+        let even = (first..=last.min(first + 50)).map(|k| self.place(k as f64 * step));
+        even.filter(within).map(mark).collect()
     }
 
     fn tick(self, mark: GridMark) -> String {
@@ -214,8 +225,17 @@ impl Chart<'_> {
                 .tick_label_color(palette.text_faint)
                 .tick_label_font(tokens::tick_font())
         };
+        let first = x.marks(x_bounds, 5.0).first().map(|mark| mark.value);
         let x_axis = hints(AxisHints::new_x())
-            .formatter(move |mark, _| x.tick(mark))
+            .formatter(move |mark, _| {
+                let tick = x.tick(mark);
+                // The first mark says what the axis is.
+                match x.label {
+                    "t" if first == Some(mark.value) => format!("t = {tick}"),
+                    "step" if first == Some(mark.value) => format!("step {tick}"),
+                    _ => tick,
+                }
+            })
             .label_spacing(20.0..=30.0);
         let y_axis = hints(AxisHints::new_y())
             .formatter(move |mark, _| y.tick(mark))
@@ -411,6 +431,13 @@ mod tests {
             .map(|m| axis.tick(m))
             .collect();
         assert_eq!(ticks, ["0.1", "0.3", "1"]);
+        // Less than a decade, and none of 1, 2 and 5 in it: still more than one mark.
+        let ticks = |from: f64, to: f64| -> Vec<String> {
+            let marks = axis.marks((from.log10(), to.log10()), 3.0);
+            marks.into_iter().map(|m| axis.tick(m)).collect()
+        };
+        assert_eq!(ticks(1.1, 1.9), ["1.2", "1.4", "1.6", "1.8"]);
+        assert_eq!(ticks(0.21, 0.34), ["0.25", "0.3"]);
         assert_eq!(number(1200.0), "1,200");
         assert_eq!(number(0.0), "0");
         assert_eq!(number(0.05), "0.05");

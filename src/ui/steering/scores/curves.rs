@@ -6,7 +6,7 @@ use crate::engine::{PanelScore, Slot, TracePoint};
 use crate::steer::Floor;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, Palette, size};
-use crate::ui::widgets::section;
+use crate::ui::widgets::{held_at, section};
 
 use super::Shown;
 use super::chart::{Axis, Chart, Scale, Series, legend};
@@ -240,9 +240,7 @@ fn plot(ui: &mut Ui, state: &mut State, plotted: Plotted, series: &[Series], sho
     };
     let (response, pointer) = chart.show(ui);
     let response = response.on_hover_cursor(CursorIcon::ResizeHorizontal);
-    if (response.dragged() || response.clicked())
-        && let Some([t, _]) = pointer
-    {
+    if let (Some(_), Some([t, _])) = (held_at(&response), pointer) {
         state.playing = false;
         state.set_time((t * 1000.0).round() / 1000.0);
     }

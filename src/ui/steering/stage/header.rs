@@ -10,7 +10,7 @@ use crate::steer::{Flow, Method, SteerPlan};
 use crate::ui::format;
 use crate::ui::state::State;
 use crate::ui::tokens::{self, size};
-use crate::ui::widgets::{Badge, badge, close_button};
+use crate::ui::widgets::{Badge, badge, badge_width, close_button};
 
 use crate::ui::steering::scores::remarks;
 
@@ -20,6 +20,8 @@ use super::{methods, options};
 pub const HEIGHT: f32 = 54.0;
 /// Below this width the first row has no room for more than the name and its buttons.
 const NARROW: f32 = 270.0;
+/// Below this one the options are a sign, so that the name can be read.
+const TIGHT: f32 = 210.0;
 /// Width of the second row that remarks leave to the cost.
 const REST: f32 = 56.0;
 
@@ -27,30 +29,32 @@ const REST: f32 = 56.0;
 pub fn show(ui: &mut Ui, state: &mut State, index: usize, area: Rect) -> bool {
     let (first, second) = area.split_top_bottom_at_fraction(0.5);
     let narrow = area.width() < NARROW;
+    let tight = area.width() < TIGHT;
     let mut close = false;
-    row(ui, first, "first", |ui| {
-        close = first_row(ui, state, index, narrow);
+    row(ui, (first, tight), "first", |ui| {
+        close = first_row(ui, state, index, (narrow, tight));
     });
-    row(ui, second, "second", |ui| {
+    row(ui, (second, tight), "second", |ui| {
         second_row(ui, state, index, narrow);
     });
     close
 }
 
-fn row(ui: &mut Ui, area: Rect, name: &str, content: impl FnOnce(&mut Ui)) {
+fn row(ui: &mut Ui, (area, tight): (Rect, bool), name: &str, content: impl FnOnce(&mut Ui)) {
     let builder = UiBuilder::new()
         .max_rect(area)
         .id_salt(name)
         .layout(Layout::left_to_right(Align::Center));
     ui.scope_builder(builder, |ui| {
-        ui.spacing_mut().item_spacing.x = 6.0;
-        ui.spacing_mut().button_padding = vec2(7.0, 2.0);
+        let (between, within) = if tight { (3.0, 4.0) } else { (6.0, 7.0) };
+        ui.spacing_mut().item_spacing.x = between;
+        ui.spacing_mut().button_padding = vec2(within, 2.0);
         ui.spacing_mut().interact_size.y = 22.0;
         content(ui);
     });
 }
 
-fn first_row(ui: &mut Ui, state: &mut State, index: usize, narrow: bool) -> bool {
+fn first_row(ui: &mut Ui, state: &mut State, index: usize, (narrow, tight): (bool, bool)) -> bool {
     let palette = tokens::palette(ui);
     let plan = &state.session.steering.panels[index];
     let card = plan.method.card();
@@ -60,7 +64,7 @@ fn first_row(ui: &mut Ui, state: &mut State, index: usize, narrow: bool) -> bool
         if several {
             close = close_button(ui, &format!("Close {}", card.title));
         }
-        options_button(ui, state, index);
+        options_button(ui, state, index, tight);
         if !narrow {
             badge(ui, &badge_of(state, ui.available_width() < 190.0, palette));
         }
@@ -108,7 +112,7 @@ fn badge_of(state: &State, short: bool, palette: &tokens::Palette) -> Badge {
     }
 }
 
-fn options_button(ui: &mut Ui, state: &mut State, index: usize) {
+fn options_button(ui: &mut Ui, state: &mut State, index: usize, tight: bool) {
     let palette = tokens::palette(ui);
     let plan = &state.session.steering.panels[index];
     let color = if options::is_usual(plan) {
@@ -116,9 +120,13 @@ fn options_button(ui: &mut Ui, state: &mut State, index: usize) {
     } else {
         palette.learned
     };
-    let text = RichText::new("options").size(size::SMALL).color(color);
-    let response = ui.add(egui::Button::new(text).frame_when_inactive(false));
+    let text = if tight { "…" } else { "options" };
+    let text = RichText::new(text).size(size::SMALL).color(color);
+    let mut response = ui.add(egui::Button::new(text).frame_when_inactive(false));
     let name = format!("Options of {}", plan.method.card().title);
+    if tight {
+        response = response.on_hover_text(&name);
+    }
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, &name));
     Popup::from_toggle_button_response(&response)
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
@@ -135,14 +143,18 @@ fn second_row(ui: &mut Ui, state: &mut State, index: usize, narrow: bool) {
     let run = runs.as_ref().and_then(|runs| runs.panels.get(index));
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if narrow {
-            // The name comes first: who computes stands below it.
-            badge(ui, &badge_of(state, true, palette));
+            // The name comes first: who computes stands below it, where there is room. It is the same of all panels.
+            let who = badge_of(state, true, palette);
+            if badge_width(ui, &who) <= ui.available_width() {
+                badge(ui, &who);
+            }
         }
         let Some(run) = run else { return };
         cost(ui, run, &state.session.steering.panels[index], palette);
         if run.non_finite > 0 {
             let lost = format!("{} lost", format::count(run.non_finite));
-            ui.label(RichText::new(lost).size(size::SMALL).color(palette.error))
+            let lost = RichText::new(lost).size(size::SMALL).color(palette.error);
+            ui.add(egui::Label::new(lost).truncate())
                 .on_hover_text(
                     "Particles whose coordinates are no longer finite numbers. They are not painted, and count in every score. Fewer come with more steps, less strength, or clipping.",
                 );
@@ -164,7 +176,7 @@ fn flow(ui: &mut Ui, state: &mut State, index: usize) {
             .on_hover_text(hover);
         return;
     }
-    ui.spacing_mut().item_spacing.x = 2.0;
+    let between = std::mem::replace(&mut ui.spacing_mut().item_spacing.x, 2.0);
     for flow in [Flow::Ode, Flow::Sde] {
         let (name, hover) = match flow {
             Flow::Ode => ("ODE", "dx = (b + σ²/2 ∇V) dt: no noise on the way."),
@@ -184,7 +196,7 @@ fn flow(ui: &mut Ui, state: &mut State, index: usize) {
             }
         }
     }
-    ui.spacing_mut().item_spacing.x = 6.0;
+    ui.spacing_mut().item_spacing.x = between;
 }
 
 fn draws(ui: &mut Ui, state: &mut State, index: usize) {

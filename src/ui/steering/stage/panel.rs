@@ -220,7 +220,9 @@ fn progress(painter: &Painter, state: &State, index: usize, rect: Rect, palette:
         }
         Some(_) => {}
     }
-    for (k, line) in lines.iter().enumerate() {
+    // The first line is the value of the particle that is followed.
+    let followed = usize::from(state.session.steering.selected.is_some());
+    for (k, line) in (followed..).zip(&lines) {
         ground::outlined_text(
             painter,
             rect.right_top() + vec2(-8.0, 7.0 + 16.0 * k as f32),

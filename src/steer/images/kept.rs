@@ -35,10 +35,16 @@ impl Look<'_> {
             let (mut judged, mut counters) = (Ok(Vec::new()), Counters::default());
             let mut judge = |draws: &[f32]| {
                 progress.did(rows);
-                let weighted = self.weighted_gradients(draws, n, &mut counters, progress);
-                let (found, cotangent) = weighted.map_err(|e| judged = Err(e)).ok()?;
-                judged = Ok(found);
-                Some(cotangent)
+                match self.weighted_gradients(draws, n, &mut counters, progress) {
+                    Ok((found, cotangent)) => {
+                        judged = Ok(found);
+                        Some(cotangent)
+                    }
+                    Err(e) => {
+                        judged = Err(e);
+                        None
+                    }
+                }
             };
             self.told(x, (0, rows)).drawn_and_pulled(
                 &mut draws,

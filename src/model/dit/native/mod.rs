@@ -127,7 +127,7 @@ impl NativeDit {
             layers: Layers::new(config, &layout),
             positions: Buffer::zeroed(config.hidden_size * config.tokens().next_multiple_of(TILE)),
             kernels: Kernels::new(),
-            rooms: Default::default(),
+            rooms: [Rooms::default(), Rooms::default()],
             config: config.clone(),
         };
         native.place(&super::embed::positions(config));

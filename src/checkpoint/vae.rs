@@ -197,14 +197,14 @@ pub(crate) mod tests {
 
         let bias = weights.remove("decoder.conv_out.bias").unwrap();
         weights.insert("decoder.strange".into(), bias);
-        weights.get_mut("encoder.conv_in.bias").unwrap().shape = vec![2, 2];
+        weights.get_mut("encoder.conv_in.bias").unwrap().shape = vec![2, 4];
         write(&path, &weights);
         let message = read_vae(&path, &device).unwrap_err().to_string();
         for part in [
             "diffusion_pytorch_model.safetensors",
             "1 missing: decoder.conv_out.bias",
             "1 unexpected: decoder.strange",
-            "encoder.conv_in.bias: [4], [2, 2]",
+            "encoder.conv_in.bias: [8], [2, 4]",
         ] {
             assert!(message.contains(part), "{part}: {message}");
         }

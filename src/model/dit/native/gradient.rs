@@ -52,7 +52,9 @@ impl NativeDit {
                 let row = first + pass.first.0 + i;
                 let Some((per, slope)) = self.per_rest(rows.s[row]) else {
                     let slope = self.slope(rows.s[row]);
-                    out.iter_mut().for_each(|v| *v *= slope);
+                    for v in out {
+                        *v *= slope;
+                    }
                     continue;
                 };
                 self.read(pass, i, &mut value);

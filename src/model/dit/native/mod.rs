@@ -221,7 +221,9 @@ impl NativeDit {
                 *v = (*v - x) * per;
             }
         } else if self.config.is_zero_data {
-            out.iter_mut().for_each(|v| *v = -*v);
+            for v in out {
+                *v = -*v;
+            }
         }
     }
 

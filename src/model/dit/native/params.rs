@@ -280,9 +280,9 @@ impl Layers {
         if name == LABELS {
             self.labels.take(values);
         } else if name == GUIDANCE {
-            self.guidance
-                .iter_mut()
-                .for_each(|table| table.take(values));
+            if let Some(table) = &mut self.guidance {
+                table.take(values);
+            }
         } else if let Some(layer) = name.strip_suffix(".weight").and_then(|n| self.named(n)) {
             let inputs = layer.slot.inputs;
             layer.matrix.fill(|j, k| values[j * inputs + k], None);

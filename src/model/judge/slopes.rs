@@ -308,7 +308,7 @@ mod tests {
         };
         let seen = judge.pullback(&images, &mut weights, &mut gradients);
         assert_eq!(seen, judge.see(&images));
-        let h = 2e-2_f32;
+        let h = 1e-2_f32;
         let mut largest = 0.0_f64;
         for at in (0..numbers).step_by(7) {
             for item in 0..2 {
@@ -319,8 +319,8 @@ mod tests {
                 };
                 let difference = (moved(h) - moved(-h)) / f64::from(2.0 * h);
                 let slope = f64::from(gradients[item * numbers + at]);
-                // Central differences of f32 numbers of about 1.
-                assert!((difference - slope).abs() < 2e-4, "{difference} {slope}");
+                // Central differences of f32 numbers of about 1, of a network whose weights are others each time.
+                assert!((difference - slope).abs() < 5e-4, "{difference} {slope}");
                 largest = largest.max(slope.abs());
             }
         }

@@ -432,7 +432,7 @@ mod tests {
     fn every_place_of_the_stack_says_its_class_and_share() {
         let band = |name: &str, edges| Band {
             name: name.to_owned(),
-            color: Color32::WHITE,
+            color: Color32::default(),
             edges,
         };
         let bands = [

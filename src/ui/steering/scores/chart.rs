@@ -168,10 +168,18 @@ impl Axis {
         }
         // A range so short may hold none of these: evenly, as a person would count.
         let (from, to) = (self.unplace(low), self.unplace(high));
-        let step = format::round_step((to - from) / count);
-        let (first, last) = ((from / step).ceil() as i64, (to / step).floor() as i64);
-        let even = (first..=last.min(first + 50)).map(|k| self.place(k as f64 * step));
-        even.filter(within).map(mark).collect()
+        let even = |count: f64| -> Vec<GridMark> {
+            let step = format::round_step((to - from) / count);
+            let (first, last) = ((from / step).ceil() as i64, (to / step).floor() as i64);
+            let even = (first..=last.min(first + 50)).map(|k| self.place(k as f64 * step));
+            even.filter(within).map(mark).collect()
+        };
+        let marks = even(count);
+        if marks.len() > 1 {
+            marks
+        } else {
+            even(2.0 * count)
+        }
     }
 
     fn tick(self, mark: GridMark) -> String {

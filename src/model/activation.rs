@@ -15,22 +15,22 @@ use super::simd::gelu_and_slope;
 /// Numbers of one piece of work.
 const PIECE: usize = 1 << 13;
 
-/// GELU of `x`, as [`super::Dual::gelu`] has it; `x` as it came where this is not for its device or its type. Reverse
-/// mode goes through it, once.
-pub(crate) fn gelu_on_processor<const D: usize>(x: Tensor<D>) -> Result<Tensor<D>, Tensor<D>> {
+/// GELU of `x`, as [`super::Dual::gelu`] has it; nothing where this is not for its device or its type. Reverse mode goes
+/// through it, once.
+pub(crate) fn gelu_on_processor<const D: usize>(x: &Tensor<D>) -> Option<Tensor<D>> {
     if x.dtype() != DType::F32 {
-        return Err(x);
+        return None;
     }
     // Devices are equal whether they keep a graph or not.
     let plain = Device::flex();
     if x.device() != plain {
-        return Err(x);
+        return None;
     }
     if !x.is_autodiff() {
         let shape = x.dims();
-        let mut values = numbers(x);
+        let mut values = numbers(x.clone());
         values.par_chunks_mut(PIECE).for_each(value);
-        return Ok(tensor(values, shape, &plain));
+        return Some(tensor(values, shape, &plain));
     }
     let (shape, still) = (x.dims(), x.clone().inner());
     let mut values = numbers(still.clone());
@@ -41,7 +41,7 @@ pub(crate) fn gelu_on_processor<const D: usize>(x: Tensor<D>) -> Result<Tensor<D
         .for_each(|(values, slopes)| value_and_slope(values, slopes));
     let [value, slope] = [values, slopes].map(|v| Tensor::from_inner(tensor(v, shape, &plain)));
     // What is added is nothing, with a gradient.
-    Ok(value + slope * (x - Tensor::from_inner(still)))
+    Some(value + slope * (x.clone() - Tensor::from_inner(still)))
 }
 
 fn numbers<const D: usize>(x: Tensor<D>) -> Vec<f32> {

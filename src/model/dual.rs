@@ -95,7 +95,8 @@ impl<const D: usize> Dual<D> {
         const C: f64 = std::f64::consts::FRAC_2_SQRT_PI * std::f64::consts::FRAC_1_SQRT_2;
         const A: f64 = 0.044_715;
         let Some(tangent) = self.tangent else {
-            return Self::constant(gelu_on_processor(self.value).unwrap_or_else(|x| {
+            let x = self.value;
+            return Self::constant(gelu_on_processor(&x).unwrap_or_else(|| {
                 let tanh = (cubic(&x, A) * C).tanh();
                 x * (tanh + 1.0) * 0.5
             }));

@@ -63,6 +63,8 @@ impl State {
     /// Stars a picture of the Studio, or puts a starred one away. What is no picture yet is refused with a notice.
     pub fn keep_steered(&mut self, row: usize, particle: usize) {
         let Some(mut kept) = self.steered_picture(row, particle) else {
+            // Before the first step there is nothing to keep either.
+            self.is_picture_of_studio(row);
             return;
         };
         kept.starred = true;

@@ -7,6 +7,7 @@ use burn::tensor::{DType, Device};
 
 use super::copies::{Copied, copies};
 use super::dmf::{self, Origin};
+use super::states;
 use super::tensor_file::TensorFile;
 use super::{CheckpointError, LayoutDifferences};
 use crate::model::{Dit, DitConfig, GUIDANCE};
@@ -78,7 +79,11 @@ fn fitting(
     config: &DitConfig,
 ) -> Result<(DitConfig, BTreeMap<String, Origin>), CheckpointError> {
     let mut first = None;
-    for copy in copies(file.tensors(), MARK) {
+    for mut copy in copies(file.tensors(), MARK) {
+        if file.metadata(states::KEY).is_some() {
+            copy.tensors
+                .retain(|name, _| !name.starts_with(states::PREFIX));
+        }
         let mut config = config.clone();
         if config.guidance_table.is_none() {
             config.guidance_table = Some(copy.tensors.contains_key(GUIDANCE));

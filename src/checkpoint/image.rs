@@ -10,6 +10,7 @@ use safetensors::tensor::{Dtype, TensorView};
 use serde::{Deserialize, Serialize};
 
 use super::dit::read_dit_of;
+use super::states::{self, StateWeights, beginning_with_classes};
 use super::{CheckpointError, FORMAT, TensorFile, read_dit_config, shape_file_beside, write_whole};
 use crate::mixture::shortened;
 use crate::model::{
@@ -83,23 +84,37 @@ pub struct TunedImages {
 /// # Errors
 /// When the file cannot be written.
 pub fn write_image_map(path: &Path, card: &ImageCard, net: &Dit) -> Result<(), CheckpointError> {
+    write_image_map_with(path, card, net, None)
+}
+
+/// The same with a classifier of half-formed pictures, if there is one.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write_image_map_with(
+    path: &Path,
+    card: &ImageCard,
+    net: &Dit,
+    states: Option<&StateWeights>,
+) -> Result<(), CheckpointError> {
     let name = path.display().to_string();
     let unfit = |reason: String| CheckpointError::Architecture {
         path: name.clone(),
         reason,
     };
-    let data: Vec<(String, Vec<usize>, Vec<u8>)> = net
+    let halves = |values: &[f32]| -> Vec<u8> {
+        let halves = values.iter().map(|v| f16::from_f32(*v));
+        halves.flat_map(f16::to_le_bytes).collect()
+    };
+    let mut data: Vec<(String, Vec<usize>, Vec<u8>)> = net
         .weights()
         .into_iter()
-        .map(|weight| {
-            let bytes = weight
-                .values
-                .iter()
-                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
-                .collect();
-            (weight.name, weight.shape, bytes)
-        })
+        .map(|weight| (weight.name, weight.shape, halves(&weight.values)))
         .collect();
+    for (name, weight) in states.iter().flat_map(|states| &states.weights) {
+        let name = format!("{}{name}", states::PREFIX);
+        data.push((name, weight.shape.clone(), halves(&weight.values)));
+    }
     let mut views = Vec::with_capacity(data.len());
     for (tensor, shape, bytes) in &data {
         let view =
@@ -107,7 +122,11 @@ pub fn write_image_map(path: &Path, card: &ImageCard, net: &Dit) -> Result<(), C
         views.push((tensor.as_str(), view));
     }
     let card = serde_json::to_string(card).map_err(|e| unfit(e.to_string()))?;
-    let metadata = HashMap::from([(KEY.to_owned(), card)]);
+    let mut metadata = HashMap::from([(KEY.to_owned(), card)]);
+    if let Some(states) = states {
+        let card = serde_json::to_string(&states.card).map_err(|e| unfit(e.to_string()))?;
+        metadata.insert(states::KEY.to_owned(), card);
+    }
     let bytes = safetensors::serialize(views, Some(metadata)).map_err(|e| unfit(e.to_string()))?;
     write_whole(path, &bytes).map_err(|source| CheckpointError::Write { path: name, source })
 }
@@ -217,6 +236,9 @@ fn read(
     Ok((card, net))
 }
 
+/// What the shipped map is called.
+const SHIPPED: &str = "mnist.safetensors";
+
 /// The map of digits that is shipped, as the bytes of its file.
 pub fn shipped_image_map() -> &'static [u8] {
     include_bytes!("../../checkpoints/mnist.safetensors")
@@ -229,18 +251,41 @@ pub fn shipped_image_map() -> &'static [u8] {
 pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
     let device = Device::flex();
     let (card, net) = read_image_map(path, &device)?;
-    let map = on_processor(&card, net, &device);
+    let states = read_states(path)?;
+    let map = on_processor(&card, net, states.as_ref(), &path.display().to_string())?;
     Ok((card, map))
 }
 
-fn on_processor(card: &ImageCard, net: Dit, device: &Device) -> Arc<dyn ImageMap> {
+/// The classifier of half-formed pictures in the file of a map; `None` where it carries none.
+///
+/// # Errors
+/// When the file is not sound, or the classifier in it is damaged.
+pub fn read_states(path: &Path) -> Result<Option<StateWeights>, CheckpointError> {
+    StateWeights::of(&mut TensorFile::open(path)?)
+}
+
+/// That of the shipped map.
+///
+/// # Errors
+/// As [`read_states`].
+pub fn read_shipped_states() -> Result<Option<StateWeights>, CheckpointError> {
+    StateWeights::of(&mut TensorFile::from_bytes(shipped_image_map(), SHIPPED)?)
+}
+
+fn on_processor(
+    card: &ImageCard,
+    net: Dit,
+    states: Option<&StateWeights>,
+    path: &str,
+) -> Result<Arc<dyn ImageMap>, CheckpointError> {
     // The processor's own kernel, where the network is at home in it.
     let map: Arc<dyn ImageMap> = if NativeDit::supports(net.config()) {
         Arc::new(NativeDit::taking(net))
     } else {
-        Arc::new(BurnImageMap::new(net, device))
+        Arc::new(BurnImageMap::new(net, &Device::flex()))
     };
-    as_tuned(card, map)
+    let states = states.map(|states| states.classifier(path)).transpose()?;
+    Ok(beginning_with_classes(as_tuned(card, map), states.as_ref()))
 }
 
 /// The network as what its card says it is: a map, or a tuned velocity that has no jumps.
@@ -265,9 +310,8 @@ pub fn read_shipped_image_map() -> Result<(ImageCard, Dit), CheckpointError> {
 /// # Errors
 /// As [`read_image_map`].
 pub fn read_shipped_image_map_on(device: &Device) -> Result<(ImageCard, Dit), CheckpointError> {
-    const NAME: &str = "mnist.safetensors";
-    let file = TensorFile::from_bytes(shipped_image_map(), NAME)?;
-    read(file, NAME, device, Precision::F32)
+    let file = TensorFile::from_bytes(shipped_image_map(), SHIPPED)?;
+    read(file, SHIPPED, device, Precision::F32)
 }
 
 /// The same of the bytes of a file that is part of the program; `name` is for messages.
@@ -278,14 +322,10 @@ pub fn image_map_from_bytes(
     bytes: &'static [u8],
     name: &str,
 ) -> Result<(ImageCard, Arc<dyn ImageMap>), CheckpointError> {
-    let device = Device::flex();
-    let (card, net) = read(
-        TensorFile::from_bytes(bytes, name)?,
-        name,
-        &device,
-        Precision::F32,
-    )?;
-    let map = on_processor(&card, net, &device);
+    let mut file = TensorFile::from_bytes(bytes, name)?;
+    let states = StateWeights::of(&mut file)?;
+    let (card, net) = read(file, name, &Device::flex(), Precision::F32)?;
+    let map = on_processor(&card, net, states.as_ref(), name)?;
     Ok((card, map))
 }
 

@@ -24,6 +24,7 @@ mod ours;
 mod pytorch;
 mod recipe;
 mod shape_file;
+mod states;
 mod tensor_file;
 mod vae;
 
@@ -43,13 +44,14 @@ pub use error::{CheckpointError, LayoutDifferences};
 pub use header::{HeaderError, TensorEntry};
 pub use image::{
     ImageCard, TunedImages, as_tuned, image_map_from_bytes, open_image_map, read_image_map,
-    read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, shipped_image_map,
-    write_image_map,
+    read_image_map_in, read_shipped_image_map, read_shipped_image_map_on, read_shipped_states,
+    read_states, shipped_image_map, write_image_map, write_image_map_with,
 };
 pub use image_reward::read_image_reward;
 pub use inspect::{Inspection, ModelCard, ModelKind, inspect, model_kind};
 pub use pytorch::PyTorchError;
 pub use shape_file::{read_dit_config, shape_file_beside};
+pub use states::{StateWeights, beginning_with_classes};
 pub use tensor_file::TensorFile;
 #[cfg(test)]
 pub(crate) use vae::tests::write_small as write_small_vae;

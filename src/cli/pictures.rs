@@ -10,8 +10,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::DeviceArg;
 use super::place::Place;
 use crate::checkpoint::{
-    ClassifierCard, ImageCard, ModelKind, as_tuned, model_kind, open_classifier, open_image_map,
-    read_image_map_in,
+    ClassifierCard, ImageCard, ModelKind, as_tuned, beginning_with_classes, model_kind,
+    open_classifier, open_image_map, read_image_map_in, read_states,
 };
 use crate::model::{BurnImageMap, ImageJudge, ImageMap, Memory, Pass, Precision};
 use crate::session::{probe, write_atomically};
@@ -63,6 +63,10 @@ impl OpenMap {
             );
         }
         let map = as_tuned(&card, Arc::new(BurnImageMap::new(net, &place.device)));
+        let name = path.display().to_string();
+        let states = read_states(path).map_err(|e| e.to_string())?;
+        let states = states.map(|states| states.classifier(&name)).transpose();
+        let map = beginning_with_classes(map, states.map_err(|e| e.to_string())?.as_ref());
         Ok(Self {
             card,
             map,

@@ -280,8 +280,9 @@ impl Worker {
             return Err(JobError::Failed("the graphics device was lost".into()));
         };
         let map = self.map_on_shared(&device, &portion.request.model)?;
+        let states = portion.request.model.map.state_classifier();
         let tensor = draw_images_on_device(
-            &map,
+            (&map, states.map(Arc::as_ref)),
             portion.request.source,
             portion.question,
             key_of(portion.request),

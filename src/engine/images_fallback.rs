@@ -5,7 +5,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::checkpoint::as_tuned;
+use crate::checkpoint::{as_tuned, beginning_with_classes};
 use crate::gpu::SharedDevice;
 use crate::mixture::shortened;
 use crate::model::ImageMap;
@@ -131,7 +131,8 @@ impl Worker {
             on_device.then(|| there(worker)).transpose()
         });
         if let Ok(Some(map)) = map {
-            asked.map = as_tuned(&model.card, map);
+            let states = model.map.state_classifier();
+            asked.map = beginning_with_classes(as_tuned(&model.card, map), states);
             asked.view = self.view_on(compute, model);
             asked.compute = compute;
         }

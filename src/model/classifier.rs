@@ -36,6 +36,14 @@ impl ClassifierConfig {
         }
     }
 
+    /// Half-formed digits, for [`super::StateClassifier::shape_for`]: under noise it takes more to tell them apart.
+    pub fn mnist_states() -> Self {
+        Self {
+            stages: vec![(32, 1), (64, 2)],
+            ..Self::mnist()
+        }
+    }
+
     /// 32x32 colour photos.
     pub fn photos() -> Self {
         Self {

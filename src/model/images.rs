@@ -1,9 +1,11 @@
 //! Maps of images on plain numbers: what draws, steering and pictures ask, whatever computes it.
 
+use std::sync::Arc;
+
 use burn::module::Module as _;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Backward, Condition, Dit, DitConfig, MetaFlowMap as _};
+use super::{Backward, Condition, Dit, DitConfig, MetaFlowMap as _, StateClassifier};
 
 /// Questions to a map of images, one a row. Images are `C x H x W` numbers, row-major, -1 black and 1 white.
 #[derive(Debug, Clone, Copy)]
@@ -83,6 +85,11 @@ pub trait ImageMap: Send + Sync {
     /// Whether its jumps are those of a flow map; a tuned velocity has none.
     fn has_jumps(&self) -> bool {
         true
+    }
+
+    /// What says which class a state becomes, where posterior draws without class begin with one ([`super::ClassFirst`]).
+    fn state_classifier(&self) -> Option<&Arc<StateClassifier>> {
+        None
     }
 
     /// Rows that it should be asked at once: few, because whether the work is still wanted is asked between two calls.

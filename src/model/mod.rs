@@ -25,6 +25,7 @@ pub(crate) mod outer;
 mod precision;
 mod side_by_side;
 pub(crate) mod simd;
+mod state_classifier;
 #[cfg(test)]
 pub(crate) mod streams;
 mod taesd;
@@ -60,6 +61,10 @@ pub use mlp::Mlp;
 pub use on_device::RowsOnDevice;
 pub use precision::Precision;
 pub use side_by_side::{Going, Wanted};
+pub(crate) use state_classifier::class_at;
+#[cfg(test)]
+pub(crate) use state_classifier::tests::made as made_state_classifier;
+pub use state_classifier::{ClassFirst, StateClassifier};
 pub use taesd::Taesd;
 pub use vae::{LatentDecoder, LatentGaussian, Vae, VaeConfig};
 pub use velocity_only::VelocityOnly;

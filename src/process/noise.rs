@@ -44,6 +44,8 @@ pub enum Purpose {
     SamplerStep = 14,
     /// Resampling of particles.
     Resample = 15,
+    /// The class that a posterior draw begins with.
+    FirstClass = 25,
     /// Where groups of similar pictures begin.
     Groups = 24,
     /// Only tests use it.

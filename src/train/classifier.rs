@@ -4,17 +4,24 @@ use burn::module::Module as _;
 use burn::nn::loss::CrossEntropyLossConfig;
 use burn::optim::grad_clipping::GradientClippingConfig;
 use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::images::ImageSet;
 use super::optimizer::RateCourse;
 use crate::model::{Classifier, ClassifierConfig};
+use crate::process::{Address, Purpose, normal_pairs};
 
 /// Images of one batch when nothing is learned.
 const JUDGED_AT_ONCE: usize = 256;
+/// The golden section: its multiples are spread evenly over `[0, 1)`.
+const GOLDEN: f64 = 0.618_033_988_749_894_9;
+/// Below it a state is taken for that of `t = 0`.
+const LEAST_TIME: f32 = 0.01;
 
 /// How a classifier is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +43,10 @@ pub struct ClassifierRecipe {
     pub mirror: bool,
     /// Root of the noise.
     pub seed: u64,
+    /// Whether it learns which class half-formed pictures become, `x_t = (1 - t) noise + t picture`, told `t` as one more
+    /// channel.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub of_states: bool,
 }
 
 impl ClassifierRecipe {
@@ -50,6 +61,18 @@ impl ClassifierRecipe {
             shift: 2,
             mirror: false,
             seed: 1,
+            of_states: false,
+        }
+    }
+
+    /// Half-formed digits. What it says must be probabilities, so nothing is smoothed, and of the pictures as they are.
+    pub fn mnist_states() -> Self {
+        Self {
+            epochs: 12,
+            smoothing: 0.0,
+            shift: 0,
+            of_states: true,
+            ..Self::mnist()
         }
     }
 
@@ -111,7 +134,13 @@ pub fn train_classifier(
         let order = shuffled(data.len(), &mut rng);
         let mut losses = 0.0;
         for (step, which) in order.chunks_exact(recipe.batch).enumerate() {
-            let x = moved(data, which, recipe, &mut rng, &learning);
+            let mut values = moved(data, which, recipe, &mut rng);
+            if recipe.of_states {
+                let address = Address::new(recipe.seed, Purpose::TrainNoise, epoch);
+                let first = step * recipe.batch;
+                values = half_formed(&values, data.shape, (address, first));
+            }
+            let x = tensor(values, which.len(), config.image, &learning);
             let labels: Vec<i32> = which.iter().map(|i| i32::from(data.labels[*i])).collect();
             let labels = TensorData::new(labels, [which.len()]);
             let labels = Tensor::<1, Int>::from_data(labels, &learning);
@@ -127,7 +156,11 @@ pub fn train_classifier(
         let told = Epoch {
             epoch: epoch + 1,
             loss: losses / batches.max(1) as f64,
-            accuracy: accuracy(&net.valid(), held_out, device),
+            accuracy: if recipe.of_states {
+                state_accuracy(&net.valid(), config, held_out, device).0
+            } else {
+                accuracy(&net.valid(), held_out, device)
+            },
         };
         if !watch(f64::from(epoch + 1) / f64::from(recipe.epochs), Some(told)) {
             return None;
@@ -156,6 +189,82 @@ pub fn accuracy(net: &Classifier, images: &ImageSet, device: &Device) -> f64 {
     right as f64 / images.len().max(1) as f64
 }
 
+/// Share of half-formed held-out images, at times spread evenly from 0 to 1, that the classifier puts in their class, and
+/// the mean of `-log p(class | x_t)`, nats.
+pub fn state_accuracy(
+    net: &Classifier,
+    config: &ClassifierConfig,
+    images: &ImageSet,
+    device: &Device,
+) -> (f64, f64) {
+    let all: Vec<usize> = (0..images.len()).collect();
+    let (mut right, mut lost) = (0_usize, 0.0);
+    for which in all.chunks(JUDGED_AT_ONCE) {
+        let mut values = vec![0.0; which.len() * images.stride()];
+        for (i, out) in which.iter().zip(values.chunks_exact_mut(images.stride())) {
+            images.write_into(*i, out);
+        }
+        let address = Address::new(0, Purpose::EvalState, 0);
+        let values = half_formed(&values, images.shape, (address, which[0]));
+        let logits = net.logits(tensor(values, which.len(), config.image, device));
+        let logs: Vec<f32> = log_softmax(logits, 1)
+            .into_data()
+            .convert::<f32>()
+            .try_into_vec()
+            .unwrap_or_default();
+        for (i, logs) in which.iter().zip(logs.chunks_exact(config.classes)) {
+            let own = logs[usize::from(images.labels[*i])];
+            right += usize::from(logs.iter().all(|other| *other <= own));
+            lost -= f64::from(own);
+        }
+    }
+    let n = images.len().max(1) as f64;
+    (right as f64 / n, lost / n)
+}
+
+/// States `x_t` of clean images, `[n][C H W]`, with their times as one more channel: `[n][(C + 1) H W]`. Items `first..` of
+/// an address have times spread evenly in whatever order they come (by the golden section); where `t < 0.01` a state is 0
+/// and carries nothing, as a map sees it at `t = 0`.
+fn half_formed(
+    images: &[f32],
+    [channels, rows, columns]: [usize; 3],
+    (address, first): (Address, usize),
+) -> Vec<f32> {
+    let (size, plane) = (channels * rows * columns, rows * columns);
+    let mut values = vec![0.0; images.len() / size * (size + plane)];
+    values
+        .par_chunks_mut(size + plane)
+        .zip(images.par_chunks(size))
+        .enumerate()
+        .for_each(|(i, (out, image))| {
+            let item = first + i;
+            let t = (item as f64 * GOLDEN).fract() as f32;
+            if t < LEAST_TIME {
+                return;
+            }
+            let mut noise = vec![[0.0_f32; 2]; size.div_ceil(2)];
+            normal_pairs(address, item * size.div_ceil(2), &mut noise);
+            let (state, time) = out.split_at_mut(size);
+            for ((x, clean), eps) in state.iter_mut().zip(image).zip(noise.as_flattened()) {
+                *x = (1.0 - t) * eps + t * clean;
+            }
+            time.fill(t);
+        });
+    values
+}
+
+fn tensor(
+    values: Vec<f32>,
+    n: usize,
+    [channels, rows, columns]: [usize; 3],
+    device: &Device,
+) -> Tensor<4> {
+    Tensor::from_data(
+        TensorData::new(values, [n, channels, rows, columns]),
+        device,
+    )
+}
+
 fn scalar(loss: Tensor<1>) -> f32 {
     let values: Vec<f32> = loss
         .into_data()
@@ -179,8 +288,7 @@ fn moved(
     which: &[usize],
     recipe: &ClassifierRecipe,
     rng: &mut ChaCha8Rng,
-    device: &Device,
-) -> Tensor<4> {
+) -> Vec<f32> {
     let [channels, rows, columns] = data.shape;
     let reach = recipe.shift as i64;
     let mut values = vec![-1.0_f32; which.len() * data.stride()];
@@ -208,8 +316,7 @@ fn moved(
             }
         }
     }
-    let shape = [which.len(), channels, rows, columns];
-    Tensor::from_data(TensorData::new(values, shape), device)
+    values
 }
 
 #[cfg(test)]

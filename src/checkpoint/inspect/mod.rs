@@ -30,6 +30,9 @@ pub struct Inspection {
     pub hash: String,
     /// The card, if it is a Foresight model.
     pub card: Option<ModelCard>,
+    /// The card of the classifier of half-formed pictures that a map of images carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub states: Option<ClassifierCard>,
     /// The tensors, in the order of their data.
     pub tensors: Vec<TensorEntry>,
     /// Other string metadata of the header.
@@ -92,6 +95,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
         }
         _ => hash_of(open.file, bytes, &name)?,
     };
+    let mut states = None;
     match &card {
         Some(ModelCard::World(card)) => {
             if bytes > MAX_FILE_BYTES {
@@ -105,6 +109,11 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
             if let Err(error) = super::image::check_layout(path, card) {
                 warnings.push(format!("It cannot be run. {error}"));
             }
+            states = super::read_states(path)
+                .map_err(|error| warnings.push(format!("It cannot be run. {error}")))
+                .ok()
+                .flatten()
+                .map(|states| states.card);
             warnings.extend(trained_warnings(Some(card.steps), &card.code_version));
         }
         Some(ModelCard::Classifier(card)) => {
@@ -125,9 +134,10 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
         hash,
         metadata: metadata
             .into_iter()
-            .filter(|(key, _)| card.is_none() || key != kind.key())
+            .filter(|(key, _)| card.is_none() || (key != kind.key() && key != super::states::KEY))
             .collect(),
         card,
+        states,
         tensors,
         warnings,
     })

@@ -195,6 +195,14 @@ impl fmt::Display for Inspection {
         if !self.hash.is_empty() {
             write!(f, "\n  sha256        {}", self.hash)?;
         }
+        if let Some(states) = &self.states {
+            write!(
+                f,
+                "\n  class first   draws without class begin with one, by a classifier of half-formed pictures: {:.2} % of {} held-out states",
+                100.0 * states.accuracy,
+                grouped(states.held_out as u64)
+            )?;
+        }
         write!(f, "\n  parameters    {}", grouped(self.parameters()))?;
         for (key, value) in &self.metadata {
             let short: String = value.chars().take(200).collect();

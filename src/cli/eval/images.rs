@@ -8,7 +8,9 @@ use burn::tensor::Device;
 use serde::Serialize;
 
 use super::EvalArgs;
-use crate::checkpoint::{ClassifierCard, inspect, read_image_map, write_image_map};
+use crate::checkpoint::{
+    ClassifierCard, inspect, read_image_map, read_states, write_image_map_with,
+};
 use crate::cli::DeviceArg;
 use crate::cli::pictures::{OpenMap, advance, judge_for, progress_bar};
 use crate::cli::report_file::check_report;
@@ -188,7 +190,8 @@ fn keep_figures(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
     ] {
         card.figures.insert(name.to_owned(), f64::from(count));
     }
-    write_image_map(path, &card, &net).map_err(|e| e.to_string())
+    let states = read_states(path).map_err(|e| e.to_string())?;
+    write_image_map_with(path, &card, &net, states.as_ref()).map_err(|e| e.to_string())
 }
 
 fn write_csv(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
@@ -207,7 +210,7 @@ fn write_csv(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{FORMAT, ImageCard};
+    use crate::checkpoint::{FORMAT, ImageCard, StateWeights};
     use crate::metrics::Counters;
     use crate::model::{Dit, DitConfig};
     use crate::train::image_eval::{HeldOutLosses, RealImages, SampleFigures, Share};
@@ -242,7 +245,8 @@ mod tests {
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
-        write_image_map(&path, &card, &net).unwrap();
+        let states = StateWeights::made([1, 8, 8], 3);
+        write_image_map_with(&path, &card, &net, Some(&states)).unwrap();
         let (_, before) = read_image_map(&path, &device).unwrap();
         let share = |mean| Share {
             mean,
@@ -275,6 +279,7 @@ mod tests {
         };
         keep_figures(&report, &path).unwrap();
         let (after, net) = read_image_map(&path, &device).unwrap();
+        assert_eq!(read_states(&path).unwrap(), Some(states));
         assert_eq!(after.figures["accepted, flow:1, guidance 2.5"], 0.75);
         assert_eq!(after.figures["frechet, training"], 0.5);
         let names: Vec<&String> = after.figures.keys().collect();

@@ -1,5 +1,6 @@
 //! What a map is asked under: one condition a row, kept between the calls of a chunk.
 
+use super::first_class::{draw_classes, pull_classes};
 use crate::lookahead::LookaheadError;
 use crate::metrics::Counters;
 use crate::model::{ImageMap, ImageRows};
@@ -11,6 +12,8 @@ pub(crate) struct Asked<'a> {
     x_t: Vec<f32>,
     label: Vec<u32>,
     guidance: Vec<f32>,
+    /// Whether any class was drawn.
+    class_first: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -23,15 +26,26 @@ impl<'a> Asked<'a> {
             x_t: vec![0.0; rows * numbers(map)],
             label,
             guidance: vec![guidance; rows],
+            class_first: false,
         }
     }
 
-    /// The same rows told that `x_t`, `[rows][C H W]`, is their state at time `t`.
-    pub fn given(mut self, t: f64, x_t: &[f32]) -> Self {
+    /// The same rows told that `x_t`, `[rows][C H W]`, is their state at time `t`. Where the map knows which class a state
+    /// becomes, rows without one begin with one that is drawn by `picks`: it fills in a uniform number a row.
+    pub fn given(mut self, t: f64, x_t: &[f32], picks: impl FnOnce(&mut [f32])) -> Self {
         // At t = 0 the state carries nothing, and the map was taught with zeros there.
         if t > 0.0 {
             self.t.fill(t as f32);
             self.x_t.copy_from_slice(x_t);
+        }
+        let none = self.map.config().label_dim as u32;
+        if let Some(states) = self.map.state_classifier()
+            && self.label.contains(&none)
+        {
+            let mut u = vec![0.0; self.rows()];
+            picks(&mut u);
+            draw_classes(states, (&self.t, &self.x_t), &u, none, &mut self.label);
+            self.class_first = true;
         }
         self
     }
@@ -88,6 +102,14 @@ impl<'a> Asked<'a> {
             counters.network_backward += self.rows() as u64;
         }
         done
+    }
+
+    /// Adds to `by_state`, `[rows][C H W]`, what the classes that were drawn add to the gradients by the states of
+    /// `sum_i weights_i log p(row i)`; those of rows of one state to the first of them.
+    pub fn pull_classes(&self, weights: &[f64], by_state: &mut [f32]) {
+        if let Some(states) = self.map.state_classifier().filter(|_| self.class_first) {
+            pull_classes(states, (&self.t, &self.x_t), &self.label, weights, by_state);
+        }
     }
 
     fn question<'b>(&'b self, s: &'b [f32], u: &'b [f32], x: &'b [f32]) -> ImageRows<'b> {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::asked::{Asked, check_class, go_on, numbers};
+use super::first_class::class_picks;
 use super::noise::image_noise;
 use crate::lookahead::rollout::{SdeGrid, sde_coefficients};
 use crate::lookahead::{LookaheadError, NoiseKey, Source};
@@ -43,6 +44,8 @@ impl ImageQuestion {
 }
 
 /// Draws `items` of `noise` from `p(x_1 | x_t)`: `[items][C H W]`, -1 black and 1 white.
+///
+/// Draws by the map's jumps begin with a class where none is asked for and the map knows which one a state becomes.
 ///
 /// An image depends on its number and the key alone, never on the range that it is drawn with. GLASS and the SDE
 /// integrate the map's own marginal velocity `v(s, s, x; 0, 0, label, guidance)`. `watch` is told the share done between
@@ -115,7 +118,9 @@ impl<'a> Call<'a> {
     fn flow(&mut self, k: u32, x: &mut [f32]) -> Result<(), LookaheadError> {
         self.normals(Purpose::PosteriorDraw, 0, x);
         let x_t = self.question.x_t.repeat(self.rows);
-        let asked = self.marginal().given(self.question.t, &x_t);
+        let address = self.noise.address(Purpose::FirstClass, 0);
+        let picks = |u: &mut [f32]| class_picks(address, self.first, u);
+        let asked = self.marginal().given(self.question.t, &x_t, picks);
         asked.flow(k, x, self.counters, self.watch)
     }
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::asked::{Asked, check_class, go_on, numbers};
+use super::first_class::class_picks;
 use super::noise::image_noise;
 use crate::lookahead::{LookaheadError, NoiseKey, Source};
 use crate::metrics::Counters;
@@ -110,7 +111,9 @@ pub fn generate_images(
                     let time = |step: u32| f64::from(step) / f64::from(steps);
                     image_noise(noise.address(Purpose::Prior, step), from, numbers, x);
                     // x leaves as a future of the state.
-                    let given = asked().given(time(step), &state);
+                    let address = noise.address(Purpose::FirstClass, step);
+                    let picks = |u: &mut [f32]| class_picks(address, from, u);
+                    let given = asked().given(time(step), &state, picks);
                     given.flow(1, x, counters, &mut |_| true)?;
                     if step + 1 == steps {
                         break;

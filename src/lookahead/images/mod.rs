@@ -5,6 +5,7 @@
 
 mod asked;
 mod draw;
+mod first_class;
 mod generate;
 mod noise;
 mod running;
@@ -15,6 +16,7 @@ mod tests;
 
 pub(crate) use asked::{Asked, check_class, numbers};
 pub use draw::{ImageQuestion, draw_images};
+pub(crate) use first_class::{class_picks, draw_classes};
 pub use generate::{ImageSampler, ParseSamplerError, generate_images};
 pub(crate) use noise::image_noise;
 pub use running::RunningImage;

@@ -9,15 +9,17 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use super::asked::{go_on, numbers};
 use super::draw::ImageQuestion;
+use super::first_class::{class_picks, draw_classes};
 use super::noise::image_noise;
 use crate::lookahead::rollout::{SdeGrid, sde_coefficients};
 use crate::lookahead::{LookaheadError, NoiseKey, Source};
 use crate::metrics::Counters;
 use crate::mixture::glass_coefficients;
-use crate::model::{BurnImageMap, Condition, ImageMap as _, MetaFlowMap as _};
+use crate::model::{BurnImageMap, Condition, ImageMap as _, MetaFlowMap as _, StateClassifier};
 use crate::process::Purpose;
 
 /// Draws `items` of `noise` from `p(x_1 | x_t)` with a network on a burn device, `[items, C H W]`, -1 black and 1 white.
+/// `states`: what says which class a state becomes, as [`crate::model::ClassFirst`] would have it.
 ///
 /// The same noise as [`super::draw_images`], so the same draws up to rounding. All items go through the network at
 /// once, with others up to a power of two that nobody sees: shapes come in few sizes, since each is compiled once.
@@ -25,7 +27,7 @@ use crate::process::Purpose;
 /// # Errors
 /// As [`super::draw_images`].
 pub fn draw_images_on_device(
-    map: &BurnImageMap,
+    (map, states): (&BurnImageMap, Option<&StateClassifier>),
     source: Source,
     question: &ImageQuestion,
     noise: NoiseKey,
@@ -37,6 +39,7 @@ pub fn draw_images_on_device(
     let wanted = items.len();
     let mut call = Call {
         map,
+        states,
         question,
         noise,
         first: items.start as usize,
@@ -59,6 +62,7 @@ pub fn draw_images_on_device(
 /// Rows under one question.
 struct Call<'a> {
     map: &'a BurnImageMap,
+    states: Option<&'a StateClassifier>,
     question: &'a ImageQuestion,
     noise: NoiseKey,
     first: usize,
@@ -94,7 +98,29 @@ impl Call<'_> {
 
     /// The class of all rows, told that `x_t` is their state at time `t`; at `t = 0` a state carries nothing.
     fn condition(&self, t: f64, x_t: Tensor<4>) -> Condition<4> {
-        let label = vec![self.question.label as i32; self.rows];
+        self.of_classes(&vec![self.question.label; self.rows], t, x_t)
+    }
+
+    /// The same, each row with its class; where none is asked for, one that the state becomes, if that is known.
+    fn beginning_with_classes(&self) -> Condition<4> {
+        let (t, none) = (self.question.t, self.map.config().label_dim as u32);
+        let mut label = vec![self.question.label; self.rows];
+        if let Some(states) = self.states.filter(|_| self.question.label == none) {
+            let mut picks = vec![0.0; self.rows];
+            class_picks(
+                self.noise.address(Purpose::FirstClass, 0),
+                self.first,
+                &mut picks,
+            );
+            let x_t = self.question.x_t.repeat(self.rows);
+            let times = vec![t as f32; self.rows];
+            draw_classes(states, (&times, &x_t), &picks, none, &mut label);
+        }
+        self.of_classes(&label, t, self.state())
+    }
+
+    fn of_classes(&self, label: &[u32], t: f64, x_t: Tensor<4>) -> Condition<4> {
+        let label: Vec<i32> = label.iter().map(|label| *label as i32).collect();
         let label = TensorData::new(label, [self.rows]);
         Condition {
             t: self.column(t),
@@ -111,7 +137,7 @@ impl Call<'_> {
     }
 
     fn flow(&mut self, k: u32) -> Result<Tensor<4>, LookaheadError> {
-        let given = self.condition(self.question.t, self.state());
+        let given = self.beginning_with_classes();
         let mut x = self.normals(Purpose::PosteriorDraw, 0);
         for step in 0..k {
             go_on(step, k, self.watch)?;
@@ -171,20 +197,23 @@ mod tests {
 
     use super::*;
     use crate::lookahead::draw_images;
-    use crate::model::{Dit, DitConfig};
+    use crate::model::{ClassFirst, Dit, DitConfig, made_state_classifier};
 
     #[test]
     fn draws_that_stay_on_their_device_are_those_of_the_processor() {
         let config = DitConfig::tiny(3);
         let device = Device::flex();
         let map = BurnImageMap::new(Dit::lively(&config, 3, &device), &device);
+        let states = Arc::new(made_state_classifier([1, 8, 8], 3));
+        let same = BurnImageMap::new(Dit::lively(&config, 3, &device), &device);
+        let begun = ClassFirst::new(Arc::new(same), states.clone()).unwrap();
         let x_t: Arc<[f32]> = (0..64).map(|k| (0.3 * k as f32).sin()).collect();
         let noise = NoiseKey { seed: 5, state: 0 };
-        for t in [0.0, 0.4] {
+        for (t, label) in [(0.0, 2), (0.4, 2), (0.0, 3), (0.4, 3)] {
             let question = ImageQuestion {
                 t,
                 x_t: x_t.clone(),
-                label: 2,
+                label,
                 guidance: 1.0,
             };
             for source in [
@@ -196,11 +225,18 @@ mod tests {
                 let (mut a, mut b) = (Counters::default(), Counters::default());
                 let go = &mut |_| true;
                 // Three rows of four: the numbers of an item say nothing of the range.
-                let on_device =
-                    draw_images_on_device(&map, source, &question, noise, 2..5, &mut a, go)
-                        .unwrap();
+                let on_device = draw_images_on_device(
+                    (&map, Some(&states)),
+                    source,
+                    &question,
+                    noise,
+                    2..5,
+                    &mut a,
+                    go,
+                )
+                .unwrap();
                 let expected =
-                    draw_images(&map, source, &question, noise, 2..5, &mut b, go).unwrap();
+                    draw_images(&begun, source, &question, noise, 2..5, &mut b, go).unwrap();
                 assert_eq!(on_device.dims(), [3, 64]);
                 assert_eq!(a.network_forward, b.network_forward, "{source}");
                 let values: Vec<f32> = on_device.into_data().try_into_vec().unwrap();
@@ -217,7 +253,7 @@ mod tests {
             guidance: 1.0,
         };
         let refused = draw_images_on_device(
-            &map,
+            (&map, None),
             Source::OneStep,
             &question,
             noise,

@@ -1,15 +1,14 @@
 //! One look ahead from many pictures at one time: the value's gradient, the value, or the best future (methods.md 5).
 
-use crate::lookahead::images::{Asked, image_noise, numbers};
+use crate::lookahead::images::{Asked, class_picks, image_noise, numbers};
 use crate::metrics::Counters;
 use crate::process::{Address, Purpose};
 use crate::steer::SteerError;
-use crate::steer::log_mean::LogMean;
-use crate::steer::particles::softmax;
 use crate::steer::registry::{Estimator, Lookahead};
 
 use super::plan::ImagePlan;
 use super::run::{ImageScene, Progress};
+use super::weighed::{Judged, add_by_state, weigh};
 
 /// Numbers of draws that are in memory at once.
 const NUMBERS_AT_ONCE: usize = 1 << 22;
@@ -38,16 +37,6 @@ pub(super) struct Look<'a> {
     pub t: f64,
     /// Names the noise of the draws.
     pub step: u32,
-}
-
-/// Log-mean-exp of the rewards of one state's draws, and their weights.
-fn weigh(scores: &[f32]) -> (f64, Vec<f64>) {
-    let mut mean = LogMean::default();
-    let scores: Vec<f64> = scores.iter().map(|score| f64::from(*score)).collect();
-    for score in &scores {
-        mean.add(*score, [0.0; 2]);
-    }
-    (mean.value(), softmax(&scores))
 }
 
 impl Look<'_> {
@@ -180,15 +169,11 @@ impl Look<'_> {
                     }
                 }
             }
-            let (values, c) = self.weighted_gradients(&points, n, &mut out.counters, progress)?;
+            let judged = self.weighted_gradients(&points, n, &mut out.counters, progress)?;
+            let (values, c) = (judged.values, judged.cotangent);
             // Summed over the draws: the cotangent of the mean.
             let mut cotangent = vec![0.0_f32; ids.len() * numbers];
-            for (row, from) in c.chunks_exact(numbers).enumerate() {
-                let to = &mut cotangent[row / n * numbers..(row / n + 1) * numbers];
-                for (to, from) in to.iter_mut().zip(from) {
-                    *to += from;
-                }
-            }
+            add_by_state(&c, (0, n), numbers, &mut cotangent);
             out.values[g * group..g * group + ids.len()].copy_from_slice(&values);
             progress.look()?;
             let gradient = &mut out.gradient[span.clone()];
@@ -207,14 +192,14 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Values of states with `n` points each, and the points' gradients times their weights.
+    /// Judges `n` points each of some states.
     pub(super) fn weighted_gradients(
         &self,
         points: &[f32],
         n: usize,
         counters: &mut Counters,
         progress: &mut Progress<'_>,
-    ) -> Result<(Vec<f64>, Vec<f32>), SteerError> {
+    ) -> Result<Judged, SteerError> {
         let numbers = self.numbers();
         let rows = points.len() / numbers;
         let (mut scores, mut gradients) = (vec![0.0; rows], vec![0.0; points.len()]);
@@ -233,15 +218,19 @@ impl Look<'_> {
         counters.reward += rows as u64;
         counters.reward_gradient += rows as u64;
         let mut values = Vec::with_capacity(rows / n);
+        let mut excess = Vec::with_capacity(rows);
+        let even = 1.0 / n as f64;
         for (scores, gradients) in scores
             .chunks_exact(n)
             .zip(gradients.chunks_exact_mut(n * numbers))
         {
             let (value, weights) = weigh(scores);
             values.push(value);
+            let is_finite = value > f64::NEG_INFINITY;
             for (weight, gradient) in weights.iter().zip(gradients.chunks_exact_mut(numbers)) {
+                excess.push(if is_finite { weight - even } else { 0.0 });
                 for g in gradient {
-                    *g = if value > f64::NEG_INFINITY {
+                    *g = if is_finite {
                         (weight * f64::from(*g)) as f32
                     } else {
                         0.0
@@ -249,7 +238,11 @@ impl Look<'_> {
                 }
             }
         }
-        Ok((values, gradients))
+        Ok(Judged {
+            values,
+            excess,
+            cotangent: gradients,
+        })
     }
 
     pub(super) fn noise(&self, particle: u32) -> Address {
@@ -279,12 +272,13 @@ impl Look<'_> {
             for (c, chunk) in futures.chunks_mut(at_once * numbers).enumerate() {
                 progress.look()?;
                 let rows = chunk.len() / numbers;
-                let told = self.told(states, (c * at_once, rows));
+                let told = self.told((ids, states), (c * at_once, rows));
                 told.flow(1, chunk, counters, &mut |_| true)?;
                 progress.did(rows);
             }
             let group = Group {
                 first,
+                ids,
                 states,
                 noise,
                 futures,
@@ -294,17 +288,27 @@ impl Look<'_> {
         Ok(())
     }
 
-    /// Draws `from..from + rows` of these states, as the map is told them.
-    pub(super) fn told(&self, states: &[f32], (from, rows): (usize, usize)) -> Asked<'_> {
+    /// Draws `from..from + rows` of these particles' states, as the map is told them.
+    pub(super) fn told(
+        &self,
+        (ids, states): (&[u32], &[f32]),
+        (from, rows): (usize, usize),
+    ) -> Asked<'_> {
         let (numbers, n) = (self.numbers(), self.plan.draws as usize);
         let mut x_t = Vec::with_capacity(rows * numbers);
         for row in from..from + rows {
             x_t.extend_from_slice(&states[row / n * numbers..(row / n + 1) * numbers]);
         }
-        self.marginal(rows).given(self.t, &x_t)
+        let picks = |u: &mut [f32]| {
+            for (u, row) in u.chunks_mut(1).zip(from..) {
+                class_picks(self.noise(ids[row / n]), row % n, u);
+            }
+        };
+        self.marginal(rows).given(self.t, &x_t, picks)
     }
 
-    /// MFM-G: `grad V = sum_i w_i grad_x r(X_{0,1}(eps_i; t, x))`, through the map and the reward.
+    /// MFM-G: `grad V = sum_i w_i grad_x r(X_{0,1}(eps_i; t, x))`, through the map and the reward; where draws begin with
+    /// classes, `sum_i (w_i - 1/N) grad_x log p(c_i | x)` comes to it.
     fn through_draws(
         &self,
         ids: &[u32],
@@ -325,15 +329,14 @@ impl Look<'_> {
             &mut out.counters,
             progress,
             |group, counters, progress| {
-                let (of_group, cotangent) =
-                    self.weighted_gradients(&group.futures, n, counters, progress)?;
-                values[group.first..group.first + of_group.len()].copy_from_slice(&of_group);
-                let pieces = cotangent.chunks(at_once * numbers);
+                let judged = self.weighted_gradients(&group.futures, n, counters, progress)?;
+                values[group.first..group.first + group.ids.len()].copy_from_slice(&judged.values);
+                let pieces = judged.cotangent.chunks(at_once * numbers);
                 let pieces = pieces.zip(group.noise.chunks(at_once * numbers));
                 for (c, (cotangent, noise)) in pieces.enumerate() {
                     progress.look()?;
                     let rows = noise.len() / numbers;
-                    let told = self.told(group.states, (c * at_once, rows));
+                    let told = self.told((group.ids, group.states), (c * at_once, rows));
                     let (mut unused, mut by_state) =
                         (vec![0.0; noise.len()], vec![0.0; noise.len()]);
                     told.pullback(
@@ -343,13 +346,10 @@ impl Look<'_> {
                         counters,
                     );
                     progress.did(2 * rows);
-                    for (row, from) in by_state.chunks_exact(numbers).enumerate() {
-                        let particle = group.first + (c * at_once + row) / n;
-                        let to = &mut gradient[particle * numbers..(particle + 1) * numbers];
-                        for (to, from) in to.iter_mut().zip(from) {
-                            *to += from;
-                        }
-                    }
+                    let first = c * at_once;
+                    told.pull_classes(&judged.excess[first..first + rows], &mut by_state);
+                    let to = &mut gradient[group.first * numbers..];
+                    add_by_state(&by_state, (first, n), numbers, to);
                 }
                 Ok(())
             },
@@ -455,6 +455,7 @@ impl Look<'_> {
 struct Group<'a> {
     /// Number of the first among those looked at.
     first: usize,
+    ids: &'a [u32],
     /// `[particles][C H W]`.
     states: &'a [f32],
     /// `[particles][N][C H W]`.

@@ -5,6 +5,8 @@
 //! scale, so what is tilted is the map's own law of that class. Noise is addressed by particle, step and draw: particle
 //! 7 is the same picture whatever is steered beside it.
 
+#[cfg(test)]
+mod class_first_tests;
 mod frame;
 mod kept;
 mod look;
@@ -15,6 +17,7 @@ mod start;
 mod tests;
 #[cfg(test)]
 mod toy;
+mod weighed;
 
 pub use frame::{ImageFrame, ImageWatch};
 pub use plan::ImagePlan;

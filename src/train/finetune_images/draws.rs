@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::pool::finite_scores;
 use super::states::States;
+use crate::lookahead::images::{class_picks, draw_classes};
 use crate::model::{ImageMap, ImageRows};
 use crate::process::{Address, Purpose, normal_pairs};
 use crate::reward::picture::PictureScore;
@@ -100,7 +101,14 @@ impl Drawing<'_> {
                 }
             });
         let t: Vec<f32> = (0..rows).map(|i| states.t[each(i)]).collect();
-        let label: Vec<u32> = (0..rows).map(|i| states.label[each(i)]).collect();
+        let mut label: Vec<u32> = (0..rows).map(|i| states.label[each(i)]).collect();
+        if let Some(classes) = self.map.state_classifier() {
+            let mut picks = vec![0.0; rows];
+            let address = Address::new(self.seed, Purpose::FirstClass, step).at_step(1);
+            class_picks(address, first * self.draws, &mut picks);
+            let none = self.map.config().label_dim as u32;
+            draw_classes(classes, (&t, &x_t), &picks, none, &mut label);
+        }
         let guidance = vec![self.guidance; rows];
         let mut v = vec![0.0; eps.len()];
         let time = |jump: u32| jump as f32 / self.jumps as f32;

@@ -15,12 +15,13 @@ use super::pool::Pool;
 use super::recipe::{ImageTuneRecipe, TunedClass};
 use super::states::States;
 use crate::checkpoint::{
-    CheckpointError, FORMAT, ImageCard, TunedImages, inspect, read_image_map,
-    read_shipped_image_map, sha256_hex, shipped_image_map,
+    CheckpointError, FORMAT, ImageCard, StateWeights, TunedImages, beginning_with_classes, inspect,
+    read_image_map, read_shipped_image_map, read_shipped_states, read_states, sha256_hex,
+    shipped_image_map,
 };
 use crate::model::dit::native::FlatLayout;
 use crate::model::simd::Buffer;
-use crate::model::{Dit, DitConfig, ImageMap, VelocityOnly};
+use crate::model::{Dit, DitConfig, ImageMap, StateClassifier, VelocityOnly};
 use crate::reward::picture::PictureScore;
 use crate::train::ImageSet;
 
@@ -37,6 +38,8 @@ pub struct TuneParent {
     pub(super) device: Device,
     /// Whether that is on the processor's own kernels, where they know its shape.
     pub(super) native: bool,
+    /// What says which class a state becomes, where the map carries it.
+    pub(super) states: Option<Arc<StateClassifier>>,
 }
 
 impl TuneParent {
@@ -47,10 +50,13 @@ impl TuneParent {
     pub fn open(path: Option<&Path>) -> Result<Self, CheckpointError> {
         if let Some(path) = path {
             let (card, net) = read_image_map(path, &Device::flex())?;
-            return Ok(Self::new(inspect(path)?.hash, card, net));
+            let states = read_states(path)?;
+            let name = path.display().to_string();
+            return Self::new(inspect(path)?.hash, card, net).knowing(states, &name);
         }
         let (card, net) = read_shipped_image_map()?;
-        Ok(Self::new(sha256_hex(shipped_image_map()), card, net))
+        let parent = Self::new(sha256_hex(shipped_image_map()), card, net);
+        parent.knowing(read_shipped_states()?, "the shipped map")
     }
 
     /// A map that is tuned on the processor. `net` lies there and has the shape that the card says.
@@ -61,7 +67,13 @@ impl TuneParent {
             net,
             device: Device::flex(),
             native: true,
+            states: None,
         }
+    }
+
+    fn knowing(self, states: Option<StateWeights>, name: &str) -> Result<Self, CheckpointError> {
+        let states = states.map(|states| states.classifier(name)).transpose()?;
+        Ok(Self { states, ..self })
     }
 
     /// To be tuned on `device`, not an autodiff one. The steps are the same up to rounding.
@@ -147,7 +159,7 @@ impl ImageTuner {
         check(parent, &*reward, &recipe)?;
         let layout = FlatLayout::new(&parent.card.model);
         let mut net = Learner::new(&parent.net, parent.native, &parent.device);
-        let base = net.frozen(&parent.net);
+        let base = beginning_with_classes(net.frozen(&parent.net), parent.states.as_ref());
         net.load(state.weights.as_slice());
         let pool = match data {
             Some(data) => Pool::from_data(data, parent.card.model.label_dim, &*reward, &recipe)?,

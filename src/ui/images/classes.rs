@@ -73,13 +73,34 @@ fn list(ui: &mut Ui, state: &mut State, count: usize) {
     }
 }
 
-/// What the class means for the draws.
-pub fn told_hint(ui: &mut Ui, class: Option<u32>, told: bool) {
+/// What the draws know of classes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// The chosen one.
+    Class,
+    /// Each begins with one that its state becomes.
+    ClassFirst,
+    /// There is one, which they are not told.
+    StateAlone,
+    /// There is none.
+    NoClass,
+}
+
+/// Says what the draws know of classes.
+pub fn told_hint(ui: &mut Ui, told: Told) {
     let faint = tokens::palette(ui).text_faint;
-    let text = match (class, told) {
-        (None, _) => "no class is chosen",
-        (Some(_), true) => "the draws know the class",
-        (Some(_), false) => "the draws see x_t alone",
+    let text = match told {
+        Told::Class => "the draws know the class",
+        Told::ClassFirst => "a class is drawn first",
+        Told::StateAlone => "the draws see x_t alone",
+        Told::NoClass => "no class is chosen",
     };
-    ui.label(RichText::new(text).size(size::SMALL).color(faint));
+    let hint = ui.label(RichText::new(text).size(size::SMALL).color(faint));
+    if told == Told::ClassFirst {
+        hint.on_hover_text(
+            "Each draw begins with a class from p(class | x_t), by a small classifier of half-formed pictures that this map \
+             carries, and is then drawn as a picture of that class. One jump from noise alone leaves pictures between classes \
+             where t is small. GLASS and SDE rollouts follow the velocity without class.",
+        );
+    }
 }

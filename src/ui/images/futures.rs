@@ -11,7 +11,7 @@ use crate::ui::widgets::{
     LogScale, Slid, check_row, count_slider, key_hint, link, radio_row, section_with, slider_row,
 };
 
-use super::classes;
+use super::classes::{self, Told};
 
 /// Shows the sections.
 pub fn show(ui: &mut Ui, state: &mut State) {
@@ -25,11 +25,20 @@ pub fn show(ui: &mut Ui, state: &mut State) {
 }
 
 fn lookahead(ui: &mut Ui, state: &mut State) {
-    let (class, told) = (state.session.images.class, state.session.images.tell_class);
+    let images = &state.session.images;
+    let known = images.class.filter(|_| images.tell_class);
+    let told = match (known, images.class) {
+        (Some(_), _) => Told::Class,
+        (None, _) if images.source.needs_model() && state.images.draws_classes_first() => {
+            Told::ClassFirst
+        }
+        (None, Some(_)) => Told::StateAlone,
+        (None, None) => Told::NoClass,
+    };
     section_with(
         ui,
         "Lookahead",
-        |ui| classes::told_hint(ui, class, told),
+        |ui| classes::told_hint(ui, told),
         |ui| {
             ui.spacing_mut().item_spacing.y = 1.0;
             for (index, usual) in IMAGE_SOURCES.into_iter().enumerate() {

@@ -89,6 +89,12 @@ impl ImagesState {
         })
     }
 
+    /// Whether learned draws that are told no class begin with one.
+    pub fn draws_classes_first(&self) -> bool {
+        let model = self.model.as_ref();
+        model.is_some_and(|model| model.map.state_classifier().is_some())
+    }
+
     /// The name of a class of the map in use; its number where it has none.
     pub fn class_name(&self, class: usize) -> String {
         let model = self.model.as_ref();

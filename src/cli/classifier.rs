@@ -295,13 +295,14 @@ mod tests {
     fn a_map_learns_the_classes_of_its_states_from_the_pictures_of_its_classes_alone() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("set");
-        for (class, grey) in [("dark", 20_u8), ("light", 230)] {
-            std::fs::create_dir_all(data.join(class)).unwrap();
+        let folders = ["train/dark", "train/light", "test/dark", "test/light"];
+        for (of, grey) in folders.into_iter().zip([20_u8, 230, 20, 230]) {
+            std::fs::create_dir_all(data.join(of)).unwrap();
             for k in 0..12_u8 {
                 let pixel = |x, y| image::Luma([grey + k + (x + y) as u8 % 3]);
                 let picture = image::GrayImage::from_fn(8, 8, pixel);
                 picture
-                    .save(data.join(class).join(format!("{k}.png")))
+                    .save(data.join(of).join(format!("{k}.png")))
                     .unwrap();
             }
         }

@@ -31,7 +31,7 @@ use kernels::Kernels;
 pub(crate) use params::FlatLayout;
 use params::Layers;
 use pass::{Keep, Pass};
-pub(super) use room::working_bytes;
+pub(super) use room::room_bytes;
 use room::{Room, Rooms};
 use spread::First;
 

@@ -19,8 +19,8 @@ pub(super) type Room = (Cohort, Vec<Pass>);
 #[derive(Default)]
 pub(super) struct Rooms(Mutex<Vec<Room>>);
 
-/// Bytes of room that a network keeps between questions, of each kind.
-const LEFT_BYTES: usize = 256 << 20;
+/// Bytes of room that a network keeps between questions, of each kind: enough for the gradient of one image of XL/2.
+const LEFT_BYTES: usize = 512 << 20;
 
 impl Rooms {
     /// Room as it was left behind, or new.
@@ -58,29 +58,33 @@ fn held((cohort, passes): &Room) -> usize {
     cohort.held() + passes.iter().map(Pass::held).sum::<usize>()
 }
 
-/// About the bytes beside the weights while `rows` states are asked in one call, by one caller, with room that is left
-/// behind for the next.
-pub(in crate::model::dit) fn working_bytes(
+/// About the bytes beside the weights while `rows` states are asked in one call, by one caller: what stays while others
+/// compute, and the rest. Room is left behind for the next call, and what draws keep stays until they are judged.
+pub(in crate::model::dit) fn room_bytes(
     config: &DitConfig,
     pass: cost::Pass,
     rows: usize,
-) -> usize {
+) -> [usize; 2] {
     let cohort = Cohort::bytes(config);
     let piece = config.piece(rows);
     // Values: room of as many pieces as there are cores.
     let tiles = config.tiles_of(piece).min(config.tiles_in_step());
     let room = cohort + tiles * Pass::bytes(config, Keep::Nothing);
     let rooms = rows.div_ceil(piece).min(rayon::current_num_threads());
-    if pass == cost::Pass::Forward {
-        return rooms * room;
-    }
     let left = rooms.min(LEFT_BYTES / room) * room;
+    if pass == cost::Pass::Forward {
+        return [left, rooms * room - left];
+    }
     // Gradients: room of all pieces, as far as it may be at once.
     let rows = rows.min(config.rows_within(BurnImageMap::GRAPH_BYTES));
     let piece = config.piece(rows);
     let tile = Pass::bytes(config, Keep::ForStates);
     let held = |rows: usize| cohort * usize::from(rows > 0) + config.tiles_of(rows) * tile;
-    left + rows / piece * held(piece) + held(rows % piece)
+    let kept = rows / piece * held(piece) + held(rows % piece);
+    // What is not left for the next call goes back to the heaps of several threads, which find it again in part only:
+    // measured with XL/2 of two rows and B/2 of eight.
+    let lost = kept.saturating_sub(LEFT_BYTES).min(LEFT_BYTES) / 2;
+    [left + kept, lost]
 }
 
 impl DitConfig {

@@ -245,18 +245,18 @@ fn memory_is_what_is_thought() {
     for config in shapes() {
         let mut native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
         let numbers: usize = config.state().iter().product();
-        let of = |pass, n| config.memory(native.through(Precision::F32), pass, n);
-        let weights = of(cost::Pass::Forward, 1).weights as f64;
+        let weights = 4 * config.parameters();
+        let through = native.through(Precision::F32);
+        let rooms = |pass, n| (config.memory(through, pass, n).bytes() - weights) as usize;
+        let weights = weights as f64;
         for (threads, n) in [(1, 5), (3, 5), (3, 67)] {
-            for rooms in &native.rooms {
-                rooms.clear();
-            }
+            native.rooms.iter().for_each(Rooms::clear);
             let rows = Rows::new(&config, n);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
             pool.build().unwrap().install(|| {
                 let (mut x, mut by_state) = (vec![0.0; n * numbers], vec![0.0; n * numbers]);
                 native.average_velocity(&rows.view(), &mut x);
-                let values = of(cost::Pass::Forward, n).working as usize;
+                let values = rooms(cost::Pass::Forward, n);
                 let held = native.rooms[0].held();
                 // A core may have gone through several pieces in one room.
                 assert!(
@@ -266,7 +266,7 @@ fn memory_is_what_is_thought() {
                 assert!(threads > 1 || held == values, "{held} {values}");
                 let mut judge = |draws: &[f32]| Some(draws.to_vec());
                 native.draw_and_pull(&rows.view(), &mut x, &mut by_state, &mut judge);
-                let gradients = of(cost::Pass::Gradient, n).working as usize;
+                let gradients = rooms(cost::Pass::Gradient, n);
                 // All pieces at once.
                 assert_eq!(native.rooms[1].held(), gradients - values);
             });

@@ -81,10 +81,10 @@ pub(in crate::model::dit) fn room_bytes(
     let tile = Pass::bytes(config, Keep::ForStates);
     let held = |rows: usize| cohort * usize::from(rows > 0) + config.tiles_of(rows) * tile;
     let kept = rows / piece * held(piece) + held(rows % piece);
-    // What is not left for the next call goes back to the heaps of several threads, which find it again in part only:
-    // measured with XL/2 of two rows and B/2 of eight.
-    let lost = kept.saturating_sub(LEFT_BYTES).min(LEFT_BYTES) / 2;
-    [left + kept, lost]
+    // Room that is not left for the next call goes back to the heaps of several threads, and the next call may ask another
+    // of them for it: as much again, measured with XL/2 of two rows.
+    let again = kept - (LEFT_BYTES / held(piece) * held(piece)).min(kept);
+    [left + kept, again.min(LEFT_BYTES)]
 }
 
 impl DitConfig {

@@ -287,10 +287,20 @@ pub(super) fn forget_peak() -> bool {
     cfg!(target_os = "linux") && std::fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// The most memory that the process held, `VmHWM` of Linux.
+/// The most memory that the process held.
 pub(super) fn peak_memory_mib() -> Option<f64> {
+    memory_mib("VmHWM:")
+}
+
+/// What it holds.
+pub(super) fn held_memory_mib() -> Option<f64> {
+    memory_mib("VmRSS:")
+}
+
+/// A figure of the memory of the process, where Linux tells.
+fn memory_mib(field: &str) -> Option<f64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|l| l.strip_prefix(field))?;
     let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib / 1024.0)
 }

@@ -77,7 +77,8 @@ impl OpenMap {
     /// About what so many states take, as many at once as the map is asked.
     pub fn memory(&self, pass: Pass, rows: usize) -> Memory {
         let at_once = rows.min(self.map.rows_at_once());
-        self.card.model.memory(pass, at_once, self.precision)
+        let through = self.map.through(self.precision);
+        self.card.model.memory(through, pass, at_once)
     }
 
     /// Channels, rows, columns.

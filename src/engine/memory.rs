@@ -21,7 +21,8 @@ impl LoadedImages {
     ) -> Memory {
         let (pass, rows) = steering_pass(plan, pictures);
         let rows = rows.min(self.map.rows_at_once());
-        let map = self.map.config().memory(pass, rows, Precision::F32);
+        let through = self.map.through(Precision::F32);
+        let map = self.map.config().memory(through, pass, rows);
         map.and(self.view.memory(pass))
             .and(memory_of_judges(reward, files, pass))
     }

@@ -12,7 +12,7 @@ use pulp::{Arch, Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-use super::simd::{Buffer, Packed, Plain, Silu, TILE, affine_rows, silu, vectors};
+use super::simd::{Bias, Buffer, Packed, Plain, Silu, TILE, product, silu, vectors};
 
 /// Rows below which a call stays on the calling thread.
 const PARALLEL_FROM: usize = 4 * TILE;
@@ -229,10 +229,11 @@ impl<P: Fn(&mut [f32; 2], [f32; 2])> WithSimd for Forward<'_, P> {
         }
         let last = net.packed.len() - 1;
         for (i, matrix) in net.packed.iter().enumerate() {
+            let layer = (matrix, Bias::Added);
             if i < last {
-                affine_rows(simd, matrix, rows.len(), from, to, &mut Silu);
+                product(simd, layer, rows.len(), from, to, &mut Silu);
             } else {
-                affine_rows(simd, matrix, rows.len(), from, to, &mut Plain);
+                product(simd, layer, rows.len(), from, to, &mut Plain);
             }
             std::mem::swap(&mut from, &mut to);
         }

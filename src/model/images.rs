@@ -5,7 +5,9 @@ use std::sync::Arc;
 use burn::module::Module as _;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Backward, Condition, Dit, DitConfig, MetaFlowMap as _, StateClassifier};
+use super::{
+    Backward, Condition, Dit, DitConfig, MetaFlowMap as _, Precision, StateClassifier, Through,
+};
 
 /// Questions to a map of images, one a row. Images are `C x H x W` numbers, row-major, -1 black and 1 white.
 #[derive(Debug, Clone, Copy)]
@@ -38,15 +40,25 @@ impl ImageRows<'_> {
     }
 }
 
+/// Times of jumps all the way, from 0 to 1, of so many rows.
+pub(crate) fn whole_way(rows: usize) -> [Vec<f32>; 2] {
+    [0.0, 1.0].map(|time| vec![time; rows])
+}
+
 /// Rows of one call, where a row is quickly computed.
 const ROWS_AT_ONCE: usize = 32;
 /// Operations of one call of a processor, which takes seconds for them.
 const CALL_OPERATIONS: u64 = 500_000_000_000;
 
-/// Rows of one call on a processor.
-pub(crate) fn rows_on_processor(config: &DitConfig) -> usize {
-    let rows = CALL_OPERATIONS / config.operations().max(1);
-    (rows as usize).clamp(1, ROWS_AT_ONCE)
+impl DitConfig {
+    /// Rows that a map of this shape should be asked at once.
+    pub fn rows_at_once(&self, on_processor: bool) -> usize {
+        if !on_processor {
+            return ROWS_AT_ONCE;
+        }
+        let rows = CALL_OPERATIONS / self.operations().max(1);
+        (rows as usize).clamp(1, ROWS_AT_ONCE)
+    }
 }
 
 /// Turns posterior draws, `[B][C H W]`, into the cotangents that are asked of them; `None` calls it off.
@@ -60,18 +72,13 @@ pub(crate) fn draw_then_pull<M: ImageMap + ?Sized>(
     by_state: &mut [f32],
     judge: Judge<'_>,
 ) -> bool {
-    let n = rows.t.len();
-    let (zeros, ones, noise) = (vec![0.0; n], vec![1.0; n], x.to_vec());
+    let ([s, u], noise) = (&whole_way(rows.t.len()), x.to_vec());
     map.draw(rows, x);
     let Some(cotangent) = judge(x) else {
         return false;
     };
-    let whole = ImageRows {
-        s: &zeros,
-        u: &ones,
-        x: &noise,
-        ..*rows
-    };
+    let x = &noise[..];
+    let whole = ImageRows { s, u, x, ..*rows };
     let mut unused = vec![0.0; noise.len()];
     map.pullback(&whole, &cotangent, &mut unused, by_state);
     true
@@ -90,6 +97,11 @@ pub trait ImageMap: Send + Sync {
     /// What says which class a state becomes, where posterior draws without class begin with one ([`super::ClassFirst`]).
     fn state_classifier(&self) -> Option<&Arc<StateClassifier>> {
         None
+    }
+
+    /// What computes it; through burn its weights are kept in `precision`. Says what it takes: [`DitConfig::memory`].
+    fn through(&self, precision: Precision) -> Through {
+        Through::Burn(precision)
     }
 
     /// Rows that it should be asked at once: few, because whether the work is still wanted is asked between two calls.
@@ -124,16 +136,9 @@ pub trait ImageMap: Send + Sync {
     /// Posterior draws `X_{0,1}(eps; t, x_t)` in place: `x` comes as noise and leaves as images. `rows.x`, `rows.s`
     /// and `rows.u` are not looked at.
     fn draw(&self, rows: &ImageRows<'_>, x: &mut [f32]) {
-        let n = rows.t.len();
-        let (zeros, ones) = (vec![0.0; n], vec![1.0; n]);
+        let [s, u] = &whole_way(rows.t.len());
         let mut v = vec![0.0; x.len()];
-        let whole = ImageRows {
-            s: &zeros,
-            u: &ones,
-            x,
-            ..*rows
-        };
-        self.average_velocity(&whole, &mut v);
+        self.average_velocity(&ImageRows { s, u, x, ..*rows }, &mut v);
         for (x, v) in x.iter_mut().zip(&v) {
             *x += v;
         }
@@ -274,11 +279,7 @@ impl ImageMap for BurnImageMap {
     }
 
     fn rows_at_once(&self) -> usize {
-        if self.device == Device::flex() {
-            rows_on_processor(self.config())
-        } else {
-            ROWS_AT_ONCE
-        }
+        self.config().rows_at_once(self.device == Device::flex())
     }
 
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {

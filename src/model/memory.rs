@@ -11,7 +11,7 @@ pub fn free_memory() -> Option<u64> {
 /// Bytes that a network takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Memory {
-    /// Its weights, which stay.
+    /// Its weights, and what else stays while another network computes.
     pub weights: u64,
     /// What is alive beside them while it computes.
     pub working: u64,

@@ -43,7 +43,7 @@ pub use clip::{
     ClipTokens, Fit, OpenClipHints, PromptScoreKind, TensorShapes, clip_shapes,
 };
 pub use config::{DenseLayer, MlpConfig, ModelError, STATE, check_layers};
-pub use dit::{Backward, Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Weight};
+pub use dit::{Backward, Dit, DitConfig, GUIDANCE, NativeDit, Pass, ReadWeight, Through, Weight};
 pub use dual::Dual;
 #[cfg(test)]
 pub(crate) use efficientnet::tests::made as made_efficientnet;

@@ -33,6 +33,11 @@ impl Buffer {
         Self(vec![Line([0.0; 16]); len.div_ceil(16)])
     }
 
+    /// Bytes that it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&self.0[..])
+    }
+
     /// The numbers.
     pub(crate) fn as_slice(&self) -> &[f32] {
         bytemuck::cast_slice(&self.0)
@@ -66,8 +71,18 @@ impl Packed {
         }
     }
 
+    /// The same without room for the weights, which [`Self::fill`] makes when they come.
+    pub(crate) fn hollow(outputs: usize, inputs: usize) -> Self {
+        Self {
+            inputs,
+            ..Self::zeroed(outputs, 0)
+        }
+    }
+
     /// Stores `weight(output, input)` and, where given, `bias`.
     pub(crate) fn fill(&mut self, weight: impl Fn(usize, usize) -> f32, bias: Option<&[f32]>) {
+        let len = self.outputs.div_ceil(BLOCK) * self.inputs;
+        self.blocks.resize(len, [0.0; BLOCK]);
         for (b, block) in self.blocks.chunks_exact_mut(self.inputs).enumerate() {
             let outputs = (self.outputs - b * BLOCK).min(BLOCK);
             for (k, lane) in block.iter_mut().enumerate() {
@@ -85,6 +100,20 @@ impl Packed {
     pub(crate) fn set_bias(&mut self, bias: &[f32]) {
         self.bias[..self.outputs].copy_from_slice(&bias[..self.outputs]);
     }
+
+    /// Bytes that it takes.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        size_of_val(&self.blocks[..]) + size_of_val(&self.bias[..])
+    }
+}
+
+/// How a product ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bias {
+    Added,
+    /// Derivatives have none.
+    Left,
 }
 
 /// What happens to the results of a product while they are still near.
@@ -122,20 +151,7 @@ pub(crate) fn affine<S: Simd>(
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    product(simd, matrix, 1.0, TILE, input, output, finish);
-}
-
-/// [`affine`] for a tile of which only the first `rows` matter; the others hold anything afterwards.
-#[inline(always)]
-pub(crate) fn affine_rows<S: Simd>(
-    simd: S,
-    matrix: &Packed,
-    rows: usize,
-    input: &[f32],
-    output: &mut [f32],
-    finish: &mut impl Finish<S>,
-) {
-    product(simd, matrix, 1.0, rows, input, output, finish);
+    product(simd, (matrix, Bias::Added), TILE, input, output, finish);
 }
 
 /// [`affine`] without the bias, as derivatives go.
@@ -147,20 +163,7 @@ pub(crate) fn linear<S: Simd>(
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
-    product(simd, matrix, 0.0, TILE, input, output, finish);
-}
-
-/// [`linear`] for a tile of which only the first `rows` matter.
-#[inline(always)]
-pub(crate) fn linear_rows<S: Simd>(
-    simd: S,
-    matrix: &Packed,
-    rows: usize,
-    input: &[f32],
-    output: &mut [f32],
-    finish: &mut impl Finish<S>,
-) {
-    product(simd, matrix, 0.0, rows, input, output, finish);
+    product(simd, (matrix, Bias::Left), TILE, input, output, finish);
 }
 
 /// `output = weight' * input` for a tile of which only the first `rows` matter: `input` is `[outputs][TILE]`, `output`
@@ -241,16 +244,20 @@ fn column_piece<S: Simd, const R: usize, const V: usize>(
     }
 }
 
+/// [`affine`] or [`linear`] for a tile of which only the first `rows` matter; the others hold anything afterwards.
 #[inline(always)]
-fn product<S: Simd>(
+pub(crate) fn product<S: Simd>(
     simd: S,
-    matrix: &Packed,
-    bias_share: f32,
+    (matrix, bias): (&Packed, Bias),
     rows: usize,
     input: &[f32],
     output: &mut [f32],
     finish: &mut impl Finish<S>,
 ) {
+    let bias_share = match bias {
+        Bias::Added => 1.0,
+        Bias::Left => 0.0,
+    };
     let vectors = const { TILE / S::F32_LANES };
     let live = rows.div_ceil(S::F32_LANES).min(vectors);
     let (input, _) = S::as_simd_f32s(&input[..matrix.inputs * TILE]);

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use super::images::Judge;
-use super::{Classifier, ClassifierConfig, DitConfig, ImageJudge, ImageMap, ImageRows, Seen};
+use super::{
+    Classifier, ClassifierConfig, DitConfig, ImageJudge, ImageMap, ImageRows, Precision, Seen,
+    Through,
+};
 
 /// `p(class | x_t)`: a classifier of noised pictures (as in classifier guidance, arXiv 2105.05233), which is told the
 /// time as one more channel of the picture.
@@ -126,6 +129,10 @@ impl ImageMap for ClassFirst {
 
     fn state_classifier(&self) -> Option<&Arc<StateClassifier>> {
         Some(&self.states)
+    }
+
+    fn through(&self, precision: Precision) -> Through {
+        self.map.through(precision)
     }
 
     fn rows_at_once(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{DitConfig, ImageMap, ImageRows};
+use super::{DitConfig, ImageMap, ImageRows, Precision, Through};
 
 /// A network of which `v(t, t, x; 0, 0)` alone means something, because only that was tuned: its jumps are Euler steps
 /// of that velocity, so that whatever follows the flow of `t_cond = 0` in `K` jumps solves the ODE in `K` steps. It has
@@ -23,6 +23,10 @@ impl ImageMap for VelocityOnly {
 
     fn has_jumps(&self) -> bool {
         false
+    }
+
+    fn through(&self, precision: Precision) -> Through {
+        self.0.through(precision)
     }
 
     fn rows_at_once(&self) -> usize {

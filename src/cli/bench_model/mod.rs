@@ -12,11 +12,12 @@ use clap::Args;
 pub use report::{ModelBench, ModelRate, ProductRate};
 
 use super::DeviceArg;
-use super::bench_train::{forget_peak, peak_memory_mib, rate};
+use super::bench_train::{forget_peak, held_memory_mib, peak_memory_mib, rate};
 use super::place::Place;
 use crate::checkpoint::read_dit_config;
 use crate::model::{
-    BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision, free_memory,
+    BurnImageMap, Dit, DitConfig, ImageMap, ImageRows, NativeDit, Pass, Precision, Through,
+    free_memory,
 };
 use crate::process::{Address, Purpose, uniforms};
 use crate::reward::picture::PictureScore;
@@ -25,12 +26,15 @@ use crate::steer::images::{ImagePlan, ImageScene, steer_images};
 
 /// Steps of the steered run that is timed.
 const STEPS: u32 = 2;
-/// Sides of the matrices whose product says what the device can do, while it takes less than this.
+/// Sides of the matrices whose product through burn says what the device can do, while it takes less than this.
 const SIDES: [usize; 4] = [512, 1024, 2048, 4096];
 const LONG_PRODUCT_SECS: f64 = 0.3;
 /// Share of the memory that is free which a setting may take.
 const SHARE: f64 = 0.9;
 const MIB: f64 = 1024.0 * 1024.0;
+/// What the program takes when it first computes, in MiB, beside what it held before and the network: pages of its code,
+/// stacks, and gaps between what was allocated. Measured on Linux with two cores.
+const FIRST_MIB: f64 = 20.0;
 
 /// What `bench model` asks for, and `bench frames` in part.
 #[derive(Debug, Clone, Args)]
@@ -116,6 +120,7 @@ pub(super) fn transformer(config: &Path) -> Result<DitConfig, String> {
 
 /// All settings on one device.
 fn on(place: &Place, args: &ModelBenchArgs, bench: &mut ModelBench) -> Result<(), String> {
+    let held = held_memory_mib().unwrap_or(0.0);
     let mut precisions = args.precisions.clone();
     if precisions.is_empty() {
         precisions.push(Precision::F32);
@@ -130,20 +135,30 @@ fn on(place: &Place, args: &ModelBenchArgs, bench: &mut ModelBench) -> Result<()
             bench.left_out.push(line);
             continue;
         }
-        let settings = fitting(place, args, precision, bench);
+        let through = if place.name == "cpu" {
+            Through::on_processor(&bench.model, precision)
+        } else {
+            Through::Burn(precision)
+        };
+        let settings = fitting(place, args, through, bench);
         if settings.is_empty() {
             continue;
         }
-        let gflops = product_rate(place, precision)?;
+        let own_kernels = through == Through::OwnKernels;
+        // A share is of what computes the network: the product of the kernels, or that of burn.
+        let gflops = if own_kernels {
+            NativeDit::product_gflops()
+        } else {
+            product_rate(place, precision)?
+        };
         bench.peaks.push(ProductRate {
             device: place.name,
             hardware: place.hardware.clone(),
+            own_kernels,
             precision,
             gflops,
         });
         let net = Dit::init(&bench.model, 1, &place.device).map_err(|e| e.to_string())?;
-        let own_kernels =
-            place.name == "cpu" && precision == Precision::F32 && NativeDit::supports(&bench.model);
         let map: Arc<dyn ImageMap> = if own_kernels {
             Arc::new(NativeDit::taking(net))
         } else {
@@ -151,10 +166,11 @@ fn on(place: &Place, args: &ModelBenchArgs, bench: &mut ModelBench) -> Result<()
             Arc::new(BurnImageMap::new(net, &place.device))
         };
         for (batch, bytes) in settings {
+            // The peak is that of the whole program.
+            let expected_mib = held + FIRST_MIB + bytes as f64 / MIB;
             say!(
-                "{} {precision}, batch {batch}: takes about {:.0} MiB",
+                "{} {precision}, batch {batch}: takes about {expected_mib:.0} MiB",
                 place.name,
-                bytes as f64 / MIB
             );
             forget_peak();
             let mut row = ModelRate {
@@ -162,7 +178,7 @@ fn on(place: &Place, args: &ModelBenchArgs, bench: &mut ModelBench) -> Result<()
                 own_kernels,
                 precision,
                 batch,
-                expected_mib: bytes as f64 / MIB,
+                expected_mib,
                 ..measured(&*map, batch, args.draws, &bench.model, gflops)?
             };
             row.peak_mib = peak_memory_mib();
@@ -175,11 +191,11 @@ fn on(place: &Place, args: &ModelBenchArgs, bench: &mut ModelBench) -> Result<()
     Ok(())
 }
 
-/// The batches that fit, with the bytes that they will take; the others are left out with a line.
+/// The batches that fit, with the bytes that the network will take; the others are left out with a line.
 fn fitting(
     place: &Place,
     args: &ModelBenchArgs,
-    precision: Precision,
+    through: Through,
     bench: &mut ModelBench,
 ) -> Vec<(usize, u64)> {
     let free = args.memory.map(|gib| gib * 1024.0 * MIB);
@@ -193,11 +209,16 @@ fn fitting(
     });
     let mut settings = Vec::new();
     for batch in &args.batches {
-        let rows = (batch * args.draws as usize).min(BurnImageMap::CHUNK);
-        let bytes = bench.model.bytes(Pass::Gradient, rows, precision);
+        let bytes = expected(
+            &bench.model,
+            through,
+            (*batch, args.draws),
+            place.name == "cpu",
+        );
         match free {
             Some(free) if bytes as f64 > SHARE * free => bench.left_out.push(format!(
-                "batch {batch} in {precision} on the {} takes about {:.0} MiB, of {:.0} that are free: fewer --draws or smaller --batches fit, or say with --memory how much there is",
+                "batch {batch} in {} on the {} takes about {:.0} MiB, of {:.0} that are free: fewer --draws or smaller --batches fit, or say with --memory how much there is",
+                through.precision(),
                 place.name,
                 bytes as f64 / MIB,
                 free / MIB
@@ -208,7 +229,21 @@ fn fitting(
     settings
 }
 
-/// Operations a second, in billions, of the best of some square products.
+/// About the bytes that [`measured`] takes: all states are drawn in one call, steering asks for as many draws as it does
+/// of any map.
+fn expected(
+    model: &DitConfig,
+    through: Through,
+    (batch, draws): (usize, u32),
+    on_processor: bool,
+) -> u64 {
+    let rows = (batch * draws as usize).min(model.rows_at_once(on_processor));
+    let drawn = model.memory(through, Pass::Forward, batch);
+    let steered = model.memory(through, Pass::Gradient, rows);
+    drawn.bytes().max(steered.bytes())
+}
+
+/// Operations a second through burn, in billions, of the best of some square products.
 fn product_rate(place: &Place, precision: Precision) -> Result<f64, String> {
     let mut best = 0.0_f64;
     for side in SIDES {
@@ -367,12 +402,13 @@ mod tests {
             left_out: Vec::new(),
             model: config.clone(),
         };
-        let gib = config.bytes(Pass::Gradient, 2, Precision::F32) as f64 / MIB / 1024.0 / SHARE;
-        let some = args(vec![1, 4], Some(gib * 1.01), path.clone());
-        let settings = fitting(&place, &some, Precision::F32, &mut bench);
+        let through = Through::on_processor(&config, Precision::F32);
+        let gib = expected(&config, through, (1, 2), true) as f64 / MIB / 1024.0 / SHARE;
+        let some = args(vec![1, 64], Some(gib * 1.01), path.clone());
+        let settings = fitting(&place, &some, through, &mut bench);
         assert_eq!(settings.len(), 1);
         assert!(
-            bench.left_out[0].contains("batch 4"),
+            bench.left_out[0].contains("batch 64 in f32"),
             "{:?}",
             bench.left_out
         );

@@ -19,13 +19,14 @@ pub struct ModelRate {
     pub batch: usize,
     /// Posterior draws a second, one jump each.
     pub draws_per_second: f64,
-    /// Share of the device's peak in them.
+    /// Their share of the peak, [`ProductRate`]: operations of the network a second, in all that it does, beside those of a
+    /// matrix product by what computes it.
     pub draws_share: f64,
     /// Time of one step of MFM-G for the whole batch, ms.
     pub steering_step_ms: f64,
-    /// Share of the device's peak in it.
+    /// The same in it.
     pub steering_share: f64,
-    /// What it was thought to need, MiB.
+    /// What the process was thought to need, MiB: what it held before, where the system tells, and the network.
     pub expected_mib: f64,
     /// Most memory that the process held meanwhile, MiB, where the system tells.
     pub peak_mib: Option<f64>,
@@ -33,13 +34,15 @@ pub struct ModelRate {
     pub device_mib: Option<f64>,
 }
 
-/// What one type's largest matrix product gives on a device.
+/// What a matrix product gives on a device in one type: the best of some sizes, by what computes the network.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProductRate {
     /// Where.
     pub device: &'static str,
     /// Its name.
     pub hardware: String,
+    /// Whether it is the product of the processor's own kernels, on all cores and from their caches; through burn otherwise.
+    pub own_kernels: bool,
     /// Type.
     pub precision: Precision,
     /// Billions of operations a second.
@@ -79,9 +82,14 @@ impl fmt::Display for ModelBench {
             self.gflop
         )?;
         for peak in &self.peaks {
+            let by = if peak.own_kernels {
+                "of the own kernels, from the cache,"
+            } else {
+                "through burn"
+            };
             writeln!(
                 f,
-                "{} ({}): a matrix product in {} runs at {:.1} GFLOP/s",
+                "{} ({}): a matrix product in {} {by} runs at {:.1} GFLOP/s",
                 peak.device, peak.hardware, peak.precision, peak.gflops
             )?;
         }
@@ -121,7 +129,7 @@ impl fmt::Display for ModelBench {
         }
         write!(
             f,
-            "step: one of MFM-G for the whole batch, {} draws a state with gradients by the state. Peak: of the process; of the device what its allocator held",
+            "step: one of MFM-G for the whole batch, {} draws a state with gradients by the state. Of peak: of the matrix product above. Peak MiB: of the process; of the device what its allocator held",
             self.draws
         )
     }

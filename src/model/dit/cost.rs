@@ -1,6 +1,7 @@
 //! What the network costs: operations of its matrix products, and memory.
 
-use super::DitConfig;
+use super::native::room_bytes;
+use super::{DitConfig, NativeDit};
 use crate::model::{BurnImageMap, Memory, Precision};
 
 /// Numbers a token's width that are alive at once in one block without a graph: the residual, the normed and modulated
@@ -21,7 +22,35 @@ pub enum Pass {
     Gradient,
 }
 
-/// How gradients by the states are computed, so that their graph stays within a bound.
+/// What computes a network, which decides what memory it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// The processor's own kernels, in f32, of shapes that [`NativeDit::supports`].
+    OwnKernels,
+    /// Burn, with weights kept in that type.
+    Burn(Precision),
+}
+
+impl Through {
+    /// What computes networks of this shape and type on the processor.
+    pub fn on_processor(config: &DitConfig, precision: Precision) -> Self {
+        if precision == Precision::F32 && NativeDit::supports(config) {
+            Self::OwnKernels
+        } else {
+            Self::Burn(precision)
+        }
+    }
+
+    /// The type of its weights.
+    pub const fn precision(self) -> Precision {
+        match self {
+            Self::OwnKernels => Precision::F32,
+            Self::Burn(precision) => precision,
+        }
+    }
+}
+
+/// How gradients by the states are computed through burn, so that their graph stays within a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backward {
     /// States in one graph.
@@ -59,27 +88,30 @@ impl DitConfig {
         }
     }
 
-    /// [`Self::memory`] in all.
-    pub fn bytes(&self, pass: Pass, rows: usize, precision: Precision) -> u64 {
-        self.memory(pass, rows, precision).bytes()
+    /// About what one call with so many states takes, of a gradient as it is computed: what `through` says does that. The
+    /// test of the kernels' rooms holds what is said of them beside what they take, `foresight bench model` all of it beside
+    /// what the program takes; how a device keeps what it freed adds to that.
+    pub fn memory(&self, through: Through, pass: Pass, rows: usize) -> Memory {
+        let [stays, working] = match through {
+            Through::OwnKernels => room_bytes(self, pass, rows).map(|bytes| bytes as u64),
+            Through::Burn(_) => [0, self.working_through_burn(pass, rows)],
+        };
+        Memory {
+            weights: self.parameters() * through.precision().bytes() + stays,
+            working,
+        }
     }
 
-    /// About what so many states take: of a gradient as it is computed, a few of them at a time. Measured beside it by
-    /// `foresight bench model`; how a device keeps what it freed adds to it.
-    pub fn memory(&self, pass: Pass, rows: usize, precision: Precision) -> Memory {
+    fn working_through_burn(&self, pass: Pass, rows: usize) -> u64 {
         let at_once = |most: usize| rows.min(most) as u64;
         let forward = at_once(BurnImageMap::CHUNK) * self.alive();
-        let working = match pass {
+        match pass {
             Pass::Forward => forward,
             Pass::Gradient => {
                 let backward = self.backward(BurnImageMap::GRAPH_BYTES);
                 let row = self.alive() + self.graph(backward.by_block);
                 forward.max(at_once(backward.rows) * row)
             }
-        };
-        Memory {
-            weights: self.parameters() * precision.bytes(),
-            working,
         }
     }
 
@@ -143,7 +175,10 @@ mod tests {
     #[test]
     fn memory_grows_with_rows_and_gradients_and_halves_are_smaller() {
         let config = DitConfig::imagenet("XL", 2).unwrap();
-        let of = |pass, rows, precision| config.bytes(pass, rows, precision);
+        let of = |pass, rows, precision| {
+            let memory = config.memory(Through::Burn(precision), pass, rows);
+            memory.bytes()
+        };
         let weights = config.parameters() * 4;
         let one = of(Pass::Forward, 1, Precision::F32) - weights;
         assert_eq!(of(Pass::Forward, 4, Precision::F32), weights + 4 * one);
@@ -155,5 +190,27 @@ mod tests {
             of(Pass::Forward, 1, Precision::F32) - of(Pass::Forward, 1, Precision::F16),
             weights / 2
         );
+    }
+
+    #[test]
+    fn on_the_processor_supported_shapes_have_kernels_of_their_own() {
+        let config = DitConfig::imagenet("XL", 2).unwrap();
+        let own = Through::on_processor(&config, Precision::F32);
+        assert_eq!(own, Through::OwnKernels);
+        let halves = Through::on_processor(&config, Precision::F16);
+        assert_eq!(halves, Through::Burn(Precision::F16));
+        let joint = DitConfig {
+            use_joint_attention: true,
+            ..config.clone()
+        };
+        let other = Through::on_processor(&joint, Precision::F32);
+        assert_eq!(other, Through::Burn(Precision::F32));
+        // The tiles of an image keep 415 MB for its gradient, and no more than the bound of many.
+        let of = |pass, rows| config.memory(own, pass, rows).bytes();
+        let kept = of(Pass::Gradient, 1) - of(Pass::Forward, 1);
+        assert!((415_000_000..550_000_000).contains(&kept), "{kept}");
+        let many = of(Pass::Gradient, 1000);
+        let most = config.parameters() * 4 + BurnImageMap::GRAPH_BYTES + (2 << 30);
+        assert!(many < most, "{many}");
     }
 }

@@ -22,7 +22,7 @@ use burn::tensor::{Int, Tensor, TensorData};
 
 use block::{Block, FinalLayer};
 pub use config::DitConfig;
-pub use cost::{Backward, Pass};
+pub use cost::{Backward, Pass, Through};
 use embed::{Patches, TimeEmbedder, frequencies, rows, unpatchify};
 pub use layout::GUIDANCE;
 pub use native::NativeDit;

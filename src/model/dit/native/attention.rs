@@ -22,7 +22,7 @@ pub(super) struct Kin {
     pub(super) weights: Vec<Buffer>,
     pub(super) d_out: Vec<Buffer>,
     /// The gradients with respect to the scores.
-    pub(super) slopes: Vec<Vec<f32>>,
+    pub(super) slopes: Vec<Buffer>,
 }
 
 /// What the tokens of one image attend to each other with.
@@ -43,6 +43,16 @@ impl Heads {
     /// Numbers of a tile's attention weights: for each image and head `[key][query]`.
     pub(super) const fn weights_len(self) -> usize {
         self.count * TILE * self.tokens * self.tiles
+    }
+
+    /// Numbers of room that derivatives ask for: of one image and head two squares, or all scores of a tile that does not
+    /// hold its image whole.
+    pub(super) const fn room_len(self) -> usize {
+        if self.tiles > 1 {
+            self.weights_len()
+        } else {
+            2 * self.tokens * self.tokens
+        }
     }
 
     fn scale(self) -> f32 {
@@ -86,18 +96,18 @@ impl Heads {
         });
     }
 
-    /// The derivative of the result along `d_qkv`; `room` is of one image and head.
+    /// The derivative of the result along `d_qkv`; `room` is of [`Self::room_len`].
     pub(super) fn tangent(
         self,
         k: Kernels,
         (qkv, d_qkv): (&[f32], &[f32]),
         weights: &[f32],
-        room: &mut Vec<f32>,
+        room: &mut [f32],
         d_out: &mut [f32],
     ) {
         let (queries, keys, values) = self.thirds(qkv);
         let (d_queries, d_keys, d_values) = self.thirds(d_qkv);
-        room.resize(self.tokens * self.tokens, 0.0);
+        let room = &mut room[..self.tokens * self.tokens];
         self.each(|feature, token, at| {
             let place = Place {
                 feature,
@@ -114,13 +124,13 @@ impl Heads {
         });
     }
 
-    /// The gradient with respect to `qkv` from that with respect to the result.
+    /// The gradient with respect to `qkv` from that with respect to the result; `room` is of [`Self::room_len`].
     pub(super) fn backward(
         self,
         k: Kernels,
         (qkv, weights): (&[f32], &[f32]),
         d_out: &[f32],
-        room: &mut Vec<f32>,
+        room: &mut [f32],
         d_qkv: &mut [f32],
     ) {
         let (queries, keys, values) = self.thirds(qkv);
@@ -128,8 +138,7 @@ impl Heads {
         let (d_queries, rest) = d_qkv.split_at_mut(third);
         let (d_keys, d_values) = rest.split_at_mut(third);
         let t = self.tokens;
-        room.resize(2 * t * t, 0.0);
-        let (slopes, turned) = room.split_at_mut(t * t);
+        let (slopes, turned) = room[..2 * t * t].split_at_mut(t * t);
         self.each(|feature, token, at| {
             let place = Place {
                 feature,
@@ -213,7 +222,8 @@ impl Heads {
                 );
                 let pair = (&turned[..], all.d_out[i].as_slice());
                 mix(k, TILE, place, pair, 1.0, d_values, i > 0);
-                transpose(k, TILE, &all.slopes[i][span.clone()], &mut turned);
+                let slopes = &all.slopes[i].as_slice()[span.clone()];
+                transpose(k, TILE, slopes, &mut turned);
                 let pair = (&turned[..], queries);
                 mix(k, TILE, place, pair, self.scale(), d_keys, i > 0);
             }

@@ -3,19 +3,15 @@
 use rayon::prelude::*;
 
 use super::kernels::{Bias, Kernels, Lane, lanes, lanes_mut};
-use super::params::{Layers, Linear};
+use super::params::Layers;
+use super::pass::{Make, bytes_of, held};
+use super::times::{TimePath, back_through, embed, turn_features};
+use crate::model::outer::transposed_len;
 use crate::model::simd::{Buffer, TILE};
 use crate::model::{DitConfig, ImageRows};
 
 /// Most images of a cohort.
 pub(super) const COHORT: usize = TILE;
-
-/// A two-layer embedder's path: features, the first layer's output, after SiLU, its slope.
-struct TimePath {
-    features: Buffer,
-    active: Buffer,
-    slope: Buffer,
-}
 
 /// The vectors of a cohort, `[feature][image]` each, and what their gradients need.
 pub(super) struct Cohort {
@@ -46,18 +42,30 @@ pub(super) struct Cohort {
 
 impl Cohort {
     pub(super) fn new(config: &DitConfig) -> Self {
+        Self::of(config, &mut Buffer::zeroed)
+    }
+
+    /// Bytes of its room, which is not made.
+    pub(super) fn bytes(config: &DitConfig) -> usize {
+        bytes_of(|make| {
+            Self::of(config, make);
+        })
+    }
+
+    fn of(config: &DitConfig, make: Make<'_>) -> Self {
         let d = config.hidden_size;
-        let tile = |features: usize| Buffer::zeroed(features * TILE);
-        let path = || TimePath {
-            features: tile(DitConfig::TIME_FEATURES),
-            active: tile(d),
-            slope: tile(d),
-        };
-        let most = (6 * d).max(DitConfig::TIME_FEATURES);
+        // What the layers read that are turned.
+        let most = d.max(DitConfig::TIME_FEATURES);
+        let transposed = make(transposed_len(most.next_multiple_of(16)));
+        let mut tile = |features: usize| make(features * TILE);
         Self {
             width: d,
             count: 0,
-            times: std::array::from_fn(|_| path()),
+            times: std::array::from_fn(|_| TimePath {
+                features: tile(DitConfig::TIME_FEATURES),
+                active: tile(d),
+                slope: tile(d),
+            }),
             t_active: tile(d),
             t_slope: tile(d),
             active: [tile(d), tile(d)],
@@ -69,12 +77,46 @@ impl Cohort {
             last: tile(2 * d),
             t: [0.0; TILE],
             room: [tile(most), tile(most)],
-            transposed: Buffer::zeroed(crate::model::outer::transposed_len(
-                most.next_multiple_of(16),
-            )),
+            transposed,
             labels: Vec::new(),
             guidance: Vec::new(),
         }
+    }
+
+    /// Bytes that it takes.
+    pub(super) fn held(&self) -> usize {
+        // All parts by name, so that none is forgotten.
+        let Self {
+            width: _,
+            count: _,
+            times,
+            t_active,
+            t_slope,
+            active: [active, active_too],
+            slope: [slope, slope_too],
+            x_cond,
+            x_shift,
+            x_scale,
+            blocks,
+            last,
+            t: _,
+            room: [room, room_too],
+            transposed,
+            labels: _,
+            guidance: _,
+        } = self;
+        let times = times.iter().flat_map(|path| {
+            let TimePath {
+                features,
+                active,
+                slope,
+            } = path;
+            [features, active, slope]
+        });
+        let vectors = [
+            t_active, t_slope, active, active_too, slope, slope_too, x_cond, x_shift, x_scale, last,
+        ];
+        held(times) + held(vectors) + held(blocks) + held([room, room_too, transposed])
     }
 
     /// Fills everything for rows `first..first + count`.
@@ -389,82 +431,6 @@ fn nearest(scales: &[f32], w: f32) -> usize {
     (0..scales.len())
         .min_by(|a, b| apart(a).total_cmp(&apart(b)))
         .unwrap_or(0)
-}
-
-/// `frequency` of each pair of features.
-fn frequency(j: usize) -> f32 {
-    let half = DitConfig::TIME_FEATURES / 2;
-    (-(10_000_f64.ln()) * j as f64 / half as f64).exp() as f32
-}
-
-fn embed(
-    k: Kernels,
-    layers: &[Linear; 2],
-    (time, count): (&Lane, usize),
-    path: &mut TimePath,
-    out: &mut [f32],
-) {
-    let added = (Bias::Added, count);
-    let half = DitConfig::TIME_FEATURES / 2;
-    let (cos, sin) = path.features.as_mut_slice().split_at_mut(half * TILE);
-    for (j, (cos, sin)) in lanes_mut(cos).iter_mut().zip(lanes_mut(sin)).enumerate() {
-        let frequency = frequency(j);
-        for l in 0..TILE {
-            // Neighbours mostly have the same time.
-            (sin[l], cos[l]) = if l > 0 && time[l] == time[l - 1] {
-                (sin[l - 1], cos[l - 1])
-            } else {
-                (frequency * time[l]).sin_cos()
-            };
-        }
-    }
-    // The first layer's output lies in `out` for a moment.
-    k.product(&layers[0], added, path.features.as_slice(), out);
-    k.silu(out, path.active.as_mut_slice(), path.slope.as_mut_slice());
-    k.product(&layers[1], added, path.active.as_slice(), out);
-}
-
-/// The features' derivatives: of the cosines the sines, with their frequencies.
-fn turn_features(features: &[f32], by: f32, out: &mut [f32]) {
-    let half = DitConfig::TIME_FEATURES / 2 * TILE;
-    let (cos, sin) = features.split_at(half);
-    let (d_cos, d_sin) = out.split_at_mut(half);
-    let rows = lanes(cos).iter().zip(lanes(sin));
-    let outs = lanes_mut(d_cos).iter_mut().zip(lanes_mut(d_sin));
-    for (j, ((cos, sin), (d_cos, d_sin))) in rows.zip(outs).enumerate() {
-        let by = by * frequency(j);
-        for l in 0..TILE {
-            d_cos[l] = -by * sin[l];
-            d_sin[l] = by * cos[l];
-        }
-    }
-}
-
-fn back_through(
-    k: Kernels,
-    layers: &[Linear; 2],
-    path: &TimePath,
-    delta: &[f32],
-    hidden: &mut [f32],
-    transposed: &mut [f32],
-    gradient: &mut [f32],
-) {
-    k.outer(
-        &layers[1],
-        delta,
-        path.active.as_slice(),
-        transposed,
-        gradient,
-    );
-    k.back(&layers[1], TILE, delta, hidden);
-    k.multiply(hidden, path.slope.as_slice());
-    k.outer(
-        &layers[0],
-        hidden,
-        path.features.as_slice(),
-        transposed,
-        gradient,
-    );
 }
 
 /// Adds each image's column to its row of a table.

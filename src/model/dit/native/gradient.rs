@@ -77,7 +77,7 @@ impl NativeDit {
         out: &mut [f32],
         d_out: &mut [f32],
     ) {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
+        let (numbers, piece) = (self.numbers(), self.config.piece(rows.len()));
         out.par_chunks_mut(piece * numbers)
             .zip(d_out.par_chunks_mut(piece * numbers))
             .enumerate()
@@ -92,7 +92,7 @@ impl NativeDit {
                     let (k, layers) = (self.kernels, &self.layers);
                     cohort.forward(k, &self.config, layers, rows, (first, count));
                     cohort.tangent(k, &self.config, layers, along.times, turns);
-                    for at in (0..count).step_by(march::STEP * self.per_tile()) {
+                    for at in (0..count).step_by(march::STEP * self.config.per_tile()) {
                         let passes =
                             self.forward(passes, (Keep::All, 0), cohort, rows, (first, at));
                         for pass in &*passes {
@@ -175,7 +175,7 @@ impl NativeDit {
         if let Some(along) = moving {
             cohort.tangent(k, config, layers, along.times, &mut turns);
         }
-        let step = march::STEP * self.per_tile();
+        let step = march::STEP * self.config.per_tile();
         let (mut v, mut dv) = (vec![0.0; numbers], vec![0.0; step * numbers]);
         let mut losses = Vec::with_capacity(count);
         for at in (0..count).step_by(step) {
@@ -184,8 +184,8 @@ impl NativeDit {
             let until = first + count.min(at + step);
             if let Some(along) = moving.filter(|along| along.from < until) {
                 // Tiles before the first that moves are left alone.
-                let still = along.from.saturating_sub(first + at) / self.per_tile();
-                let dv = &mut dv[still * self.per_tile() * numbers..];
+                let still = along.from.saturating_sub(first + at) / self.config.per_tile();
+                let dv = &mut dv[still * self.config.per_tile() * numbers..];
                 self.derivative(
                     &mut passes[still..],
                     (&cohort, &turns),

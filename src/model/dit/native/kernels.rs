@@ -12,8 +12,9 @@ use pulp::{Arch, Simd, WithSimd};
 
 use super::params::Linear;
 use crate::model::outer::{OuterShape, add_outer};
+pub(super) use crate::model::simd::Bias;
 use crate::model::simd::{
-    Finish, Packed, Plain, TILE, affine_rows, exp, gelu_and_slope, linear_rows, transposed_rows,
+    Finish, Packed, Plain, TILE, exp, gelu_and_slope, product, transposed_rows,
 };
 
 /// Of every norm.
@@ -34,20 +35,23 @@ pub(super) fn lanes_mut(tile: &mut [f32]) -> &mut [Lane] {
     tile.as_chunks_mut().0
 }
 
-/// How a layer ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bias {
-    Added,
-    /// Derivatives have none.
-    Left,
+/// Which product of a matrix.
+pub(super) enum Way<'a> {
+    /// `W input (+ b)`.
+    Plain(Bias),
+    /// `gelu(W input + b)`, and the slopes of the activation.
+    Gelu(&'a mut [f32]),
+    /// `W' input`.
+    Back,
 }
 
-struct Product<'a> {
-    matrix: &'a Packed,
-    bias: Bias,
-    rows: usize,
-    input: &'a [f32],
-    output: &'a mut [f32],
+/// A product of a tile of which the first `live` lanes matter.
+pub(super) struct Product<'a> {
+    pub(super) matrix: &'a Packed,
+    pub(super) way: Way<'a>,
+    pub(super) live: usize,
+    pub(super) input: &'a [f32],
+    pub(super) output: &'a mut [f32],
 }
 
 impl WithSimd for Product<'_> {
@@ -57,31 +61,26 @@ impl WithSimd for Product<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             matrix,
-            bias,
-            rows,
+            way,
+            live,
             input,
             output,
         } = self;
-        match bias {
-            Bias::Added => affine_rows(simd, matrix, rows, input, output, &mut Plain),
-            Bias::Left => linear_rows(simd, matrix, rows, input, output, &mut Plain),
+        match way {
+            Way::Plain(bias) => product(simd, (matrix, bias), live, input, output, &mut Plain),
+            Way::Gelu(slope) => {
+                let mut finish = Gelu::<S>(S::as_mut_simd_f32s(slope).0);
+                product(
+                    simd,
+                    (matrix, Bias::Added),
+                    live,
+                    input,
+                    output,
+                    &mut finish,
+                );
+            }
+            Way::Back => transposed_rows(simd, matrix, live, input, output),
         }
-    }
-}
-
-struct Transposed<'a> {
-    matrix: &'a Packed,
-    rows: usize,
-    input: &'a [f32],
-    output: &'a mut [f32],
-}
-
-impl WithSimd for Transposed<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        transposed_rows(simd, self.matrix, self.rows, self.input, self.output);
     }
 }
 
@@ -94,32 +93,6 @@ impl<S: Simd> Finish<S> for Gelu<'_, S> {
         for (value, slope) in values.iter_mut().zip(&mut self.0[at..]) {
             (*value, *slope) = gelu_and_slope(simd, *value);
         }
-    }
-}
-
-struct GeluProduct<'a> {
-    matrix: &'a Packed,
-    rows: usize,
-    input: &'a [f32],
-    output: &'a mut [f32],
-    slope: &'a mut [f32],
-}
-
-impl WithSimd for GeluProduct<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
-        let slope = S::as_mut_simd_f32s(self.slope).0;
-        let mut finish = Gelu::<S>(slope);
-        affine_rows(
-            simd,
-            self.matrix,
-            self.rows,
-            self.input,
-            self.output,
-            &mut finish,
-        );
     }
 }
 
@@ -180,8 +153,8 @@ impl Kernels {
     ) {
         self.0.dispatch(Product {
             matrix: &layer.matrix,
-            bias,
-            rows: live,
+            way: Way::Plain(bias),
+            live,
             input,
             output,
         });
@@ -189,9 +162,10 @@ impl Kernels {
 
     /// `output = W' input`, in the first `live` lanes.
     pub(super) fn back(self, layer: &Linear, live: usize, input: &[f32], output: &mut [f32]) {
-        self.0.dispatch(Transposed {
+        self.0.dispatch(Product {
             matrix: &layer.matrix,
-            rows: live,
+            way: Way::Back,
+            live,
             input,
             output,
         });
@@ -206,12 +180,12 @@ impl Kernels {
         output: &mut [f32],
         slope: &mut [f32],
     ) {
-        self.0.dispatch(GeluProduct {
+        self.0.dispatch(Product {
             matrix: &layer.matrix,
-            rows: live,
+            way: Way::Gelu(slope),
+            live,
             input,
             output,
-            slope,
         });
     }
 

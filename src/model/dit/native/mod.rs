@@ -13,29 +13,32 @@ mod march;
 mod params;
 mod pass;
 mod pull;
+mod rate;
 mod read;
+mod room;
 mod spread;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod times;
 mod wide;
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
-use cohort::{COHORT, Cohort};
+use cohort::Cohort;
 pub(crate) use gradient::Along;
 use kernels::Kernels;
 pub(crate) use params::FlatLayout;
 use params::Layers;
 use pass::{Keep, Pass};
+pub(super) use room::room_bytes;
+use room::{Room, Rooms};
 use spread::First;
 
-use super::{Dit, DitConfig};
-use crate::model::images::{Judge, draw_then_pull, rows_on_processor};
+use super::{Dit, DitConfig, Through};
+use crate::model::images::{Judge, draw_then_pull};
 use crate::model::simd::{Buffer, TILE};
-use crate::model::{BurnImageMap, ImageMap, ImageRows};
+use crate::model::{BurnImageMap, ImageMap, ImageRows, Precision};
 
 /// A Meta Flow Map of images on the processor.
 pub struct NativeDit {
@@ -48,43 +51,8 @@ pub struct NativeDit {
     rooms: [Rooms; 2],
 }
 
-/// Room for a cohort.
-type Room = (Cohort, Vec<Pass>);
-
-/// Room of questions that were answered, for the next: made anew it takes as long as a fifth of a gradient.
-#[derive(Default)]
-struct Rooms(Mutex<Vec<Room>>);
-
-/// Bytes of tiles' room that a network keeps between questions, of each kind.
-const LEFT_BYTES: usize = 256 << 20;
-
-impl Rooms {
-    /// Room as it was left behind, or new.
-    fn take(&self, config: &DitConfig) -> Room {
-        let left = self.list().pop();
-        left.unwrap_or_else(|| (Cohort::new(config), Vec::new()))
-    }
-
-    fn give_back(&self, room: Room) {
-        let mut list = self.list();
-        let own: usize = room.1.iter().map(Pass::bytes).sum();
-        let left: usize = list.iter().flat_map(|room| &room.1).map(Pass::bytes).sum();
-        if left + own <= LEFT_BYTES {
-            list.push(room);
-        }
-    }
-
-    fn list(&self) -> MutexGuard<'_, Vec<Room>> {
-        // Whoever panicked held nothing but a list.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Most tokens of an image: each meets every other.
 const MOST_TOKENS: usize = 16 * TILE;
-
-/// Numbers to a cache line, and on some machines to a vector.
-const LINE: usize = 16;
 
 impl NativeDit {
     /// Whether networks of this shape are at home here: values, and gradients with respect to the states.
@@ -120,7 +88,7 @@ impl NativeDit {
         native
     }
 
-    /// A network of zeros with the usual positions; `config` must be supported.
+    /// A network whose weights are still to come, with the usual positions; `config` must be supported.
     pub(crate) fn empty(config: &DitConfig) -> Self {
         let layout = FlatLayout::new(config);
         let mut native = Self {
@@ -156,44 +124,6 @@ impl NativeDit {
 
     fn numbers(&self) -> usize {
         self.config.state().iter().product()
-    }
-
-    /// Images of a tile, at least one.
-    fn per_tile(&self) -> usize {
-        (TILE / self.config.tokens()).max(1)
-    }
-
-    /// Tiles of an image, at least one.
-    fn tiles(&self) -> usize {
-        self.config.tokens().div_ceil(TILE)
-    }
-
-    /// Tiles that go through the blocks in step.
-    fn tiles_in_step(&self) -> usize {
-        if self.tiles() > 1 {
-            self.tiles()
-        } else {
-            march::STEP
-        }
-    }
-
-    /// Images that do.
-    fn in_step(&self) -> usize {
-        self.tiles_in_step() / self.tiles() * self.per_tile()
-    }
-
-    /// Rows of a piece of work: whole vectors, so that a few images still keep every core busy.
-    fn piece(&self, rows: usize) -> usize {
-        let share = rows.div_ceil(rayon::current_num_threads().max(1)).max(1);
-        let vector = (LINE / self.config.tokens()).max(1);
-        share.next_multiple_of(vector).min(COHORT)
-    }
-
-    /// Rows whose gradients are computed at once, so that what they keep stays within a bound.
-    fn rows_within(&self, bytes: u64) -> usize {
-        let tiles = bytes / Pass::kept_bytes(&self.config).max(1) as u64;
-        let images = (tiles as usize).saturating_mul(self.per_tile()) / self.tiles();
-        images.max(self.per_tile())
     }
 
     /// `1 / max(1 - s, least)` and its slope, where images are predicted.
@@ -272,15 +202,15 @@ impl NativeDit {
         (first, at): (usize, usize),
     ) -> &'p mut [Pass] {
         let numbers = self.numbers();
-        let tiles = self.tiles();
-        let left = (cohort.count - at).div_ceil(self.per_tile()) * tiles;
-        let until = from + left.min(self.tiles_in_step());
+        let tiles = self.config.tiles();
+        let left = (cohort.count - at).div_ceil(self.config.per_tile()) * tiles;
+        let until = from + left.min(self.config.tiles_in_step());
         if passes.len() < until {
             passes.resize_with(until, || Pass::new(&self.config, keep));
         }
         let passes = &mut passes[from..until];
         for (i, pass) in passes.iter_mut().enumerate() {
-            pass.first = First(at + i / tiles * self.per_tile());
+            pass.first = First(at + i / tiles * self.config.per_tile());
             pass.tile = i % tiles;
             let count = self.images(pass, cohort);
             pass.holds(count);
@@ -300,7 +230,7 @@ impl NativeDit {
 
     /// Images of a tile that are there.
     fn images(&self, pass: &Pass, cohort: &Cohort) -> usize {
-        self.per_tile().min(cohort.count - pass.first.0)
+        self.config.per_tile().min(cohort.count - pass.first.0)
     }
 
     /// The velocity of image `i` of a tile that holds it whole, which is row `row`.
@@ -371,12 +301,16 @@ impl ImageMap for NativeDit {
         &self.config
     }
 
+    fn through(&self, _: Precision) -> Through {
+        Through::OwnKernels
+    }
+
     fn rows_at_once(&self) -> usize {
-        rows_on_processor(&self.config)
+        self.config.rows_at_once(true)
     }
 
     fn average_velocity(&self, rows: &ImageRows<'_>, out: &mut [f32]) {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
+        let (numbers, piece) = (self.numbers(), self.config.piece(rows.len()));
         out.par_chunks_mut(piece * numbers)
             .enumerate()
             .for_each(|(i, out)| {
@@ -385,7 +319,7 @@ impl ImageMap for NativeDit {
                 let count = out.len() / numbers;
                 let (k, layers) = (self.kernels, &self.layers);
                 cohort.forward(k, &self.config, layers, rows, (first, count));
-                for at in (0..count).step_by(self.in_step()) {
+                for at in (0..count).step_by(self.config.in_step()) {
                     let span = (first, at);
                     let keep = (Keep::Nothing, 0);
                     for pass in self.forward(&mut passes, keep, &cohort, rows, span) {
@@ -417,7 +351,7 @@ impl ImageMap for NativeDit {
         by_state: &mut [f32],
         judge: Judge<'_>,
     ) -> bool {
-        if rows.t.len() > self.rows_within(BurnImageMap::GRAPH_BYTES) {
+        if rows.t.len() > self.config.rows_within(BurnImageMap::GRAPH_BYTES) {
             return draw_then_pull(self, rows, x, by_state, judge);
         }
         self.draw_and_pull_kept(rows, x, by_state, judge)

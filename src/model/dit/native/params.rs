@@ -151,7 +151,7 @@ impl Linear {
             bias_at: layout.place(&format!("{name}.bias")).at,
         };
         Self {
-            matrix: Packed::zeroed(slot.outputs, slot.inputs),
+            matrix: Packed::hollow(slot.outputs, slot.inputs),
             slot,
         }
     }
@@ -248,6 +248,8 @@ const TIMES: [&str; 5] = [
 ];
 
 impl Layers {
+    /// Layers whose matrices take no room before their weights come: where those are freed on the way, as
+    /// [`Dit::hand_over`] does, the whole is never there twice.
     pub(super) fn new(config: &DitConfig, layout: &FlatLayout) -> Self {
         let layer = |name: &str| Linear::new(layout, name);
         Self {
@@ -327,6 +329,11 @@ impl Layers {
         if let Some(table) = &mut self.guidance {
             table.load(flat);
         }
+        let all = self.linears().into_par_iter();
+        all.for_each(|layer| layer.load(flat));
+    }
+
+    fn linears(&mut self) -> Vec<&mut Linear> {
         let mut all: Vec<&mut Linear> = vec![
             &mut self.x,
             &mut self.x_cond,
@@ -344,6 +351,16 @@ impl Layers {
                 &mut block.modulation,
             ]);
         }
-        all.into_par_iter().for_each(|layer| layer.load(flat));
+        all
+    }
+
+    /// Bytes that they take.
+    #[cfg(test)]
+    pub(super) fn bytes(&mut self) -> usize {
+        let tables = [Some(&self.labels), self.guidance.as_ref()];
+        let tables = tables.into_iter().flatten();
+        let tables: usize = tables.map(|table| size_of_val(&table.rows[..])).sum();
+        let matrices = self.linears().into_iter();
+        tables + matrices.map(|layer| layer.matrix.bytes()).sum::<usize>()
     }
 }

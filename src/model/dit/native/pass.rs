@@ -59,13 +59,16 @@ pub(super) struct Pass {
     pub(super) last_seen: Buffer,
     /// What the last layer puts out, `[numbers of a patch][TILE]`.
     pub(super) out: Buffer,
-    /// Derivatives on their way.
+    /// Derivatives on their way; nothing where values alone are asked for.
     pub(super) d_h: Buffer,
     pub(super) d_x: Buffer,
     pub(super) d_x_cond: Buffer,
     pub(super) d_out: Buffer,
+    /// Of a block's inner width, and twice of its own.
     pub(super) wide: [Buffer; 3],
-    pub(super) room: Vec<f32>,
+    /// Of [`Heads::room_len`].
+    pub(super) room: Buffer,
+    /// For the gradients of weights alone.
     pub(super) transposed: Buffer,
     /// The image of the cohort that the tile begins with.
     pub(super) first: First,
@@ -79,8 +82,21 @@ pub(super) struct Pass {
 impl Pass {
     /// Room for what `keep` says.
     pub(super) fn new(config: &DitConfig, keep: Keep) -> Self {
-        let d = config.hidden_size;
-        let tile = |features: usize| Buffer::zeroed(features * TILE);
+        Self::of(config, keep, &mut Buffer::zeroed)
+    }
+
+    /// Bytes of such room, which is not made.
+    pub(super) fn bytes(config: &DitConfig, keep: Keep) -> usize {
+        bytes_of(|make| {
+            Self::of(config, keep, make);
+        })
+    }
+
+    fn of(config: &DitConfig, keep: Keep, make: Make<'_>) -> Self {
+        let (d, inner) = (
+            config.hidden_size,
+            DitConfig::MLP_RATIO * config.hidden_size,
+        );
         let heads = Heads {
             width: d,
             count: config.num_heads,
@@ -88,42 +104,49 @@ impl Pass {
             tiles: config.tokens().div_ceil(TILE),
             images: 0,
         };
-        let kept = || Kept {
-            read: [Read::new(d), Read::new(d)],
+        let blocks = |each: bool| if each { config.depth } else { 1 };
+        let (goes_back, learns) = (keep != Keep::Nothing, keep == Keep::All);
+        let (numbers, put_out) = (config.patch_numbers(), config.final_numbers());
+        let transposed = transposed_len(inner.max(numbers).next_multiple_of(16));
+        let mut tile = |features: usize| make(features * TILE);
+        let kept = (0..blocks(goes_back)).map(|_| Kept {
+            read: [Read::new(tile(d)), Read::new(tile(d))],
             qkv: tile(3 * d),
-            weights: Buffer::zeroed(heads.weights_len()),
-            slope: tile(4 * d),
-        };
-        let seen = || Seen {
+            weights: tile(heads.weights_len() / TILE),
+            slope: tile(inner),
+        });
+        let kept = kept.collect();
+        let seen = (0..blocks(learns)).map(|_| Seen {
             read: [tile(d), tile(d)],
             attended: tile(d),
             out: [tile(d), tile(d)],
-            active: tile(4 * d),
-        };
-        let blocks = |each: bool| if each { config.depth } else { 1 };
-        let (numbers, put_out) = (config.patch_numbers(), config.final_numbers());
+            active: tile(inner),
+        });
+        let seen = seen.collect();
+        // Nothing of what nobody looks at.
+        let back = usize::from(goes_back);
         Self {
             heads,
             x: tile(numbers),
             x_cond: tile(numbers),
             cond: tile(d),
             h: tile(d),
-            kept: (0..blocks(keep != Keep::Nothing)).map(|_| kept()).collect(),
-            seen: (0..blocks(keep == Keep::All)).map(|_| seen()).collect(),
-            last_read: Read::new(d),
+            kept,
+            seen,
+            last_read: Read::new(tile(d)),
             last_seen: tile(d),
             out: tile(put_out),
-            d_h: tile(d),
-            d_x: tile(numbers),
-            d_x_cond: tile(numbers),
-            d_out: tile(put_out),
-            wide: [tile(4 * d), tile(4 * d), tile(4 * d)],
-            room: Vec::new(),
+            d_h: tile(back * d),
+            d_x: tile(back * numbers),
+            d_x_cond: tile(back * numbers),
+            d_out: tile(back * put_out),
+            wide: [inner, d, d].map(|features| tile(back * features)),
+            room: make(back * heads.room_len()),
+            transposed: make(usize::from(learns) * transposed),
             first: First(0),
             tile: 0,
             keep,
             live: 0,
-            transposed: Buffer::zeroed(transposed_len((4 * d).max(numbers).next_multiple_of(16))),
         }
     }
 
@@ -138,17 +161,72 @@ impl Pass {
         self.live = self.heads.images * self.heads.tokens;
     }
 
-    /// About the bytes of this room.
-    pub(super) fn bytes(&self) -> usize {
-        let (d, keys) = (self.heads.width, self.heads.tokens * self.heads.tiles);
-        let kept = self.kept.len() * (9 * d + self.heads.count * keys);
-        let numbers = kept + (9 * self.seen.len() + 24) * d;
-        numbers * TILE * size_of::<f32>()
+    /// Bytes that this room takes.
+    pub(super) fn held(&self) -> usize {
+        // All parts by name, so that none is forgotten.
+        let Self {
+            heads: _,
+            x,
+            x_cond,
+            cond,
+            h,
+            kept,
+            seen,
+            last_read,
+            last_seen,
+            out,
+            d_h,
+            d_x,
+            d_x_cond,
+            d_out,
+            wide: [a, b, c],
+            room,
+            transposed,
+            first: _,
+            tile: _,
+            keep: _,
+            live: _,
+        } = self;
+        let kept = kept.iter().map(|kept| {
+            let Kept {
+                read,
+                qkv,
+                weights,
+                slope,
+            } = kept;
+            read[0].bytes() + read[1].bytes() + held([qkv, weights, slope])
+        });
+        let seen = seen.iter().map(|seen| {
+            let Seen {
+                read,
+                attended,
+                out,
+                active,
+            } = seen;
+            held([&read[0], &read[1], attended, &out[0], &out[1], active])
+        });
+        let own = held([
+            x, x_cond, cond, h, last_seen, out, d_h, d_x, d_x_cond, d_out,
+        ]);
+        let rooms = held([a, b, c, room, transposed]);
+        own + rooms + last_read.bytes() + kept.sum::<usize>() + seen.sum::<usize>()
     }
+}
 
-    /// Bytes of what a tile keeps for gradients with respect to the states.
-    pub(super) fn kept_bytes(config: &DitConfig) -> usize {
-        let block = 9 * config.hidden_size + config.num_heads * config.tokens();
-        config.depth * block * TILE * size_of::<f32>()
-    }
+/// Makes room for so many numbers.
+pub(super) type Make<'a> = &'a mut dyn FnMut(usize) -> Buffer;
+
+/// Bytes of all that `build` asks for, which is not made.
+pub(super) fn bytes_of(build: impl FnOnce(Make<'_>)) -> usize {
+    let mut lines = 0;
+    build(&mut |len| {
+        lines += len.div_ceil(16);
+        Buffer::default()
+    });
+    lines * 16 * size_of::<f32>()
+}
+
+/// Bytes of some buffers.
+pub(super) fn held<'a>(buffers: impl IntoIterator<Item = &'a Buffer>) -> usize {
+    buffers.into_iter().map(Buffer::bytes).sum()
 }

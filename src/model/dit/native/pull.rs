@@ -6,7 +6,7 @@ use super::cohort::Cohort;
 use super::pass::{Keep, Pass};
 use super::{NativeDit, Room, march, part, wide};
 use crate::model::ImageRows;
-use crate::model::images::Judge;
+use crate::model::images::{Judge, whole_way};
 
 /// A piece of rows on its way: its room, and how many tiles of that are in use.
 struct Held {
@@ -25,7 +25,7 @@ impl NativeDit {
         x_t: &mut [f32],
     ) {
         let numbers = self.numbers();
-        let at_once = self.rows_within(bytes).min(rows.len().max(1));
+        let at_once = self.config.rows_within(bytes).min(rows.len().max(1));
         let parts = x
             .chunks_mut(at_once * numbers)
             .zip(x_t.chunks_mut(at_once * numbers));
@@ -51,11 +51,10 @@ impl NativeDit {
         by_state: &mut [f32],
         judge: Judge<'_>,
     ) -> bool {
-        let n = rows.t.len();
-        let (zeros, ones, noise) = (vec![0.0; n], vec![1.0; n], x.to_vec());
+        let ([s, u], noise) = (&whole_way(rows.t.len()), x.to_vec());
         let whole = ImageRows {
-            s: &zeros,
-            u: &ones,
+            s,
+            u,
             x: &noise,
             ..*rows
         };
@@ -73,7 +72,7 @@ impl NativeDit {
 
     /// Velocities into `out`, and what their gradients need, piece by piece.
     fn hold(&self, rows: &ImageRows<'_>, out: &mut [f32]) -> Vec<Held> {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
+        let (numbers, piece) = (self.numbers(), self.config.piece(rows.len()));
         let pieces = out.par_chunks_mut(piece * numbers).enumerate();
         let held = pieces.map(|(i, out)| {
             let (mut cohort, mut passes) = self.rooms[1].take(&self.config);
@@ -81,7 +80,7 @@ impl NativeDit {
             let (k, layers) = (self.kernels, &self.layers);
             cohort.forward(k, &self.config, layers, rows, (first, count));
             let mut tiles = 0;
-            for at in (0..count).step_by(self.in_step()) {
+            for at in (0..count).step_by(self.config.in_step()) {
                 let keep = (Keep::ForStates, tiles);
                 let used = self.forward(&mut passes, keep, &cohort, rows, (first, at));
                 tiles += used.len();
@@ -112,14 +111,14 @@ impl NativeDit {
         x: &mut [f32],
         x_t: &mut [f32],
     ) {
-        let (numbers, piece) = (self.numbers(), self.piece(rows.len()));
+        let (numbers, piece) = (self.numbers(), self.config.piece(rows.len()));
         x.par_chunks_mut(piece * numbers)
             .zip(x_t.par_chunks_mut(piece * numbers))
             .zip(held)
             .enumerate()
             .for_each(|(i, ((x, x_t), Held { mut room, tiles }))| {
                 let (cohort, passes) = &mut room;
-                for passes in passes[..tiles].chunks_mut(self.tiles_in_step()) {
+                for passes in passes[..tiles].chunks_mut(self.config.tiles_in_step()) {
                     self.back(
                         cohort,
                         passes,
@@ -165,7 +164,7 @@ impl NativeDit {
             }
         }
         let (k, layers) = (self.kernels, &self.layers);
-        if self.tiles() > 1 {
+        if self.config.tiles() > 1 {
             wide::backward(k, layers, cohort, passes);
         } else {
             march::backward(k, layers, cohort, None, passes);

@@ -16,12 +16,15 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// Room for tokens of so many features.
-    pub fn new(features: usize) -> Self {
-        Self {
-            unit: Buffer::zeroed(features * TILE),
-            per: [0.0; TILE],
-        }
+    /// Room for tokens of as many features as `unit` holds of a tile.
+    pub fn new(unit: Buffer) -> Self {
+        let per = [0.0; TILE];
+        Self { unit, per }
+    }
+
+    /// Bytes of its room.
+    pub fn bytes(&self) -> usize {
+        self.unit.bytes()
     }
 
     /// Reads the tokens `h` into `out`.

@@ -4,6 +4,7 @@ use burn::module::{Module as _, ModuleMapper, Param};
 use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
 
 use super::*;
+use crate::model::dit::cost;
 use crate::model::{BurnImageMap, Condition, Dual};
 
 fn small(input: usize, patch: usize) -> DitConfig {
@@ -222,10 +223,10 @@ fn gradients_in_small_parts_are_the_same() {
     let config = shapes()[2].clone();
     let numbers: usize = config.state().iter().product();
     let native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
-    let tile = native.rows_within(0);
+    let tile = config.rows_within(0);
     assert_eq!(tile, TILE / config.tokens());
     assert_eq!(
-        native.rows_within(3 * Pass::kept_bytes(&config) as u64),
+        config.rows_within(3 * Pass::bytes(&config, Keep::ForStates) as u64),
         3 * tile
     );
     let n = 11;
@@ -236,6 +237,53 @@ fn gradients_in_small_parts_are_the_same() {
         (x, x_t)
     };
     assert_eq!(pulled(0), pulled(u64::MAX));
+}
+
+/// What is said of the memory beforehand is what the rooms and layers hold afterwards.
+#[test]
+fn memory_is_what_is_thought() {
+    for config in shapes() {
+        let mut native = NativeDit::new(&Dit::lively(&config, 3, &Device::flex())).unwrap();
+        let numbers: usize = config.state().iter().product();
+        let weights = 4 * config.parameters();
+        let through = native.through(Precision::F32);
+        let rooms = |pass, n| (config.memory(through, pass, n).bytes() - weights) as usize;
+        let weights = weights as f64;
+        for (threads, n) in [(1, 5), (3, 5), (3, 67)] {
+            native.rooms.iter().for_each(Rooms::clear);
+            let rows = Rows::new(&config, n);
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().unwrap().install(|| {
+                let (mut x, mut by_state) = (vec![0.0; n * numbers], vec![0.0; n * numbers]);
+                native.average_velocity(&rows.view(), &mut x);
+                let values = rooms(cost::Pass::Forward, n);
+                let held = native.rooms[0].held();
+                // A core may have gone through several pieces in one room.
+                assert!(
+                    held <= values && held >= values / threads,
+                    "{held} {values}"
+                );
+                assert!(threads > 1 || held == values, "{held} {values}");
+                let mut judge = |draws: &[f32]| Some(draws.to_vec());
+                native.draw_and_pull(&rows.view(), &mut x, &mut by_state, &mut judge);
+                let gradients = rooms(cost::Pass::Gradient, n);
+                // All pieces at once.
+                assert_eq!(native.rooms[1].held(), gradients - values);
+            });
+        }
+        // Before they come, weights take nothing: room for them is made as that of burn's is freed.
+        let hollow = NativeDit::empty(&config).layers.bytes() as f64;
+        assert!(hollow < 0.1 * weights, "{hollow} {weights}");
+        let held = (native.layers.bytes() + native.positions.bytes()) as f64;
+        // But for rows that are filled up, of which such a small network has many.
+        assert!((0.97..1.2).contains(&(held / weights)), "{held} {weights}");
+    }
+}
+
+#[test]
+fn the_product_beside_which_rates_are_stated_runs() {
+    let gflops = NativeDit::product_gflops();
+    assert!(gflops.is_finite() && gflops > 0.1, "{gflops}");
 }
 
 #[test]

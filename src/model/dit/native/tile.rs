@@ -1,8 +1,10 @@
 //! One tile of tokens through the blocks: forward, along a direction, and back.
 
+use std::ops::Range;
+
 use super::cohort::{Cohort, CohortTangent};
 use super::kernels::{Bias, Kernels};
-use super::params::Layers;
+use super::params::{Layers, Linear};
 use super::pass::{Kept, Pass, Seen, Sink};
 use super::read::At;
 use super::spread::{add_gated, gather, modulate, spread_multiply};
@@ -149,7 +151,7 @@ impl Pass {
         let attended = &mut b[..narrow];
         let pair = (kept.qkv.as_slice(), &a[..3 * narrow]);
         self.heads
-            .tangent(k, pair, weights, &mut self.room, attended);
+            .tangent(k, pair, weights, self.room.as_mut_slice(), attended);
         k.product(&layers.proj, left, attended, &mut c[..narrow]);
         add_gated(k, &c[..narrow], part(2), at, h);
         add_gated(k, seen.out[0].as_slice(), turn(2), at, h);
@@ -198,16 +200,9 @@ impl Pass {
         let a = self.wide[0].as_mut_slice();
 
         let (_, scale) = cohort.last.as_slice().split_at(narrow);
-        if let Some((_, gradient)) = sink {
-            k.outer(
-                &layers.last,
-                self.d_out.as_slice(),
-                self.last_seen.as_slice(),
-                transposed,
-                gradient,
-            );
-        }
-        k.back(&layers.last, live, self.d_out.as_slice(), &mut a[..narrow]);
+        let pair = (self.d_out.as_slice(), &self.last_seen);
+        let layer = (&layers.last, live);
+        back_through(k, layer, pair, sink, transposed, &mut a[..narrow]);
         let to = sink
             .as_mut()
             .map(|(vectors, _)| halves(vectors.last.as_mut_slice(), narrow));
@@ -232,7 +227,7 @@ impl Pass {
             k,
             pair,
             &c.as_slice()[..third],
-            &mut self.room,
+            self.room.as_mut_slice(),
             &mut a.as_mut_slice()[..3 * third],
         );
         self.backward_read(k, layers, cohort, sink, i);
@@ -253,59 +248,29 @@ impl Pass {
         let h = self.d_h.as_mut_slice();
         let [a, b, c] = &mut self.wide;
         let (a, b, c) = (a.as_mut_slice(), b.as_mut_slice(), c.as_mut_slice());
+        let b = &mut b[..narrow];
         let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
         // Read only for the weights' sake, and then there is one for each block.
         let seen = &self.seen[i.min(self.seen.len() - 1)];
         let vectors = cohort.blocks[i].as_slice();
-        let span = |j: usize| j * narrow..(j + 1) * narrow;
-        let part = |j: usize| &vectors[span(j)];
+        let part = |j: usize| &vectors[j * narrow..(j + 1) * narrow];
+
         // The small network.
-        b[..narrow].copy_from_slice(h);
-        spread_multiply(k, &mut b[..narrow], (part(5), 0.0), at);
-        if let Some((vectors, gradient)) = sink {
-            let to = &mut vectors.blocks[i].as_mut_slice()[span(5)];
-            gather(k, h, Some(seen.out[1].as_slice()), at, to);
-            k.outer(
-                &layers.fc2,
-                &b[..narrow],
-                seen.active.as_slice(),
-                transposed,
-                gradient,
-            );
-        }
-        k.back(&layers.fc2, live, &b[..narrow], a);
+        let to = part_of(sink, i, 5 * narrow..6 * narrow);
+        back_gated(k, h, (part(5), &seen.out[1]), (at, to), b);
+        let pair = (&*b, &seen.active);
+        back_through(k, (&layers.fc2, live), pair, sink, transposed, a);
         k.multiply(a, kept.slope.as_slice());
-        if let Some((_, gradient)) = sink {
-            k.outer(
-                &layers.fc1,
-                a,
-                seen.read[1].as_slice(),
-                transposed,
-                gradient,
-            );
-        }
-        k.back(&layers.fc1, live, a, &mut b[..narrow]);
-        let to = sink.as_mut().map(|(vectors, _)| {
-            let to = vectors.blocks[i].as_mut_slice();
-            halves(&mut to[3 * narrow..5 * narrow], narrow)
-        });
-        kept.read[1].backward(k, &mut b[..narrow], part(4), at, to, (h, true));
+        let pair = (&*a, &seen.read[1]);
+        back_through(k, (&layers.fc1, live), pair, sink, transposed, b);
+        let to = part_of(sink, i, 3 * narrow..5 * narrow).map(|to| halves(to, narrow));
+        kept.read[1].backward(k, b, part(4), at, to, (h, true));
 
         // Attention.
-        b[..narrow].copy_from_slice(h);
-        spread_multiply(k, &mut b[..narrow], (part(2), 0.0), at);
-        if let Some((vectors, gradient)) = sink {
-            let to = &mut vectors.blocks[i].as_mut_slice()[span(2)];
-            gather(k, h, Some(seen.out[0].as_slice()), at, to);
-            k.outer(
-                &layers.proj,
-                &b[..narrow],
-                seen.attended.as_slice(),
-                transposed,
-                gradient,
-            );
-        }
-        k.back(&layers.proj, live, &b[..narrow], &mut c[..narrow]);
+        let to = part_of(sink, i, 2 * narrow..3 * narrow);
+        back_gated(k, h, (part(2), &seen.out[0]), (at, to), b);
+        let (pair, c) = ((&*b, &seen.attended), &mut c[..narrow]);
+        back_through(k, (&layers.proj, live), pair, sink, transposed, c);
     }
 
     /// From the gradients with respect to the queries, keys and values of block `i`, in the first of the wide rooms, to that
@@ -322,27 +287,13 @@ impl Pass {
         let transposed = self.transposed.as_mut_slice();
         let h = self.d_h.as_mut_slice();
         let [a, b, _] = &mut self.wide;
-        let (a, b) = (a.as_slice(), b.as_mut_slice());
-        let (layers, kept) = (&layers.blocks[i], &self.kept[i]);
-        // Read only for the weights' sake, and then there is one for each block.
+        let (a, b) = (&a.as_slice()[..3 * narrow], &mut b.as_mut_slice()[..narrow]);
         let seen = &self.seen[i.min(self.seen.len() - 1)];
-        let vectors = cohort.blocks[i].as_slice();
-        let part = |j: usize| &vectors[j * narrow..(j + 1) * narrow];
-        if let Some((_, gradient)) = sink {
-            k.outer(
-                &layers.qkv,
-                &a[..3 * narrow],
-                seen.read[0].as_slice(),
-                transposed,
-                gradient,
-            );
-        }
-        k.back(&layers.qkv, live, &a[..3 * narrow], &mut b[..narrow]);
-        let to = sink.as_mut().map(|(vectors, _)| {
-            let to = vectors.blocks[i].as_mut_slice();
-            halves(&mut to[..2 * narrow], narrow)
-        });
-        kept.read[0].backward(k, &mut b[..narrow], part(1), at, to, (h, true));
+        let layer = (&layers.blocks[i].qkv, live);
+        back_through(k, layer, (a, &seen.read[0]), sink, transposed, b);
+        let scale = &cohort.blocks[i].as_slice()[narrow..2 * narrow];
+        let to = part_of(sink, i, 0..2 * narrow).map(|to| halves(to, narrow));
+        self.kept[i].read[0].backward(k, b, scale, at, to, (h, true));
     }
 
     /// From the gradient with respect to the first tokens to those with respect to `x` and `x_cond`, or to the weights.
@@ -379,6 +330,44 @@ impl Pass {
             k.back(&layers.x_cond, live, d_cond, self.d_x_cond.as_mut_slice());
         }
     }
+}
+
+/// From the gradient `d` with respect to what a layer puts out to that with respect to what it read, into `to`; and to its
+/// weights, where that is asked for.
+fn back_through(
+    k: Kernels,
+    (layer, live): (&Linear, usize),
+    (d, read): (&[f32], &Buffer),
+    sink: &mut Sink<'_>,
+    transposed: &mut [f32],
+    to: &mut [f32],
+) {
+    if let Some((_, gradient)) = sink {
+        k.outer(layer, d, read.as_slice(), transposed, gradient);
+    }
+    k.back(layer, live, d, to);
+}
+
+/// From the gradient with respect to the tokens `h` to that with respect to what was added to them behind a gate, into `d`;
+/// and to the gate, where that is asked for.
+fn back_gated(
+    k: Kernels,
+    h: &[f32],
+    (gate, added): (&[f32], &Buffer),
+    (at, to): (At, Option<&mut [f32]>),
+    d: &mut [f32],
+) {
+    d.copy_from_slice(h);
+    spread_multiply(k, d, (gate, 0.0), at);
+    if let Some(to) = to {
+        gather(k, h, Some(added.as_slice()), at, to);
+    }
+}
+
+/// A part of the gradient with respect to the vectors of block `i`, where that is asked for.
+fn part_of<'a>(sink: &'a mut Sink<'_>, i: usize, span: Range<usize>) -> Option<&'a mut [f32]> {
+    let (vectors, _) = sink.as_mut()?;
+    Some(&mut vectors.blocks[i].as_mut_slice()[span])
 }
 
 /// Shifts and scales that lie one after the other.

@@ -58,12 +58,11 @@ pub(super) fn backward(k: Kernels, layers: &Layers, cohort: &Cohort, passes: &mu
         };
         passes.par_iter_mut().for_each(|pass| {
             let (heads, tile) = (pass.heads, pass.tile);
-            pass.room.resize(heads.weights_len(), 0.0);
             heads.backward_queries(
                 k,
                 &kin.qkv,
                 (kin.weights[tile].as_slice(), kin.d_out[tile].as_slice()),
-                &mut pass.room,
+                pass.room.as_mut_slice(),
                 &mut pass.wide[0].as_mut_slice()[..heads.width * TILE],
             );
         });

@@ -346,6 +346,57 @@ mod tests {
     }
 
     #[test]
+    fn a_classifier_of_states_learns_what_the_noise_leaves_and_the_same_seed_gives_the_same_one() {
+        let device = Device::flex();
+        let config = ClassifierConfig {
+            image: [2, 8, 8],
+            classes: 2,
+            stem_stride: 1,
+            stages: vec![(8, 1)],
+        };
+        let recipe = ClassifierRecipe {
+            epochs: 24,
+            batch: 16,
+            rate: 1e-2,
+            ..ClassifierRecipe::mnist_states()
+        };
+        let data = bars(128);
+        let train =
+            || train_classifier(&config, &recipe, &data, &data, &device, &mut |_, _| true).unwrap();
+        let net = train();
+        let (right, lost) = state_accuracy(&net, &config, &data, &device);
+        // Chance is 0.5 and ln 2 = 0.693; where t is small nobody can tell.
+        assert!(right > 0.65 && lost < 0.62, "{right} {lost}");
+        assert_eq!(
+            crate::model::weights_of(&net),
+            crate::model::weights_of(&train())
+        );
+    }
+
+    #[test]
+    fn half_formed_pictures_are_on_the_line_from_noise_and_carry_their_times() {
+        let images: Vec<f32> = (0..4 * 64).map(|k| (k as f32 * 0.1).sin()).collect();
+        let address = Address::new(1, Purpose::EvalState, 0);
+        let states = half_formed(&images, [1, 8, 8], (address, 0));
+        assert_eq!(states.len(), 4 * 128);
+        // The first has t = 0 and carries nothing.
+        assert!(states[..128].iter().all(|v| *v == 0.0));
+        for (item, state) in states.chunks_exact(128).enumerate().skip(1) {
+            let t = (item as f64 * GOLDEN).fract() as f32;
+            assert!(state[64..].iter().all(|v| *v == t));
+            let mut noise = [[0.0_f32; 2]; 32];
+            normal_pairs(address, item * 32, &mut noise);
+            let clean = &images[item * 64..(item + 1) * 64];
+            for ((x, clean), eps) in state.iter().zip(clean).zip(noise.as_flattened()) {
+                assert_eq!(*x, (1.0 - t) * eps + t * clean);
+            }
+        }
+        // An item is the same whatever stands before it.
+        let last = half_formed(&images[3 * 64..], [1, 8, 8], (address, 3));
+        assert_eq!(last, states[3 * 128..]);
+    }
+
+    #[test]
     fn a_classifier_learns_bars_and_the_same_seed_gives_the_same_one() {
         let device = Device::flex();
         let config = ClassifierConfig {

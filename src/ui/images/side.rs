@@ -94,7 +94,7 @@ fn origin(ui: &mut Ui, state: &State) {
     let palette = tokens::palette(ui);
     let images = &state.session.images;
     let class = images.class.map_or_else(
-        || "any class".to_owned(),
+        || "picture".to_owned(),
         |class| shares::word(&state.images.class_name(class as usize)),
     );
     let (name, text) = match &images.picture {

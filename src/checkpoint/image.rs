@@ -259,7 +259,7 @@ pub fn open_image_map(path: &Path) -> Result<(ImageCard, Arc<dyn ImageMap>), Che
 /// The classifier of half-formed pictures in the file of a map; `None` where it carries none.
 ///
 /// # Errors
-/// When the file is not sound, or the classifier in it is damaged.
+/// When the file is not sound, or a part of the classifier in it is damaged.
 pub fn read_states(path: &Path) -> Result<Option<StateWeights>, CheckpointError> {
     StateWeights::of(&mut TensorFile::open(path)?)
 }
@@ -333,6 +333,21 @@ pub fn image_map_from_bytes(
 mod tests {
     use super::*;
 
+    impl ImageCard {
+        /// Of a map that was made for a test.
+        pub(crate) fn made(model: DitConfig, classes: &[&str]) -> Self {
+            Self {
+                data: "a test".into(),
+                seed: 1,
+                steps: 2,
+                code_version: env!("CARGO_PKG_VERSION").into(),
+                licence: "none".into(),
+                classes: classes.iter().map(|class| (*class).to_owned()).collect(),
+                ..foreign_card(&model)
+            }
+        }
+    }
+
     #[test]
     fn a_card_of_an_earlier_version_still_loads() {
         let model = serde_json::to_value(DitConfig::digits()).unwrap();
@@ -363,19 +378,10 @@ mod tests {
         let device = Device::flex();
         let net = Dit::init(&model, 1, &device).unwrap();
         let card = ImageCard {
-            format: FORMAT,
-            model,
-            classes: vec!["a".into(), "b".into()],
-            data: "a test".into(),
-            recipe: serde_json::Value::Null,
-            seed: 1,
-            steps: 2,
-            code_version: env!("CARGO_PKG_VERSION").into(),
-            licence: "none".into(),
             hours: Some(1.5),
             hardware: Some("one core".into()),
             figures: BTreeMap::from([("accepted flow:1".into(), 0.9)]),
-            tuned: None,
+            ..ImageCard::made(model, &["a", "b"])
         };
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");

@@ -277,8 +277,6 @@ pub fn judge_classifier(file: &Path, data: &Path) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use clap::Parser;
 
     use super::*;
@@ -315,21 +313,7 @@ mod tests {
         }
         let model = DitConfig::tiny(2);
         let net = Dit::init(&model, 1, &Device::flex()).unwrap();
-        let card = |classes: [&str; 2]| ImageCard {
-            format: FORMAT,
-            model: model.clone(),
-            classes: classes.map(String::from).to_vec(),
-            data: "a test".into(),
-            recipe: serde_json::Value::Null,
-            seed: 1,
-            steps: 2,
-            code_version: "0".into(),
-            licence: "none".into(),
-            hours: None,
-            hardware: None,
-            figures: BTreeMap::new(),
-            tuned: None,
-        };
+        let card = |classes: [&str; 2]| ImageCard::made(model.clone(), &classes);
         let (map, out) = (
             folder.path().join("m.safetensors"),
             folder.path().join("o.safetensors"),

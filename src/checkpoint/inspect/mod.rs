@@ -109,11 +109,16 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
             if let Err(error) = super::image::check_layout(path, card) {
                 warnings.push(format!("It cannot be run. {error}"));
             }
-            states = super::read_states(path)
-                .map_err(|error| warnings.push(format!("It cannot be run. {error}")))
-                .ok()
-                .flatten()
-                .map(|states| states.card);
+            let found = super::read_states(path).and_then(|found| {
+                if let Some(states) = &found {
+                    states.classifier(&name)?;
+                }
+                Ok(found)
+            });
+            match found {
+                Ok(found) => states = found.map(|states| states.card),
+                Err(error) => warnings.push(format!("It cannot be run. {error}")),
+            }
             warnings.extend(trained_warnings(Some(card.steps), &card.code_version));
         }
         Some(ModelCard::Classifier(card)) => {

@@ -210,7 +210,7 @@ fn write_csv(report: &ImageEvalReport, path: &Path) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::{FORMAT, ImageCard, StateWeights};
+    use crate::checkpoint::{ImageCard, StateWeights};
     use crate::metrics::Counters;
     use crate::model::{Dit, DitConfig};
     use crate::train::image_eval::{HeldOutLosses, RealImages, SampleFigures, Share};
@@ -228,21 +228,7 @@ mod tests {
         };
         let device = Device::flex();
         let net = Dit::init(&model, 1, &device).unwrap();
-        let card = ImageCard {
-            format: FORMAT,
-            model,
-            classes: vec!["a".into()],
-            data: "a test".into(),
-            recipe: serde_json::Value::Null,
-            seed: 1,
-            steps: 2,
-            code_version: "0".into(),
-            licence: "none".into(),
-            hours: None,
-            hardware: None,
-            figures: std::collections::BTreeMap::new(),
-            tuned: None,
-        };
+        let card = ImageCard::made(model, &["a"]);
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("m.safetensors");
         let states = StateWeights::made([1, 8, 8], 3);

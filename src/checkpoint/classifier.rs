@@ -46,6 +46,12 @@ pub struct ClassifierCard {
     pub code_version: String,
     /// Licence of the weights.
     pub licence: String,
+    /// How long training took, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hours: Option<f64>,
+    /// On what, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hardware: Option<String>,
 }
 
 /// Rounds weights to what a file keeps.
@@ -203,6 +209,8 @@ mod tests {
             recipe: serde_json::Value::Null,
             code_version: "0".into(),
             licence: "none".into(),
+            hours: None,
+            hardware: None,
         }
     }
 

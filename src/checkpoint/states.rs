@@ -112,6 +112,8 @@ mod tests {
                 code_version: "0".into(),
                 licence: "none".into(),
                 config: config.clone(),
+                hours: None,
+                hardware: None,
             };
             let weights = halved(&weights_of(&config.init(&Device::flex())));
             Self { card, weights }

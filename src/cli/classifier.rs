@@ -1,14 +1,14 @@
 //! `foresight train --classifier`: trains the judge of generated images; `--states-of MAP`: of half-formed ones.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
 use super::place::Place;
-use super::train::{ImagesArg, TrainArgs};
+use super::train::{ImagesArg, TrainArgs, part_path};
 use crate::checkpoint::{
     ClassifierCard, FORMAT, StateWeights, halved, read_classifier, read_image_map,
     write_classifier, write_image_map_with,
@@ -17,8 +17,11 @@ use crate::model::{
     Classifier, ClassifierConfig, StateClassifier, Weights, weights_of, with_weights,
 };
 use crate::train::{
-    ClassifierRecipe, DataPlan, Epoch, ImageSet, Part, accuracy, state_accuracy, train_classifier,
+    ClassifierRecipe, ClassifierTrainer, DataPlan, ImageSet, Part, accuracy, state_accuracy,
 };
+
+/// How often the state of the run is kept on disk: an interruption costs at most this much.
+const KEEP_EVERY: Duration = Duration::from_mins(1);
 
 /// Trains on the pictures of `data`, digits if nothing else is asked for, and writes the classifier.
 ///
@@ -30,12 +33,17 @@ pub fn train_judge(args: &TrainArgs, data: &Path, device: Option<DeviceArg>) -> 
         kind @ ImagesArg::Digits => (kind, ClassifierConfig::mnist(), ClassifierRecipe::mnist()),
         kind @ ImagesArg::Photos => (kind, ClassifierConfig::photos(), ClassifierRecipe::photos()),
     };
-    let run = Run::of(args, data, (config, recipe), device)?;
+    let plan = match &args.recipe {
+        Some(path) => read_recipe(path, config)?,
+        None => (config, recipe),
+    };
+    let mut run = Run::of(args, data, plan, device)?;
     // What is judged is what is in the file.
-    let (net, weights) = run.learned()?;
-    let judged = accuracy(&net, &run.held_out, &run.device);
+    let (net, weights) = run.learned(args)?;
+    let judged = accuracy(&net, &run.held_out, &run.place.device);
     let card = run.card(kind.describe(), judged)?;
     write_classifier(out, &card, &weights).map_err(|e| e.to_string())?;
+    tidy(out);
     say!(
         "{}: {:.2} % of {} held-out images right",
         out.display(),
@@ -76,7 +84,7 @@ pub fn train_states(
             ..ClassifierConfig::photos()
         }
     };
-    let run = Run::of(
+    let mut run = Run::of(
         args,
         data,
         (of_pictures, ClassifierRecipe::mnist_states()),
@@ -90,11 +98,12 @@ pub fn train_states(
             map.classes.join(", ")
         ));
     }
-    let (judge, weights) = run.learned()?;
-    let (right, lost) = state_accuracy(&judge, &run.config, &run.held_out, &run.device);
+    let (judge, weights) = run.learned(args)?;
+    let (right, lost) = state_accuracy(&judge, &run.config, &run.held_out, &run.place.device);
     let card = run.card("half-formed pictures of the map's data", right)?;
     let states = StateWeights { card, weights };
     write_image_map_with(&args.out, &map, &net, Some(&states)).map_err(|e| e.to_string())?;
+    tidy(&args.out);
     say!(
         "{}: {:.2} % of {} held-out states right, log loss {lost:.4} nats",
         args.out.display(),
@@ -104,13 +113,46 @@ pub fn train_states(
     Ok(())
 }
 
+/// A recipe, and the network where the file holds one; else it is `config`.
+fn read_recipe(
+    path: &Path,
+    config: ClassifierConfig,
+) -> Result<(ClassifierConfig, ClassifierRecipe), String> {
+    let say = |e: &dyn std::fmt::Display| format!("--recipe {}: {e}", path.display());
+    let text = std::fs::read_to_string(path).map_err(|e| say(&e))?;
+    let mut recipe: serde_json::Value = serde_json::from_str(&text).map_err(|e| say(&e))?;
+    let model = recipe.as_object_mut().and_then(|all| all.remove("model"));
+    let recipe: ClassifierRecipe = serde_json::from_value(recipe).map_err(|e| say(&e))?;
+    if recipe.of_states {
+        return Err(say(
+            &"is for half-formed pictures; those go with --states-of",
+        ));
+    }
+    let config = match model {
+        Some(model) => serde_json::from_value(model).map_err(|e| say(&e))?,
+        None => config,
+    };
+    Ok((config, recipe))
+}
+
+/// Removes what an unfinished run left beside `out`.
+fn tidy(out: &Path) {
+    let part = part_path(out);
+    if part.exists() {
+        // Only tidiness is at stake.
+        let _ = std::fs::remove_file(&part);
+    }
+}
+
 /// What is trained, and on what.
 struct Run {
     config: ClassifierConfig,
     recipe: ClassifierRecipe,
     training: ImageSet,
     held_out: ImageSet,
-    device: Device,
+    place: Place,
+    /// How long it took, over all sittings.
+    hours: f64,
 }
 
 impl Run {
@@ -160,52 +202,69 @@ impl Run {
             recipe,
             training,
             held_out,
-            device: Place::of(device)?.device,
+            place: Place::of(device)?,
+            hours: 0.0,
         })
     }
 
-    /// The network after its epochs, rounded to what a file keeps.
-    fn learned(&self) -> Result<(Classifier, Weights), String> {
-        let Self {
-            config,
-            recipe,
-            training,
-            held_out,
-            device,
-        } = self;
+    /// The network after its epochs, rounded to what a file keeps. The unfinished run is kept beside `args.out`.
+    fn learned(&mut self, args: &TrainArgs) -> Result<(Classifier, Weights), String> {
+        let part = part_path(&args.out);
+        let mut run = if args.resume && part.exists() {
+            let run =
+                ClassifierTrainer::resume(&part, &self.place.device).map_err(|e| e.to_string())?;
+            if *run.config() != self.config || run.recipe().of_states != self.recipe.of_states {
+                return Err(format!(
+                    "{} is a run of another kind of classifier: give what it was begun with, or start again without --resume",
+                    part.display()
+                ));
+            }
+            say!("taking up step {}", run.steps_done());
+            self.recipe = run.recipe().clone();
+            run
+        } else {
+            ClassifierTrainer::new(self.config.clone(), self.recipe.clone(), &self.place.device)
+        };
+        let (training, held_out, epochs) = (&self.training, &self.held_out, self.recipe.epochs);
         say!(
-            "{} pictures in {} classes, {} held out; {} epochs of steps of {}",
+            "{} pictures in {} classes, {} held out; {epochs} epochs of steps of {}",
             training.len(),
             training.classes.len(),
             held_out.len(),
-            recipe.epochs,
-            recipe.batch
+            self.recipe.batch
         );
         let bar = ProgressBar::new(1000);
         if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left") {
             bar.set_style(style);
         }
-        let begun = Instant::now();
-        let mut watch = |fraction: f64, epoch: Option<Epoch>| {
-            bar.set_position((fraction * 1000.0) as u64);
+        let (mut kept, mut lost) = (Instant::now(), None);
+        run.advance_all(training, held_out, &mut |run, epoch| {
+            bar.set_position((run.share_done(training) * 1000.0) as u64);
             if let Some(e) = epoch {
                 bar.suspend(|| {
                     say!(
-                        "epoch {} of {}: loss {:.4}, {:.2} % of {} held-out images right, {:.0} s",
+                        "epoch {} of {epochs}: loss {:.4}, {:.2} % of {} held-out images right, {:.0} s",
                         e.epoch,
-                        recipe.epochs,
                         e.loss,
                         100.0 * e.accuracy,
                         held_out.len(),
-                        begun.elapsed().as_secs_f64()
+                        run.seconds()
                     );
                 });
             }
+            if kept.elapsed() > KEEP_EVERY {
+                kept = Instant::now();
+                // Training goes on without; said at the end.
+                lost = run.save(&part).err();
+            }
             true
-        };
-        let net = train_classifier(config, recipe, training, held_out, device, &mut watch);
+        });
         bar.finish_and_clear();
-        let net = net.ok_or("stopped")?;
+        if let Some(error) = lost {
+            eprintln!("the unfinished run could not be kept: {error}");
+        }
+        self.hours = run.seconds() / 3600.0;
+        let net = run.network();
         let weights = halved(&weights_of(&net));
         let net = with_weights(net, &weights).map_err(|e| e.to_string())?;
         Ok((net, weights))
@@ -222,6 +281,8 @@ impl Run {
             recipe: serde_json::to_value(&self.recipe).map_err(|e| e.to_string())?,
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
             licence: "MIT OR Apache-2.0".to_owned(),
+            hours: Some(self.hours),
+            hardware: Some(self.place.hardware.clone()),
         })
     }
 }

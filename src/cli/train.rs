@@ -31,12 +31,12 @@ pub struct TrainArgs {
     )]
     pub world: Option<String>,
     /// Train the classifier of such pictures instead, which judges generated ones; of digits if --images is not given.
-    #[arg(long, requires = "data", conflicts_with_all = ["world", "recipe", "resume"])]
+    #[arg(long, requires = "data", conflicts_with = "world")]
     pub classifier: bool,
     /// Train what says which class a half-formed picture becomes, on the pictures that this map was trained on, and write
     /// the map with it: its posterior draws without class then begin with one, which makes one-step draws of early states
     /// far better.
-    #[arg(long, value_name = "FILE.safetensors", requires = "data", conflicts_with_all = ["world", "recipe", "resume", "classifier", "images"])]
+    #[arg(long, value_name = "FILE.safetensors", requires = "data", conflicts_with_all = ["world", "recipe", "classifier", "images"])]
     pub states_of: Option<PathBuf>,
     /// Train a Meta Flow Map of labelled pictures instead.
     #[arg(long, value_enum, requires = "data", conflicts_with = "world")]
@@ -71,7 +71,8 @@ pub struct TrainArgs {
     /// Where velocities come from; `meanflow` learns from data, the others from the exact velocity, if not given.
     #[arg(long, value_enum, conflicts_with_all = ["images", "classifier"])]
     pub teacher: Option<TeacherArg>,
-    /// A recipe (.json, as `foresight inspect --json` shows it under card.recipe) to start from; the options above go before it.
+    /// A recipe (.json, as `foresight inspect --json` shows it under card.recipe) to start from; the options above go before
+    /// it. That of a classifier may hold a `model`, as card.config shows it.
     #[arg(long, value_name = "FILE.json")]
     pub recipe: Option<PathBuf>,
     /// Take up the unfinished run beside the output file, if there is one.

@@ -28,7 +28,10 @@ mod tile;
 mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
-pub use classifier::{ClassifierRecipe, Epoch, accuracy, state_accuracy, train_classifier};
+pub use classifier::{
+    ClassifierRecipe, ClassifierRunError, ClassifierTrainer, Epoch, accuracy, state_accuracy,
+    train_classifier,
+};
 pub use data::{DataError, DataPlan, Opened, Part, is_picture, read_picture, read_whole_picture};
 pub use eval::{
     EvalPlan, EvalReport, EvalRow, Figures, MODE_WEIGHT_BAR, SLICED_W2_BAR, Verdict, evaluate,

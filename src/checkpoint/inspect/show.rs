@@ -115,12 +115,7 @@ fn write_images(card: &ImageCard, f: &mut fmt::Formatter) -> fmt::Result {
     let scales: Vec<String> = m.class_scales().iter().map(ToString::to_string).collect();
     write!(f, "\n  guidance      {}", scales.join(", "))?;
     write!(f, "\n  steps         {}", grouped(card.steps))?;
-    if let Some(hours) = card.hours {
-        write!(f, "\n  hours         {hours:.1}")?;
-    }
-    if let Some(hardware) = &card.hardware {
-        write!(f, "\n  hardware      {}", plain(&shortened(hardware, 200)))?;
-    }
+    write_effort(card.hours, card.hardware.as_deref(), f)?;
     write!(f, "\n  seed          {}", card.seed)?;
     write_origin(&card.code_version, &card.licence, f)?;
     if !card.figures.is_empty() {
@@ -165,9 +160,20 @@ fn write_classifier(card: &ClassifierCard, f: &mut fmt::Formatter) -> fmt::Resul
         100.0 * card.accuracy,
         grouped(card.held_out as u64)
     )?;
+    write_effort(card.hours, card.hardware.as_deref(), f)?;
     write_origin(&card.code_version, &card.licence, f)?;
     write!(f, "\n  recipe")?;
     write_recipe(&card.recipe, "", f)
+}
+
+fn write_effort(hours: Option<f64>, hardware: Option<&str>, f: &mut fmt::Formatter) -> fmt::Result {
+    if let Some(hours) = hours {
+        write!(f, "\n  hours         {hours:.1}")?;
+    }
+    if let Some(hardware) = hardware {
+        write!(f, "\n  hardware      {}", plain(&shortened(hardware, 200)))?;
+    }
+    Ok(())
 }
 
 fn write_classes(classes: &[String], f: &mut fmt::Formatter) -> fmt::Result {

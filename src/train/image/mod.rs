@@ -23,7 +23,11 @@ mod tests;
 
 pub use batch::{ImageBatch, PlainBatch};
 pub use loss::{ImageLoss, loss};
-pub(super) use optimizer::{NamedGradients, add_gradients, named_gradients, with_values};
+pub(super) use optimizer::{
+    NamedGradients, Optimizer, StepOptions, add_gradients, named_gradients,
+    numbers as flat_numbers, with_values,
+};
 pub use recipe::{ImageConsistency, ImageRecipe, LateShares, TaughtBy};
 pub use scaling::LossScale;
+pub(super) use state::{State, read_state, write_state};
 pub use trainer::{ImageTrainError, ImageTrainer};

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
-use burn::tensor::{Bool, Gradients, Tensor};
+use burn::tensor::{Bool, Device, Gradients, Tensor, TensorData};
 
 use super::scaling::Scaling;
+use super::state::State;
 
 pub(super) const BETA_1: f64 = 0.9;
 pub(super) const BETA_2: f64 = 0.999;
@@ -113,6 +114,31 @@ impl Optimizer {
         module.map(&mut stepper)
     }
 
+    /// What it remembers, as plain numbers; waits for the device.
+    pub fn kept(&self) -> BTreeMap<String, [Vec<f32>; 3]> {
+        let all = self.moments.iter().map(|(name, m)| {
+            let all = [&m.mean, &m.square, &m.average].map(numbers);
+            (name.clone(), all)
+        });
+        all.collect()
+    }
+
+    /// Takes over what [`Self::kept`] gave; the numbers lie on `device`.
+    pub fn restore(&mut self, state: &State, device: &Device) {
+        let tensor = |values: &Vec<f32>| {
+            let data = TensorData::new(values.clone(), [values.len()]);
+            Tensor::<1>::from_data(data, device)
+        };
+        for (name, [mean, square, average]) in &state.moments {
+            let moments = Moments {
+                mean: tensor(mean),
+                square: tensor(square),
+                average: tensor(average),
+            };
+            self.moments.insert(name.clone(), moments);
+        }
+    }
+
     /// The module with the averaged weights.
     pub fn averaged<M: Module>(&self, module: M) -> M {
         module.map(&mut Replacing {
@@ -123,6 +149,16 @@ impl Optimizer {
             },
         })
     }
+}
+
+/// Waits for the device.
+pub fn numbers(tensor: &Tensor<1>) -> Vec<f32> {
+    tensor
+        .clone()
+        .into_data()
+        .convert::<f32>()
+        .try_into_vec()
+        .unwrap_or_default()
 }
 
 macro_rules! walks_the_names {

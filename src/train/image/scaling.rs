@@ -95,7 +95,7 @@ impl Scaling {
     /// Where it stands; waits for the device.
     pub fn state(&self) -> LossScale {
         let number = |tensor: &Tensor<1>| {
-            let values = super::through_burn::numbers(tensor);
+            let values = super::optimizer::numbers(tensor);
             values.first().copied().unwrap_or(f32::NAN)
         };
         LossScale {

@@ -1,11 +1,11 @@
 //! A run on any burn device.
 
 use burn::module::Module as _;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::batch::ImageBatch;
 use super::loss::loss;
-use super::optimizer::{Moments, NamedGradients, Optimizer, add_gradients, named_gradients};
+use super::optimizer::{NamedGradients, Optimizer, add_gradients, named_gradients, numbers};
 use super::recipe::ImageRecipe;
 use super::scaling::{LossScale, Scaling};
 use super::state::State;
@@ -101,13 +101,9 @@ impl BurnRun {
     }
 
     pub(super) fn state(&self) -> State {
-        let moments = self.optimizer.moments.iter().map(|(name, m)| {
-            let all = [&m.mean, &m.square, &m.average].map(numbers);
-            (name.clone(), all)
-        });
         State {
             weights: weights_of(&self.net.valid()),
-            moments: moments.collect(),
+            moments: self.optimizer.kept(),
             scale: self.scale(),
             teacher: None,
         }
@@ -118,27 +114,7 @@ impl BurnRun {
         if let (Some(scaling), Some(state)) = (&mut self.scaling, state.scale) {
             *scaling = Scaling::new(state, &self.device);
         }
-        let tensor = |values: &Vec<f32>| {
-            let data = TensorData::new(values.clone(), [values.len()]);
-            Tensor::<1>::from_data(data, &self.device)
-        };
-        for (name, [mean, square, average]) in &state.moments {
-            let moments = Moments {
-                mean: tensor(mean),
-                square: tensor(square),
-                average: tensor(average),
-            };
-            self.optimizer.moments.insert(name.clone(), moments);
-        }
+        self.optimizer.restore(state, &self.device);
         Ok(())
     }
-}
-
-pub(super) fn numbers(tensor: &Tensor<1>) -> Vec<f32> {
-    tensor
-        .clone()
-        .into_data()
-        .convert::<f32>()
-        .try_into_vec()
-        .unwrap_or_default()
 }

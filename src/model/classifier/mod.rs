@@ -1,12 +1,17 @@
 //! A small residual network that says which class an image is of: the judge of generated images, and the features in
 //! which their distributions are compared.
 
+mod native;
+
 use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
+
+pub(crate) use native::ClassifierPart;
+pub use native::NativeClassifier;
 
 /// Channels of one group of the normalisation.
 const GROUP: usize = 8;

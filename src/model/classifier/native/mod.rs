@@ -1,0 +1,480 @@
+//! The classifier on the processor's vector units, without a graph: what it says, and the gradient of its weights.
+//!
+//! The same network as [`Classifier`](super::Classifier); images pass a few at a time, each by itself, and the gradient is
+//! added up in an order that depends on the batch alone, not on the number of cores.
+
+mod conv;
+mod norm;
+
+use pulp::Arch;
+use rayon::prelude::*;
+
+use self::conv::{Columns, Conv, ConvShape};
+use self::norm::{Kept, Norm};
+use super::ClassifierConfig;
+use crate::model::simd::Buffer;
+use crate::model::{WeightValues, Weights};
+
+/// Images that pass together: enough for the smallest maps to fill a tile.
+const UNIT: usize = 4;
+/// Images that share a gradient.
+const PART: usize = 16;
+
+#[derive(Debug)]
+struct Block {
+    norm_1: Norm,
+    conv_1: Conv,
+    norm_2: Norm,
+    conv_2: Conv,
+    skip: Option<Conv>,
+}
+
+/// A classifier whose weights lie in one flat buffer.
+#[derive(Debug)]
+pub struct NativeClassifier {
+    config: ClassifierConfig,
+    arch: Arch,
+    stem: Conv,
+    blocks: Vec<Block>,
+    last: Norm,
+    /// Where the head's weights lie, `[width][classes]`; its bias is behind them.
+    head: usize,
+    len: usize,
+    flat: Buffer,
+}
+
+/// How a weight lies in the flat buffer.
+enum Lies<'a> {
+    Conv(&'a Conv),
+    Plain(usize, Vec<usize>),
+}
+
+/// Room of one thread, and the gradient of its images.
+#[derive(Debug)]
+pub(crate) struct ClassifierPart {
+    room: Room,
+    gradient: Buffer,
+}
+
+#[derive(Debug)]
+struct Room {
+    image: Vec<f32>,
+    /// Between the blocks, without a border.
+    flow: [Vec<f32>; 2],
+    within: Vec<f32>,
+    /// Of each block, then the last.
+    kept: Vec<Kept>,
+    d_active: Vec<f32>,
+    columns: Columns,
+    features: Vec<f32>,
+    logits: Vec<f32>,
+}
+
+impl NativeClassifier {
+    /// Of that shape; everything zero until [`Self::load`].
+    pub fn new(config: &ClassifierConfig) -> Self {
+        let [channels, rows, columns] = config.image;
+        let mut len = 0_usize;
+        let conv = |len: &mut usize, shape, has_bias| {
+            let conv = Conv::new(shape, *len, has_bias);
+            *len += conv.len();
+            conv
+        };
+        let norm = |len: &mut usize, width, size| {
+            let norm = Norm {
+                at: *len,
+                width,
+                size,
+            };
+            *len += norm.len();
+            norm
+        };
+        let first = config.stages.first().map_or(0, |(width, _)| *width);
+        let shape = |from, to, taps, stride, size| ConvShape {
+            from,
+            to,
+            taps,
+            stride,
+            size,
+        };
+        let of_stem = shape(channels, first, 3, config.stem_stride, [rows, columns]);
+        let stem = conv(&mut len, of_stem, true);
+        let (mut width, mut size, mut blocks) = (first, of_stem.out(), Vec::new());
+        for (stage, (to, count)) in config.stages.iter().enumerate() {
+            for block in 0..*count {
+                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let (to, outer) = (*to, shape(width, *to, 3, stride, size));
+                blocks.push(Block {
+                    norm_1: norm(&mut len, width, size),
+                    conv_1: conv(&mut len, outer, false),
+                    norm_2: norm(&mut len, to, outer.out()),
+                    conv_2: conv(&mut len, shape(to, to, 3, 1, outer.out()), false),
+                    skip: (width != to || stride != 1)
+                        .then(|| conv(&mut len, ConvShape { taps: 1, ..outer }, false)),
+                });
+                (width, size) = (to, outer.out());
+            }
+        }
+        let last = norm(&mut len, width, size);
+        let head = len;
+        len += (width + 1) * config.classes;
+        Self {
+            config: config.clone(),
+            arch: Arch::new(),
+            stem,
+            blocks,
+            last,
+            head,
+            len,
+            flat: Buffer::zeroed(len),
+        }
+    }
+
+    /// Every weight by the name that it has in a [`Classifier`](super::Classifier).
+    fn places(&self) -> Vec<(String, Lies<'_>)> {
+        let mut all = Vec::new();
+        let norm = |all: &mut Vec<_>, name: String, norm: &Norm| {
+            for (i, part) in ["gamma", "beta"].into_iter().enumerate() {
+                let lies = Lies::Plain(norm.at + i * norm.width, vec![norm.width]);
+                all.push((format!("{name}.{part}"), lies));
+            }
+        };
+        all.push(("stem.weight".to_owned(), Lies::Conv(&self.stem)));
+        let bias = Lies::Plain(self.stem.bias_at(), vec![self.stem.shape.to]);
+        all.push(("stem.bias".to_owned(), bias));
+        for (i, block) in self.blocks.iter().enumerate() {
+            norm(&mut all, format!("blocks.{i}.norm_1"), &block.norm_1);
+            norm(&mut all, format!("blocks.{i}.norm_2"), &block.norm_2);
+            let convs = [
+                ("conv_1", Some(&block.conv_1)),
+                ("conv_2", Some(&block.conv_2)),
+                ("skip", block.skip.as_ref()),
+            ];
+            for (name, conv) in convs {
+                let lies = conv.map(Lies::Conv);
+                all.extend(lies.map(|lies| (format!("blocks.{i}.{name}.weight"), lies)));
+            }
+        }
+        norm(&mut all, "norm".to_owned(), &self.last);
+        let (width, classes) = (self.last.width, self.config.classes);
+        let bias = self.head + width * classes;
+        all.push((
+            "head.weight".to_owned(),
+            Lies::Plain(self.head, vec![width, classes]),
+        ));
+        all.push(("head.bias".to_owned(), Lies::Plain(bias, vec![classes])));
+        all
+    }
+
+    /// The flat buffer of these weights.
+    ///
+    /// # Panics
+    /// When they are not those of a classifier of this shape.
+    pub(crate) fn gather(&self, weights: &Weights) -> Buffer {
+        let mut buffer = Buffer::zeroed(self.len);
+        let flat = buffer.as_mut_slice();
+        for (name, lies) in self.places() {
+            let values = &weights[&name].values;
+            match lies {
+                Lies::Conv(conv) => {
+                    let (sees, row) = (conv.shape.sees(), conv.shape.row());
+                    for (to, own) in values.chunks_exact(sees).enumerate() {
+                        for (k, value) in own.iter().enumerate() {
+                            flat[conv.at + k * row + to] = *value;
+                        }
+                    }
+                }
+                Lies::Plain(at, _) => flat[at..at + values.len()].copy_from_slice(values),
+            }
+        }
+        buffer
+    }
+
+    /// The weights of a flat buffer, by name.
+    pub(crate) fn scatter(&self, flat: &[f32]) -> Weights {
+        let of = |lies: Lies<'_>| match lies {
+            Lies::Conv(conv) => {
+                let shape = conv.shape;
+                let (sees, row) = (shape.sees(), shape.row());
+                WeightValues {
+                    shape: vec![shape.to, shape.from, shape.taps, shape.taps],
+                    values: (0..shape.to * sees)
+                        .map(|i| flat[conv.at + i % sees * row + i / sees])
+                        .collect(),
+                }
+            }
+            Lies::Plain(at, shape) => WeightValues {
+                values: flat[at..at + shape.iter().product::<usize>()].to_vec(),
+                shape,
+            },
+        };
+        let places = self.places().into_iter();
+        places.map(|(name, lies)| (name, of(lies))).collect()
+    }
+
+    /// Takes over the weights of a flat buffer.
+    pub(crate) fn load(&mut self, flat: &[f32]) {
+        self.flat.as_mut_slice()[..self.len].copy_from_slice(&flat[..self.len]);
+        let mut convs = vec![&mut self.stem];
+        for block in &mut self.blocks {
+            convs.extend([&mut block.conv_1, &mut block.conv_2]);
+            convs.extend(&mut block.skip);
+        }
+        convs.into_par_iter().for_each(|conv| conv.load(flat));
+    }
+
+    /// Logarithms of the classes' probabilities, up to a constant an image: `[n][classes]` of `images`, `[n][C H W]` in
+    /// [-1, 1]. Those of an image do not depend on the others.
+    ///
+    /// # Panics
+    /// When they are no whole number of images.
+    pub fn logits(&self, images: &[f32]) -> Vec<f32> {
+        let (numbers, classes) = (self.numbers(), self.config.classes);
+        assert!(images.len().is_multiple_of(numbers), "whole images");
+        let mut logits = vec![0.0; images.len() / numbers * classes];
+        logits
+            .par_chunks_mut(PART * classes)
+            .zip(images.par_chunks(PART * numbers))
+            .for_each_init(
+                || self.room(),
+                |room, (logits, images)| {
+                    let units = logits.chunks_mut(UNIT * classes);
+                    for (logits, images) in units.zip(images.chunks(UNIT * numbers)) {
+                        self.forward(images, room);
+                        logits.copy_from_slice(&room.logits[..logits.len()]);
+                    }
+                },
+            );
+        logits
+    }
+
+    /// The gradient of a sum over images, put into `gradient`. `cotangent` is told an image's number and logits, which it
+    /// replaces by the gradient with respect to them; what it gives back comes back, one an image. `parts` keeps room from
+    /// one call to the next.
+    ///
+    /// # Panics
+    /// When `images` are no whole number of images.
+    pub(crate) fn gradient(
+        &self,
+        images: &[f32],
+        cotangent: &(dyn Fn(usize, &mut [f32]) -> f64 + Sync),
+        parts: &mut Vec<ClassifierPart>,
+        gradient: &mut Buffer,
+    ) -> Vec<f64> {
+        let (numbers, classes) = (self.numbers(), self.config.classes);
+        assert!(images.len().is_multiple_of(numbers), "whole images");
+        let n = images.len() / numbers;
+        parts.truncate(n.div_ceil(PART));
+        parts.resize_with(n.div_ceil(PART), || ClassifierPart {
+            room: self.room(),
+            gradient: Buffer::zeroed(self.len),
+        });
+        let told: Vec<Vec<f64>> = parts
+            .par_iter_mut()
+            .zip(images.par_chunks(PART * numbers))
+            .enumerate()
+            .map(|(p, (part, images))| {
+                let ClassifierPart { room, gradient } = part;
+                gradient.as_mut_slice().fill(0.0);
+                let mut told = Vec::new();
+                for images in images.chunks(UNIT * numbers) {
+                    self.forward(images, room);
+                    let live = images.len() / numbers;
+                    let (logits, none) = room.logits.split_at_mut(live * classes);
+                    for logits in logits.chunks_exact_mut(classes) {
+                        told.push(cotangent(p * PART + told.len(), logits));
+                    }
+                    none.fill(0.0);
+                    self.backward(room, gradient.as_mut_slice());
+                }
+                told
+            })
+            .collect();
+        let sums = gradient.as_mut_slice()[..self.len].par_chunks_mut(1 << 14);
+        sums.enumerate().for_each(|(i, sums)| {
+            sums.fill(0.0);
+            for part in &*parts {
+                let own = &part.gradient.as_slice()[i << 14..];
+                for (sum, own) in sums.iter_mut().zip(own) {
+                    *sum += own;
+                }
+            }
+        });
+        told.concat()
+    }
+
+    fn numbers(&self) -> usize {
+        self.config.image.iter().product()
+    }
+
+    fn norms(&self) -> impl Iterator<Item = &Norm> {
+        let of_blocks = self.blocks.iter().flat_map(|b| [&b.norm_1, &b.norm_2]);
+        of_blocks.chain([&self.last])
+    }
+
+    fn convs(&self) -> impl Iterator<Item = &Conv> {
+        let of_blocks = self.blocks.iter();
+        let of_blocks = of_blocks.flat_map(|b| [Some(&b.conv_1), Some(&b.conv_2), b.skip.as_ref()]);
+        of_blocks.flatten().chain([&self.stem])
+    }
+
+    fn room(&self) -> Room {
+        let most = |of: fn(&Norm) -> usize| self.norms().map(of).max().unwrap_or(0);
+        let flow = vec![0.0; UNIT * most(|norm| norm.width * norm.size[0] * norm.size[1])];
+        let [channels, rows, columns] = self.config.image;
+        let sees = self.convs().map(|conv| conv.shape.sees()).max();
+        let to = self.convs().map(|conv| conv.shape.to).max();
+        Room {
+            image: vec![0.0; UNIT * channels * (rows + 2) * (columns + 2)],
+            within: flow.clone(),
+            flow: [flow.clone(), flow],
+            kept: self.norms().map(Norm::room).collect(),
+            d_active: vec![0.0; UNIT * most(|norm| norm.width * norm.plane())],
+            columns: Columns::new(sees.unwrap_or(0), to.unwrap_or(0)),
+            features: vec![0.0; UNIT * self.last.width],
+            logits: vec![0.0; UNIT * self.config.classes],
+        }
+    }
+
+    /// Up to [`UNIT`] images; what stands in the places of others is anything.
+    fn forward(&self, images: &[f32], room: &mut Room) {
+        let Room {
+            image,
+            flow: [x, y],
+            within,
+            kept,
+            columns: tile,
+            features,
+            logits,
+            ..
+        } = room;
+        let (arch, flat) = (self.arch, self.flat.as_slice());
+        let [_, rows, columns] = self.config.image;
+        for (channel, from) in images.chunks_exact(rows * columns).enumerate() {
+            let plane = &mut image[channel * (rows + 2) * (columns + 2)..];
+            for (row, from) in from.chunks_exact(columns).enumerate() {
+                let at = (row + 1) * (columns + 2) + 1;
+                plane[at..at + columns].copy_from_slice(from);
+            }
+        }
+        self.stem.forward(arch, image, tile, x, false);
+        for (block, kept) in self.blocks.iter().zip(kept.chunks_exact_mut(2)) {
+            let [kept_1, kept_2] = kept else {
+                unreachable!("pairs")
+            };
+            block.norm_1.forward(arch, flat, x, kept_1);
+            if let Some(skip) = &block.skip {
+                skip.forward(arch, &kept_1.active, tile, y, false);
+                std::mem::swap(x, y);
+            }
+            let conv = &block.conv_1;
+            conv.forward(arch, &kept_1.active, tile, within, false);
+            block.norm_2.forward(arch, flat, within, kept_2);
+            block.conv_2.forward(arch, &kept_2.active, tile, x, true);
+        }
+        let Some(seen) = kept.last_mut() else {
+            return;
+        };
+        self.last.forward(arch, flat, x, seen);
+        let pixels = self.last.size[0] * self.last.size[1];
+        let planes = seen.active.chunks_exact(self.last.plane());
+        for (feature, plane) in features.iter_mut().zip(planes) {
+            // The border is zero.
+            *feature = plane.iter().sum::<f32>() / pixels as f32;
+        }
+        let classes = self.config.classes;
+        let (weights, bias) = self.head_of(flat);
+        let rows = features.chunks_exact(self.last.width);
+        for (logits, features) in logits.chunks_exact_mut(classes).zip(rows) {
+            logits.copy_from_slice(bias);
+            for (feature, weights) in features.iter().zip(weights.chunks_exact(classes)) {
+                for (logit, weight) in logits.iter_mut().zip(weights) {
+                    *logit += feature * weight;
+                }
+            }
+        }
+    }
+
+    fn head_of<'a>(&self, flat: &'a [f32]) -> (&'a [f32], &'a [f32]) {
+        let classes = self.config.classes;
+        let own = &flat[self.head..self.len];
+        own.split_at(self.last.width * classes)
+    }
+
+    /// Adds the gradient of the weights; `room.logits` holds that of the logits.
+    fn backward(&self, room: &mut Room, gradient: &mut [f32]) {
+        let Room {
+            image,
+            flow: [d, other],
+            within,
+            kept,
+            d_active,
+            columns: tile,
+            features,
+            logits,
+        } = room;
+        let (arch, flat) = (self.arch, self.flat.as_slice());
+        let (width, classes) = (self.last.width, self.config.classes);
+        let (weights, _) = self.head_of(flat);
+        let pixels = self.last.size[0] * self.last.size[1];
+        let plane = self.last.plane();
+        {
+            let own = &mut gradient[self.head..self.len];
+            let (d_weights, d_bias) = own.split_at_mut(width * classes);
+            let images = logits
+                .chunks_exact(classes)
+                .zip(features.chunks_exact(width));
+            for (image, (d_logits, features)) in images.enumerate() {
+                for (d_bias, d) in d_bias.iter_mut().zip(d_logits) {
+                    *d_bias += d;
+                }
+                for (feature, value) in features.iter().enumerate() {
+                    let span = feature * classes..(feature + 1) * classes;
+                    let mut d_feature = 0.0;
+                    let rows = d_weights[span.clone()].iter_mut().zip(&weights[span]);
+                    for ((d_weight, weight), d) in rows.zip(d_logits) {
+                        *d_weight += value * d;
+                        d_feature += weight * d;
+                    }
+                    let at = (image * width + feature) * plane;
+                    d_active[at..at + plane].fill(d_feature / pixels as f32);
+                }
+            }
+        }
+        if let Some(kept) = kept.last_mut() {
+            let told = (flat, &d_active[..]);
+            self.last.backward(arch, told, kept, gradient, (d, false));
+        }
+        for (block, kept) in self.blocks.iter().zip(kept.chunks_exact_mut(2)).rev() {
+            let [kept_1, kept_2] = kept else {
+                unreachable!("pairs")
+            };
+            let len = kept_2.active.len();
+            d_active[..len].fill(0.0);
+            let told = (&kept_2.active[..], &d[..]);
+            let to = Some(&mut d_active[..len]);
+            block.conv_2.backward(arch, told, tile, gradient, to);
+            let told = (flat, &d_active[..len]);
+            let norm = &block.norm_2;
+            norm.backward(arch, told, kept_2, gradient, (within, false));
+            let len = kept_1.active.len();
+            d_active[..len].fill(0.0);
+            let told = (&kept_1.active[..], &within[..]);
+            let to = Some(&mut d_active[..len]);
+            block.conv_1.backward(arch, told, tile, gradient, to);
+            if let Some(skip) = &block.skip {
+                let told = (&kept_1.active[..], &d[..]);
+                let to = Some(&mut d_active[..len]);
+                skip.backward(arch, told, tile, gradient, to);
+                std::mem::swap(d, other);
+            }
+            // Without a skip the signal also went around.
+            let add = block.skip.is_none();
+            let told = (flat, &d_active[..len]);
+            let norm = &block.norm_1;
+            norm.backward(arch, told, kept_1, gradient, (d, add));
+        }
+        let told = (&image[..], &d[..]);
+        self.stem.backward(arch, told, tile, gradient, None);
+    }
+}

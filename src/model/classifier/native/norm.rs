@@ -1,0 +1,221 @@
+//! Group norm and the activation behind it on the processor.
+
+// What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
+#![allow(clippy::inline_always)]
+
+use pulp::{Arch, Scalar, Simd, WithSimd};
+
+use super::super::GROUP;
+use super::UNIT;
+use crate::model::simd::silu_and_slope;
+
+/// Of every norm, as burn has it.
+const EPSILON: f32 = 1e-5;
+
+/// `silu(gamma (x - mean) / spread + beta)`, mean and spread over a group of channels of an image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Norm {
+    /// Where `gamma` lies among all weights; `beta` is behind it.
+    pub(super) at: usize,
+    pub(super) width: usize,
+    /// Rows and columns.
+    pub(super) size: [usize; 2],
+}
+
+/// What a norm gave for a unit of images, and what its gradient needs.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// `(x - mean) / spread`, `[UNIT][width][rows columns]`.
+    unit: Vec<f32>,
+    /// Slope of the activation; the backward pass uses it up.
+    slope: Vec<f32>,
+    /// `1 / spread`, `[UNIT][groups]`.
+    per: Vec<f32>,
+    /// What is given on, within a border of zeros: `[UNIT][width][rows + 2][columns + 2]`.
+    pub(super) active: Vec<f32>,
+    line: Vec<f32>,
+}
+
+impl Norm {
+    /// Numbers of `gamma` and `beta`.
+    pub(super) fn len(&self) -> usize {
+        2 * self.width
+    }
+
+    fn pixels(&self) -> usize {
+        self.size[0] * self.size[1]
+    }
+
+    /// Numbers of a channel with its border.
+    pub(super) fn plane(&self) -> usize {
+        (self.size[0] + 2) * (self.size[1] + 2)
+    }
+
+    pub(super) fn room(&self) -> Kept {
+        let all = UNIT * self.width * self.pixels();
+        Kept {
+            unit: vec![0.0; all],
+            slope: vec![0.0; all],
+            per: vec![0.0; UNIT * self.width / GROUP],
+            active: vec![0.0; UNIT * self.width * self.plane()],
+            line: vec![0.0; self.pixels()],
+        }
+    }
+
+    pub(super) fn forward(&self, arch: Arch, flat: &[f32], x: &[f32], kept: &mut Kept) {
+        arch.dispatch(Forward(self, flat, x, kept));
+    }
+
+    /// From the gradient of `active`, with its border: that of `gamma` and `beta` is added, that of `x` put into `d_x` or
+    /// added.
+    pub(super) fn backward(
+        &self,
+        arch: Arch,
+        (flat, d_active): (&[f32], &[f32]),
+        kept: &mut Kept,
+        gradient: &mut [f32],
+        (d_x, add): (&mut [f32], bool),
+    ) {
+        arch.dispatch(BackwardPass {
+            norm: self,
+            flat,
+            d_active,
+            kept,
+            gradient,
+            d_x,
+            add,
+        });
+    }
+
+    /// The rows of channel `number`, counted over all images, within its border.
+    #[inline(always)]
+    fn inner(&self, number: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+        let [rows, columns] = self.size;
+        let first = number * self.plane() + columns + 3;
+        (0..rows).map(move |row| {
+            let at = first + row * (columns + 2);
+            at..at + columns
+        })
+    }
+}
+
+struct Forward<'a>(&'a Norm, &'a [f32], &'a [f32], &'a mut Kept);
+
+impl WithSimd for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self(norm, flat, x, kept) = self;
+        let (pixels, groups) = (norm.pixels(), norm.width / GROUP);
+        let (gamma, beta) = flat[norm.at..norm.at + norm.len()].split_at(norm.width);
+        for number in 0..UNIT * groups {
+            let span = number * GROUP * pixels..(number + 1) * GROUP * pixels;
+            let (x, unit) = (&x[span.clone()], &mut kept.unit[span.clone()]);
+            let scale = 1.0 / x.len() as f32;
+            let mean = scale * sum(x, x, |x, _| x);
+            let square = scale * sum(x, x, |x, _| (x - mean) * (x - mean));
+            let per = 1.0 / (square + EPSILON).sqrt();
+            kept.per[number] = per;
+            for (unit, x) in unit.iter_mut().zip(x) {
+                *unit = (x - mean) * per;
+            }
+            let channels = unit
+                .chunks_exact(pixels)
+                .zip(kept.slope[span].chunks_exact_mut(pixels));
+            for (c, (unit, slope)) in channels.enumerate() {
+                let channel = number % groups * GROUP + c;
+                let (gamma, beta) = (gamma[channel], beta[channel]);
+                for (z, unit) in slope.iter_mut().zip(unit) {
+                    *z = gamma * unit + beta;
+                }
+                let (z, z_rest) = S::as_mut_simd_f32s(slope);
+                let (y, y_rest) = S::as_mut_simd_f32s(&mut kept.line);
+                for (z, y) in z.iter_mut().zip(y) {
+                    (*y, *z) = silu_and_slope(simd, *z);
+                }
+                for (z, y) in z_rest.iter_mut().zip(y_rest) {
+                    (*y, *z) = silu_and_slope(Scalar::new(), *z);
+                }
+                let rows = norm.inner(number * GROUP + c);
+                for (row, line) in rows.zip(kept.line.chunks_exact(norm.size[1])) {
+                    kept.active[row].copy_from_slice(line);
+                }
+            }
+        }
+    }
+}
+
+struct BackwardPass<'a> {
+    norm: &'a Norm,
+    flat: &'a [f32],
+    d_active: &'a [f32],
+    kept: &'a mut Kept,
+    gradient: &'a mut [f32],
+    d_x: &'a mut [f32],
+    add: bool,
+}
+
+impl WithSimd for BackwardPass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let Self {
+            norm,
+            flat,
+            d_active,
+            kept,
+            gradient,
+            d_x,
+            add,
+        } = self;
+        let (pixels, groups) = (norm.pixels(), norm.width / GROUP);
+        let gamma = &flat[norm.at..norm.at + norm.width];
+        let (d_gamma, d_beta) = gradient[norm.at..norm.at + norm.len()].split_at_mut(norm.width);
+        let keep = if add { 1.0 } else { 0.0 };
+        for number in 0..UNIT * groups {
+            let span = number * GROUP * pixels..(number + 1) * GROUP * pixels;
+            // The slope becomes the gradient of `unit`.
+            let (unit, d) = (&kept.unit[span.clone()], &mut kept.slope[span.clone()]);
+            let channels = unit.chunks_exact(pixels).zip(d.chunks_exact_mut(pixels));
+            for (c, (unit, d)) in channels.enumerate() {
+                let rows = norm.inner(number * GROUP + c);
+                for (row, d) in rows.zip(d.chunks_exact_mut(norm.size[1])) {
+                    for (d, from) in d.iter_mut().zip(&d_active[row]) {
+                        *d *= from;
+                    }
+                }
+                let channel = number % groups * GROUP + c;
+                d_beta[channel] += sum(d, d, |d, _| d);
+                d_gamma[channel] += sum(d, unit, |d, unit| d * unit);
+                for d in d {
+                    *d *= gamma[channel];
+                }
+            }
+            let (unit, d) = (&kept.unit[span.clone()], &kept.slope[span.clone()]);
+            let scale = 1.0 / d.len() as f32;
+            let mean = scale * sum(d, d, |d, _| d);
+            let along = scale * sum(d, unit, |d, unit| d * unit);
+            let per = kept.per[number];
+            for ((d_x, d), unit) in d_x[span].iter_mut().zip(d).zip(unit) {
+                *d_x = keep * *d_x + (d - mean - unit * along) * per;
+            }
+        }
+    }
+}
+
+/// The sum of `of(a, b)`, in an order that vectors can follow.
+#[inline(always)]
+fn sum(a: &[f32], b: &[f32], of: impl Fn(f32, f32) -> f32) -> f32 {
+    const WIDE: usize = 64;
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<WIDE>(), b.as_chunks::<WIDE>());
+    let mut sums = [0.0; WIDE];
+    for (a, b) in a.iter().zip(b) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += of(*a, *b);
+        }
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(a, b)| of(*a, *b));
+    sums.iter().sum::<f32>() + rest.sum::<f32>()
+}

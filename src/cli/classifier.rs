@@ -34,7 +34,7 @@ pub fn train_judge(args: &TrainArgs, data: &Path, device: Option<DeviceArg>) -> 
         kind @ ImagesArg::Photos => (kind, ClassifierConfig::photos(), ClassifierRecipe::photos()),
     };
     let plan = match &args.recipe {
-        Some(path) => read_recipe(path, config)?,
+        Some(path) => read_recipe(path, config, false)?,
         None => (config, recipe),
     };
     let mut run = Run::of(args, data, plan, device)?;
@@ -84,12 +84,15 @@ pub fn train_states(
             ..ClassifierConfig::photos()
         }
     };
-    let mut run = Run::of(
-        args,
-        data,
-        (of_pictures, ClassifierRecipe::mnist_states()),
-        device,
-    )?;
+    let plan = match &args.recipe {
+        Some(path) => {
+            let (config, recipe) = read_recipe(path, of_pictures, true)?;
+            let image = shape;
+            (ClassifierConfig { image, ..config }, recipe)
+        }
+        None => (of_pictures, ClassifierRecipe::mnist_states()),
+    };
+    let mut run = Run::of(args, data, plan, device)?;
     if run.training.classes != map.classes {
         return Err(format!(
             "{}: its classes are {}, those of {name} are {}: give the pictures that the map was trained on",
@@ -117,16 +120,20 @@ pub fn train_states(
 fn read_recipe(
     path: &Path,
     config: ClassifierConfig,
+    of_states: bool,
 ) -> Result<(ClassifierConfig, ClassifierRecipe), String> {
     let say = |e: &dyn std::fmt::Display| format!("--recipe {}: {e}", path.display());
     let text = std::fs::read_to_string(path).map_err(|e| say(&e))?;
     let mut recipe: serde_json::Value = serde_json::from_str(&text).map_err(|e| say(&e))?;
     let model = recipe.as_object_mut().and_then(|all| all.remove("model"));
     let recipe: ClassifierRecipe = serde_json::from_value(recipe).map_err(|e| say(&e))?;
-    if recipe.of_states {
+    if recipe.of_states != of_states {
         return Err(say(
-            &"is for half-formed pictures; those go with --states-of",
+            &"half-formed pictures (of_states) go with --states-of, and nothing else does",
         ));
+    }
+    if let Some(fault) = recipe.fault() {
+        return Err(say(&fault));
     }
     let config = match model {
         Some(model) => serde_json::from_value(model).map_err(|e| say(&e))?,
@@ -351,6 +358,31 @@ mod tests {
     }
 
     #[test]
+    fn a_recipe_may_hold_the_network_and_is_for_what_it_says() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("recipe.json");
+        let mut json = serde_json::to_value(ClassifierRecipe::photos()).unwrap();
+        let write = |json: &serde_json::Value| std::fs::write(&path, json.to_string()).unwrap();
+        let read = |of_states| read_recipe(&path, ClassifierConfig::photos(), of_states);
+        write(&json);
+        let plain = read(false).unwrap();
+        assert_eq!(
+            plain,
+            (ClassifierConfig::photos(), ClassifierRecipe::photos())
+        );
+        assert!(read(true).unwrap_err().contains("--states-of"));
+        json["model"] = serde_json::to_value(ClassifierConfig::mnist()).unwrap();
+        write(&json);
+        assert_eq!(read(false).unwrap().0, ClassifierConfig::mnist());
+        json["rate"] = 7.into();
+        write(&json);
+        assert!(read(false).unwrap_err().contains("rate of the recipe"));
+        json["model"]["stages"] = "many".into();
+        write(&json);
+        assert!(read(false).unwrap_err().contains("recipe.json"));
+    }
+
+    #[test]
     fn a_map_learns_the_classes_of_its_states_from_the_pictures_of_its_classes_alone() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("set");
@@ -422,5 +454,27 @@ mod tests {
         assert_eq!(states.card.held_out, 24);
         let (_, map) = open_image_map(&out).unwrap();
         assert_eq!(map.state_classifier().unwrap().classes(), 2);
+
+        // A map that learns from this one is handed it.
+        let next = folder.path().join("n.safetensors");
+        let line = Line::parse_from([
+            "train".as_ref(),
+            "--images".as_ref(),
+            "digits".as_ref(),
+            "--data".as_ref(),
+            data.as_os_str(),
+            "--distil".as_ref(),
+            out.as_os_str(),
+            "--out".as_ref(),
+            next.as_os_str(),
+            "--steps".as_ref(),
+            "1".as_ref(),
+            "--batch".as_ref(),
+            "4".as_ref(),
+        ]);
+        let cpu = Some(DeviceArg::Cpu);
+        super::super::images::train_images(&line.args, ImagesArg::Digits, &data, cpu).unwrap();
+        let handed = read_states(&next).unwrap().unwrap();
+        assert_eq!(handed.weights, states.weights);
     }
 }

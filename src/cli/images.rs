@@ -10,7 +10,7 @@ use super::DeviceArg;
 use super::curve::Row;
 use super::place::Place;
 use super::train::{ImagesArg, LossArg, TrainArgs, clock, open_curve, part_path};
-use crate::checkpoint::{FORMAT, ImageCard, write_image_map};
+use crate::checkpoint::{FORMAT, ImageCard, read_states, write_image_map_with};
 use crate::model::{DitConfig, Weights, weights_of};
 use crate::train::finetune_images::TuneParent;
 use crate::train::image::{ImageConsistency, ImageRecipe, ImageTrainer, LossScale, TaughtBy};
@@ -33,6 +33,9 @@ pub fn train_images(
 ) -> Result<(), String> {
     let place = Place::of(device)?;
     let precision = args.precision.map(|asked| asked.at(&place)).transpose()?;
+    // What half-formed pictures become does not depend on the map: where the other one knows, it is handed on.
+    let states = args.distil.as_deref().map(read_states).transpose();
+    let states = states.map_err(|e| e.to_string())?.flatten();
     let part = part_path(&args.out);
     let mut run = if args.resume && part.exists() {
         let mut run = ImageTrainer::resume(&part, &place.device).map_err(|e| e.to_string())?;
@@ -154,7 +157,9 @@ pub fn train_images(
         figures: BTreeMap::new(),
         tuned: None,
     };
-    write_image_map(&args.out, &card, &run.averaged()).map_err(|e| e.to_string())?;
+    let states = states.filter(|states| states.card.classes == card.classes);
+    write_image_map_with(&args.out, &card, &run.averaged(), states.as_ref())
+        .map_err(|e| e.to_string())?;
     if part.exists() {
         std::fs::remove_file(&part).map_err(|e| format!("{}: {e}", part.display()))?;
     }

@@ -36,7 +36,7 @@ pub struct TrainArgs {
     /// Train what says which class a half-formed picture becomes, on the pictures that this map was trained on, and write
     /// the map with it: its posterior draws without class then begin with one, which makes one-step draws of early states
     /// far better.
-    #[arg(long, value_name = "FILE.safetensors", requires = "data", conflicts_with_all = ["world", "recipe", "classifier", "images"])]
+    #[arg(long, value_name = "FILE.safetensors", requires = "data", conflicts_with_all = ["world", "classifier", "images"])]
     pub states_of: Option<PathBuf>,
     /// Train a Meta Flow Map of labelled pictures instead.
     #[arg(long, value_enum, requires = "data", conflicts_with = "world")]

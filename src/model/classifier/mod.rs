@@ -55,7 +55,7 @@ impl ClassifierConfig {
             image: [3, 32, 32],
             classes: 10,
             stem_stride: 1,
-            stages: vec![(64, 2), (128, 2), (256, 2)],
+            stages: vec![(32, 1), (96, 1), (192, 1), (384, 1)],
         }
     }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use self::batch::{clean, half_formed};
 use super::images::ImageSet;
+use super::rules;
 use crate::model::{Classifier, ClassifierConfig};
 use crate::process::{Address, Purpose};
 
@@ -78,12 +79,32 @@ impl ClassifierRecipe {
     /// Photos.
     pub fn photos() -> Self {
         Self {
-            epochs: 40,
-            rate: 2e-3,
+            epochs: 16,
+            rate: 2.5e-3,
+            weight_decay: 0.1,
+            smoothing: 0.1,
             shift: 4,
             mirror: true,
             ..Self::mnist()
         }
+    }
+
+    /// What is wrong with it, if anything: the field and what it may be.
+    pub fn fault(&self) -> Option<String> {
+        let rules = [
+            (
+                "epochs",
+                (1..=100_000).contains(&self.epochs),
+                "1 to 100000",
+            ),
+            ("batch", (1..=65_536).contains(&self.batch), "1 to 65536"),
+            rules::share("weight_decay", self.weight_decay),
+            rules::share("smoothing", self.smoothing),
+            ("shift", self.shift <= 64, "at most 64"),
+        ];
+        let of_all = rules::rates(self.rate, 0.0, self.ema_limit);
+        rules::broken(rules.into_iter().chain(of_all))
+            .map(|(name, _, want)| format!("{name} of the recipe must be {want}"))
     }
 }
 

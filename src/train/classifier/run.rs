@@ -313,11 +313,8 @@ impl ClassifierTrainer {
             reason: format!("{reason}. Start again without --resume"),
         };
         let (note, state): (Note, State) = read_state(path, KEY).map_err(fail)?;
-        if let Some(fault) = note.config.fault() {
+        if let Some(fault) = note.config.fault().or_else(|| note.recipe.fault()) {
             return Err(fail(fault));
-        }
-        if note.recipe.batch == 0 {
-            return Err(fail("its steps have no items".into()));
         }
         let mut run = Self::start(note.config, note.recipe, device, native);
         (run.step, run.seconds, run.losses) = (note.step, note.seconds, note.losses);

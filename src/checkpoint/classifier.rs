@@ -165,16 +165,24 @@ pub fn read_classifier(
     Ok((card, weights))
 }
 
-/// Opens a classifier for the processor; without a path the shipped one of digits.
+/// Opens the shipped classifier of pictures of that shape, `[C, H, W]`, for the processor; `None` where none ships.
+///
+/// # Errors
+/// When what ships is broken.
+pub fn shipped_classifier(
+    shape: [usize; 3],
+) -> Result<Option<(ClassifierCard, ImageJudge)>, CheckpointError> {
+    match shape {
+        [1, 28, 28] => judge(DIGITS_CLASSIFIER, "mnist-classifier.safetensors").map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Opens a classifier for the processor.
 ///
 /// # Errors
 /// As [`read_classifier`], and when the file does not hold the network of its card.
-pub fn open_classifier(
-    path: Option<&Path>,
-) -> Result<(ClassifierCard, ImageJudge), CheckpointError> {
-    let Some(path) = path else {
-        return judge(DIGITS_CLASSIFIER, "mnist-classifier.safetensors");
-    };
+pub fn open_classifier(path: &Path) -> Result<(ClassifierCard, ImageJudge), CheckpointError> {
     let open = OpenFile::open(path)?;
     let name = open.path.clone();
     judge(&open.read_all()?, &name)
@@ -233,17 +241,19 @@ mod tests {
 
     #[test]
     fn the_shipped_classifier_and_a_written_one_open_ready_to_judge() {
-        let (shipped, judge) = open_classifier(None).unwrap();
+        let (shipped, judge) = shipped_classifier([1, 28, 28]).unwrap().unwrap();
         assert_eq!(shipped.classes.len(), 10);
+        assert_eq!(shipped.config.image, [1, 28, 28]);
         assert_eq!(judge.judge(&[-1.0; 2 * 784]).len(), 2);
+        assert!(shipped_classifier([1, 32, 32]).unwrap().is_none());
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.safetensors");
         let mut weights = weights_of(&card().config.init(&Device::flex()));
         write_classifier(&path, &card(), &weights).unwrap();
-        assert_eq!(open_classifier(Some(&path)).unwrap().0, card());
+        assert_eq!(open_classifier(&path).unwrap().0, card());
         weights.remove("head.bias");
         write_classifier(&path, &card(), &weights).unwrap();
-        let error = open_classifier(Some(&path)).err().unwrap().to_string();
+        let error = open_classifier(&path).err().unwrap().to_string();
         assert!(error.contains("head.bias"), "{error}");
     }
 

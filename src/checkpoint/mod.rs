@@ -33,7 +33,8 @@ pub use brisque::read_brisque;
 pub(crate) use brisque::tests::folder as brisque_folder;
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
-    ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier, write_classifier,
+    ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier,
+    shipped_classifier, write_classifier,
 };
 #[cfg(test)]
 pub(crate) use clip::tests::folder as clip_folder;

@@ -11,7 +11,7 @@ use super::DeviceArg;
 use super::place::Place;
 use crate::checkpoint::{
     ClassifierCard, ImageCard, ModelKind, as_tuned, beginning_with_classes, model_kind,
-    open_classifier, open_image_map, read_image_map_in, read_states,
+    open_classifier, open_image_map, read_image_map_in, read_states, shipped_classifier,
 };
 use crate::model::{BurnImageMap, ImageJudge, ImageMap, Memory, Pass, Precision};
 use crate::session::{probe, write_atomically};
@@ -122,24 +122,23 @@ impl OpenMap {
     }
 }
 
-/// The classifier of a file; without one the shipped one of digits, where it judges images of `shape`. `None` where
-/// nothing judges them.
+/// The classifier of a file; without one the shipped one of pictures of `shape`. `None` where nothing judges them.
 pub(super) fn judge_for(
     file: Option<&Path>,
     shape: [usize; 3],
 ) -> Result<Option<(ClassifierCard, ImageJudge)>, String> {
+    let Some(file) = file else {
+        return shipped_classifier(shape).map_err(|e| e.to_string());
+    };
     let (card, judge) = open_classifier(file).map_err(|e| e.to_string())?;
     if card.config.image == shape {
         return Ok(Some((card, judge)));
     }
-    match file {
-        None => Ok(None),
-        Some(file) => Err(format!(
-            "{} judges images of {:?}, the model makes {shape:?}: give a classifier of the same images",
-            file.display(),
-            card.config.image
-        )),
-    }
+    Err(format!(
+        "{} judges images of {:?}, the model makes {shape:?}: give a classifier of the same images",
+        file.display(),
+        card.config.image
+    ))
 }
 
 /// A bar with the share done and the time left.

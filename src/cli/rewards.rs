@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::report_file::check_report;
 use super::rewards_score::ScoredPictures;
-use crate::checkpoint::open_classifier;
+use crate::checkpoint::shipped_classifier;
 use crate::engine::scorer_path;
 use crate::metrics::FeatureClasses;
 use crate::reward::picture::{PictureKind, PictureReward, ScorerFile};
@@ -130,7 +130,8 @@ pub fn run_rewards(args: &RewardsArgs) -> Result<(), String> {
 
 fn learn(data: &Path, out: &Path) -> Result<(), String> {
     check_report(out, None)?;
-    let (card, judge) = open_classifier(None).map_err(|e| e.to_string())?;
+    let shipped = shipped_classifier([1, 28, 28]).map_err(|e| e.to_string())?;
+    let (card, judge) = shipped.ok_or("no classifier of digits ships")?;
     let [channels, side, _] = card.config.image;
     let plan = DataPlan::new(side, channels, Part::Train);
     let opened = ImageSet::open(data, &plan, &mut |_| true).map_err(|e| e.to_string())?;

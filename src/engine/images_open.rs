@@ -6,8 +6,8 @@ use std::sync::Arc;
 use burn::tensor::Device;
 
 use crate::checkpoint::{
-    CheckpointError, TensorEntry, TensorFile, image_map_from_bytes, inspect, open_classifier,
-    open_image_map, sha256_hex, shipped_image_map,
+    CheckpointError, TensorEntry, TensorFile, image_map_from_bytes, inspect, open_image_map,
+    sha256_hex, shipped_classifier, shipped_image_map,
 };
 use crate::metrics::FeatureClasses;
 use crate::model::{ImageJudge, Judged};
@@ -181,17 +181,21 @@ pub fn typical_digits() -> Option<FeatureClasses> {
 }
 
 impl Judge {
-    /// The shipped one of digits.
-    pub fn digits() -> Result<Self, CheckpointError> {
-        let (card, judge) = open_classifier(None)?;
+    /// The shipped one of pictures of that shape, where there is one.
+    pub fn of(shape: [usize; 3]) -> Result<Option<Self>, CheckpointError> {
+        let Some((card, judge)) = shipped_classifier(shape)? else {
+            return Ok(None);
+        };
         let fits = |typical: &FeatureClasses| {
             typical.width() == card.config.features() && typical.classes() == card.classes.len()
         };
-        Ok(Self {
+        let is_of_digits = shape == [1, 28, 28];
+        let typical = is_of_digits.then(typical_digits).flatten();
+        Ok(Some(Self {
             network: Arc::new(judge),
-            typical: typical_digits().filter(fits),
+            typical: typical.filter(fits),
             names: card.classes,
-        })
+        }))
     }
 
     /// Whether it knows a map's pictures.

@@ -174,7 +174,9 @@ fn company_is_the_nearest_other_picture() {
 #[test]
 fn what_real_digits_look_like_is_shipped_and_a_drawn_bar_is_nearer_to_it_than_noise() {
     let typical = crate::engine::typical_digits().unwrap();
-    let (card, judge) = crate::checkpoint::open_classifier(None).unwrap();
+    let (card, judge) = crate::checkpoint::shipped_classifier([1, 28, 28])
+        .unwrap()
+        .unwrap();
     assert_eq!(typical.width(), card.config.features());
     assert_eq!(typical.classes(), card.classes.len());
     let bar = |at: usize| {

@@ -37,7 +37,7 @@ pub(super) struct WallMemo {
     /// Seconds a picture, of a source on a device.
     pace: Option<(Source, Compute, f64)>,
     /// The classifier, once it was asked for, or why it cannot be read.
-    judge: Option<Result<Judge, String>>,
+    judge: Option<([usize; 3], Option<Judge>)>,
 }
 
 /// Draws and what they were asked for.
@@ -325,11 +325,17 @@ impl Worker {
 
     /// The classifier for a map's pictures, read when it is first needed.
     pub fn judge(&mut self, model: &LoadedImages) -> Option<&Judge> {
-        let judge = self.wall_memo.judge.get_or_insert_with(|| {
-            Judge::digits()
-                .map_err(|e| e.to_string())
-                .inspect_err(|e| tracing::error!("the classifier of digits: {e}"))
-        });
-        judge.as_ref().ok().filter(|judge| judge.knows(model))
+        let shape = model.shape();
+        let read = || {
+            let read = Judge::of(shape);
+            let judge = read.inspect_err(|e| tracing::error!("the shipped classifier: {e}"));
+            (shape, judge.ok().flatten())
+        };
+        let memo = &mut self.wall_memo.judge;
+        if memo.as_ref().is_none_or(|(of, _)| *of != shape) {
+            *memo = Some(read());
+        }
+        let judge = memo.as_ref().and_then(|(_, judge)| judge.as_ref());
+        judge.filter(|judge| judge.knows(model))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::checkpoint::{FORMAT, ImageCard, open_classifier, write_image_map, write_whole};
+use crate::checkpoint::{FORMAT, ImageCard, shipped_classifier, write_image_map, write_whole};
 use crate::lookahead::{ImageSampler, NoiseKey, generate_images};
 use crate::metrics::Counters;
 use crate::model::{ImageJudge, ImageMap, NativeDit};
@@ -73,8 +73,8 @@ impl PictureScore for NoReward {
 
 /// The shipped classifier, where it knows pictures of that shape in such classes.
 fn judge_of(shape: [usize; 3], classes: &[String]) -> Option<Arc<ImageJudge>> {
-    let (card, judge) = open_classifier(None).ok()?;
-    (card.config.image == shape && card.classes == classes).then(|| Arc::new(judge))
+    let (card, judge) = shipped_classifier(shape).ok().flatten()?;
+    (card.classes == classes).then(|| Arc::new(judge))
 }
 
 impl PictureLearner {

@@ -122,7 +122,7 @@ pub fn inspect(path: &Path) -> Result<Inspection, CheckpointError> {
             warnings.extend(trained_warnings(Some(card.steps), &card.code_version));
         }
         Some(ModelCard::Classifier(card)) => {
-            if let Err(error) = super::open_classifier(Some(path)) {
+            if let Err(error) = super::open_classifier(path) {
                 warnings.push(format!("It cannot be run. {error}"));
             }
             warnings.extend(trained_warnings(None, &card.code_version));

@@ -79,9 +79,8 @@ impl ClassifierRecipe {
     /// Photos.
     pub fn photos() -> Self {
         Self {
-            epochs: 16,
-            rate: 2.5e-3,
-            weight_decay: 0.1,
+            epochs: 40,
+            rate: 1e-3,
             smoothing: 0.1,
             shift: 4,
             mirror: true,

@@ -5,7 +5,7 @@ mod orders;
 use std::sync::{Arc, OnceLock};
 
 use super::*;
-use crate::checkpoint::open_classifier;
+use crate::checkpoint::shipped_classifier;
 use crate::model::streams::{numbers, processor};
 use crate::model::{
     BrisqueModel, ClipConfig, ClipHead, ClipJudge, EfficientNetConfig, Fit, ImageJudge,
@@ -19,7 +19,7 @@ const PHOTO: [usize; 3] = [3, 18, 16];
 /// The shipped classifier of digits.
 fn judge() -> Arc<ImageJudge> {
     static JUDGE: OnceLock<Arc<ImageJudge>> = OnceLock::new();
-    let open = || Arc::new(open_classifier(None).unwrap().1);
+    let open = || Arc::new(shipped_classifier([1, 28, 28]).unwrap().unwrap().1);
     JUDGE.get_or_init(open).clone()
 }
 

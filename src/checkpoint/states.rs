@@ -101,6 +101,7 @@ mod tests {
                 classes,
                 stem_stride: 1,
                 stages: vec![(8, 1)],
+                mirrored: false,
             });
             let card = ClassifierCard {
                 format: FORMAT,

@@ -1,27 +1,17 @@
 //! `foresight train --classifier`: trains the judge of generated images; `--states-of MAP`: of half-formed ones.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use burn::tensor::Device;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArg;
-use super::place::Place;
+use super::classifier_run::Run;
 use super::train::{ImagesArg, TrainArgs, part_path};
 use crate::checkpoint::{
-    ClassifierCard, FORMAT, StateWeights, halved, read_classifier, read_image_map,
-    write_classifier, write_image_map_with,
+    StateWeights, read_classifier, read_image_map, write_classifier, write_image_map_with,
 };
-use crate::model::{
-    Classifier, ClassifierConfig, StateClassifier, Weights, weights_of, with_weights,
-};
-use crate::train::{
-    ClassifierRecipe, ClassifierTrainer, DataPlan, ImageSet, Part, accuracy, state_accuracy,
-};
-
-/// How often the state of the run is kept on disk: an interruption costs at most this much.
-const KEEP_EVERY: Duration = Duration::from_mins(1);
+use crate::model::{ClassifierConfig, with_weights};
+use crate::train::{ClassifierRecipe, DataPlan, ImageSet, Part, accuracy, state_accuracy};
 
 /// Trains on the pictures of `data`, digits if nothing else is asked for, and writes the classifier.
 ///
@@ -40,7 +30,7 @@ pub fn train_judge(args: &TrainArgs, data: &Path, device: Option<DeviceArg>) -> 
     let mut run = Run::of(args, data, plan, device)?;
     // What is judged is what is in the file.
     let (net, weights) = run.learned(args)?;
-    let judged = accuracy(&net, &run.held_out, &run.place.device);
+    let judged = accuracy(&net, &run.config, &run.held_out, &run.place.device);
     let card = run.card(kind.describe(), judged)?;
     write_classifier(out, &card, &weights).map_err(|e| e.to_string())?;
     tidy(out);
@@ -151,149 +141,6 @@ fn tidy(out: &Path) {
     }
 }
 
-/// What is trained, and on what.
-struct Run {
-    config: ClassifierConfig,
-    recipe: ClassifierRecipe,
-    training: ImageSet,
-    held_out: ImageSet,
-    place: Place,
-    /// How long it took, over all sittings.
-    hours: f64,
-}
-
-impl Run {
-    /// Reads the pictures of `data`, which have the shape of `config`; a network of states sees one more channel.
-    fn of(
-        args: &TrainArgs,
-        data: &Path,
-        (mut config, mut recipe): (ClassifierConfig, ClassifierRecipe),
-        device: Option<DeviceArg>,
-    ) -> Result<Self, String> {
-        let [channels, size, _] = config.image;
-        let read = |part| {
-            let plan = DataPlan::new(size, channels, part);
-            ImageSet::open(data, &plan, &mut |_| true)
-                .map(|opened| opened.images)
-                .map_err(|e| e.to_string())
-        };
-        let (training, held_out) = (read(Part::Train)?, read(Part::Test)?);
-        if training.shape != config.image || held_out.classes != training.classes {
-            return Err(format!(
-                "{}: {} images of {:?} in {} classes, {} of {:?} in {} for testing; a classifier wants {:?} and the same classes in both",
-                data.display(),
-                training.len(),
-                training.shape,
-                training.classes.len(),
-                held_out.len(),
-                held_out.shape,
-                held_out.classes.len(),
-                config.image
-            ));
-        }
-        config.classes = training.classes.len();
-        if recipe.of_states {
-            config = StateClassifier::shape_for(config);
-        }
-        if let Some(fault) = config.fault() {
-            return Err(format!("{}: {fault}", data.display()));
-        }
-        recipe.seed = args.seed.unwrap_or(recipe.seed);
-        recipe.batch = args.batch.unwrap_or(recipe.batch).clamp(1, training.len());
-        if let Some(steps) = args.steps {
-            let epochs = steps.div_ceil((training.len() / recipe.batch) as u64);
-            recipe.epochs = u32::try_from(epochs.max(1)).map_err(|_| "--steps is too large")?;
-        }
-        Ok(Self {
-            config,
-            recipe,
-            training,
-            held_out,
-            place: Place::of(device)?,
-            hours: 0.0,
-        })
-    }
-
-    /// The network after its epochs, rounded to what a file keeps. The unfinished run is kept beside `args.out`.
-    fn learned(&mut self, args: &TrainArgs) -> Result<(Classifier, Weights), String> {
-        let part = part_path(&args.out);
-        let mut run = if args.resume && part.exists() {
-            let run =
-                ClassifierTrainer::resume(&part, &self.place.device).map_err(|e| e.to_string())?;
-            if *run.config() != self.config || run.recipe().of_states != self.recipe.of_states {
-                return Err(format!(
-                    "{} is a run of another kind of classifier: give what it was begun with, or start again without --resume",
-                    part.display()
-                ));
-            }
-            say!("taking up step {}", run.steps_done());
-            self.recipe = run.recipe().clone();
-            run
-        } else {
-            ClassifierTrainer::new(self.config.clone(), self.recipe.clone(), &self.place.device)
-        };
-        let (training, held_out, epochs) = (&self.training, &self.held_out, self.recipe.epochs);
-        say!(
-            "{} pictures in {} classes, {} held out; {epochs} epochs of steps of {}",
-            training.len(),
-            training.classes.len(),
-            held_out.len(),
-            self.recipe.batch
-        );
-        let bar = ProgressBar::new(1000);
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent} %, {eta} left") {
-            bar.set_style(style);
-        }
-        let (mut kept, mut lost) = (Instant::now(), None);
-        run.advance_all(training, held_out, &mut |run, epoch| {
-            bar.set_position((run.share_done(training) * 1000.0) as u64);
-            if let Some(e) = epoch {
-                bar.suspend(|| {
-                    say!(
-                        "epoch {} of {epochs}: loss {:.4}, {:.2} % of {} held-out images right, {:.0} s",
-                        e.epoch,
-                        e.loss,
-                        100.0 * e.accuracy,
-                        held_out.len(),
-                        run.seconds()
-                    );
-                });
-            }
-            if kept.elapsed() > KEEP_EVERY {
-                kept = Instant::now();
-                // Training goes on without; said at the end.
-                lost = run.save(&part).err();
-            }
-            true
-        });
-        bar.finish_and_clear();
-        if let Some(error) = lost {
-            eprintln!("the unfinished run could not be kept: {error}");
-        }
-        self.hours = run.seconds() / 3600.0;
-        let net = run.network();
-        let weights = halved(&weights_of(&net));
-        let net = with_weights(net, &weights).map_err(|e| e.to_string())?;
-        Ok((net, weights))
-    }
-
-    fn card(&self, data: &str, accuracy: f64) -> Result<ClassifierCard, String> {
-        Ok(ClassifierCard {
-            format: FORMAT,
-            config: self.config.clone(),
-            classes: self.training.classes.clone(),
-            data: format!("{} pictures: {data}", self.training.len()),
-            accuracy,
-            held_out: self.held_out.len(),
-            recipe: serde_json::to_value(&self.recipe).map_err(|e| e.to_string())?,
-            code_version: env!("CARGO_PKG_VERSION").to_owned(),
-            licence: "MIT OR Apache-2.0".to_owned(),
-            hours: Some(self.hours),
-            hardware: Some(self.place.hardware.clone()),
-        })
-    }
-}
-
 /// Share of held-out pictures that a classifier of the shipped kind must put in their class.
 fn bar(image: [usize; 3]) -> Option<f64> {
     match image {
@@ -330,7 +177,7 @@ pub fn judge_classifier(file: &Path, data: &Path) -> Result<(), String> {
             card.config.classes
         ));
     }
-    let right = accuracy(&net, &images, &device);
+    let right = accuracy(&net, &card.config, &images, &device);
     say!(
         "{name}: {:.2} % of {} held-out images right (its card says {:.2} %)",
         100.0 * right,
@@ -382,10 +229,8 @@ mod tests {
         assert!(read(false).unwrap_err().contains("recipe.json"));
     }
 
-    #[test]
-    fn a_map_learns_the_classes_of_its_states_from_the_pictures_of_its_classes_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("set");
+    /// Stripes that lie or stand, as class folders.
+    fn stripes(data: &Path) {
         let stripes = |along: u32| if along % 4 < 2 { 230_u8 } else { 20 };
         for of in [
             "train/lying",
@@ -404,6 +249,61 @@ mod tests {
                     .unwrap();
             }
         }
+    }
+
+    #[test]
+    fn a_classifier_begins_with_another_and_says_so_and_a_run_is_taken_up_as_it_was_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("set");
+        stripes(&data);
+        let place = |name: &str| folder.path().join(name).display().to_string();
+        let train = |out: &str, more: &[&str]| {
+            let (data, out) = (data.display().to_string(), place(out));
+            let begin = ["train", "--classifier", "--data", &data, "--out", &out];
+            let line = [&begin[..], &["--batch", "8", "--steps", "3"], more].concat();
+            let line = Line::parse_from(line);
+            train_judge(&line.args, Path::new(&data), Some(DeviceArg::Cpu))
+        };
+        let card = |name: &str| {
+            let bytes = std::fs::read(place(name)).unwrap();
+            read_classifier(&bytes, name).unwrap().0
+        };
+        train("a.safetensors", &[]).unwrap();
+        let first = card("a.safetensors");
+        assert!(first.recipe.get("begun_with").is_none());
+        train("b.safetensors", &["--from", &place("a.safetensors")]).unwrap();
+        let second = card("b.safetensors");
+        let hash = crate::checkpoint::sha256_hex(&std::fs::read(place("a.safetensors")).unwrap());
+        assert_eq!(second.recipe["begun_with"]["hash"], hash);
+        assert!(second.hours > first.hours);
+        let message = train("c.safetensors", &["--from", &place("none")]).unwrap_err();
+        assert!(message.contains("none"), "{message}");
+        std::fs::write(place("cut"), [7; 40]).unwrap();
+        let message = train("c.safetensors", &["--from", &place("cut")]).unwrap_err();
+        assert!(message.contains("cut"), "{message}");
+
+        // An unfinished run may be begun with too; one that is taken up is what it was begun as.
+        let shape = ClassifierConfig {
+            classes: 2,
+            ..ClassifierConfig::mnist()
+        };
+        let recipe = ClassifierRecipe {
+            epochs: 1,
+            batch: 8,
+            ..ClassifierRecipe::mnist()
+        };
+        let run = crate::train::ClassifierTrainer::new(shape, recipe, &Device::flex());
+        run.save(Path::new(&place("d.safetensors.part"))).unwrap();
+        train("e.safetensors", &["--from", &place("d.safetensors.part")]).unwrap();
+        let message = train("d.safetensors", &["--resume", "--seed", "9"]).unwrap_err();
+        assert!(message.contains("seed"), "{message}");
+    }
+
+    #[test]
+    fn a_map_learns_the_classes_of_its_states_from_the_pictures_of_its_classes_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("set");
+        stripes(&data);
         let model = DitConfig::tiny(2);
         let net = Dit::init(&model, 1, &Device::flex()).unwrap();
         let card = |classes: [&str; 2]| ImageCard::made(model.clone(), &classes);

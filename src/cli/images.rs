@@ -9,7 +9,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::DeviceArg;
 use super::curve::Row;
 use super::place::Place;
-use super::train::{ImagesArg, LossArg, TrainArgs, clock, open_curve, part_path};
+use super::train::{ImagesArg, LossArg, TrainArgs, clock, open_curve, part_path, say_replaced};
+use super::train_resume::check_taken_up;
 use crate::checkpoint::{FORMAT, ImageCard, read_states, write_image_map_with};
 use crate::model::{DitConfig, Weights, weights_of};
 use crate::train::finetune_images::TuneParent;
@@ -46,11 +47,21 @@ pub fn train_images(
                 part.display()
             ));
         }
+        let taught = args.distil.as_deref().map(teacher).transpose()?;
+        let taught = taught.map(|(by, _)| by);
+        let asked = recipe(args, kind, taught.as_ref())?;
+        check_taken_up(args, &part, run.recipe(), &asked, &["steps", "precision"])?;
+        if run.recipe().teacher.is_some() && args.distil.is_none() {
+            say!(
+                "begun with --distil: without it now, what that map knows of half-formed pictures is not handed on"
+            );
+        }
         if let Some(steps) = args.steps {
             run.end_at(steps);
         }
         run
     } else {
+        say_replaced(&part);
         let taught = args.distil.as_deref().map(teacher).transpose()?;
         let mut recipe = recipe(args, kind, taught.as_ref().map(|(by, _)| by))?;
         recipe.precision = precision.unwrap_or(recipe.precision);

@@ -16,6 +16,7 @@ mod bench_steer;
 mod bench_train;
 mod bench_wall;
 pub mod classifier;
+mod classifier_run;
 mod compare;
 mod curve;
 mod device;
@@ -50,6 +51,7 @@ mod steer_pictures_out;
 mod steer_report;
 mod steer_setup;
 pub mod train;
+mod train_resume;
 
 use std::path::PathBuf;
 

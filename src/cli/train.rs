@@ -12,6 +12,7 @@ use super::curve::{Curve, Row, distances};
 use super::images::train_images;
 use super::place::PrecisionArg;
 use super::report_file::check_report;
+use super::train_resume::check_taken_up;
 use crate::checkpoint::{Architecture, Checkpoint, CheckpointCard, FORMAT};
 use crate::mixture::World;
 use crate::session::probe;
@@ -33,6 +34,10 @@ pub struct TrainArgs {
     /// Train the classifier of such pictures instead, which judges generated ones; of digits if --images is not given.
     #[arg(long, requires = "data", conflicts_with = "world")]
     pub classifier: bool,
+    /// Begin a classifier with the weights of this one, of the same shape, or of an unfinished run of one (.part): a second
+    /// run with another recipe.
+    #[arg(long, value_name = "FILE.safetensors", requires = "classifier")]
+    pub from: Option<PathBuf>,
     /// Train what says which class a half-formed picture becomes, on the pictures that this map was trained on, and write
     /// the map with it: its posterior draws without class then begin with one, which makes one-step draws of early states
     /// far better.
@@ -174,6 +179,7 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
                 world.name
             ));
         }
+        check_taken_up(args, &part, trainer.recipe(), &recipe(args)?, &[])?;
         say!(
             "taking up step {} of {}",
             trainer.steps_done(),
@@ -181,12 +187,7 @@ pub fn run(args: &TrainArgs, device: Option<DeviceArg>) -> Result<(), String> {
         );
         trainer
     } else {
-        if part.exists() {
-            say!(
-                "{} is left from an unfinished run and will be replaced; --resume takes it up",
-                part.display()
-            );
-        }
+        say_replaced(&part);
         Trainer::new(world, recipe(args)?).map_err(|e| e.to_string())?
     };
 
@@ -321,6 +322,16 @@ pub fn part_path(out: &Path) -> PathBuf {
     let mut name = out.file_name().unwrap_or_default().to_owned();
     name.push(".part");
     out.with_file_name(name)
+}
+
+/// Says of an unfinished run that it is left aside, if there is one.
+pub(super) fn say_replaced(part: &Path) {
+    if part.exists() {
+        say!(
+            "{} is left from an unfinished run and will be replaced; --resume takes it up",
+            part.display()
+        );
+    }
 }
 
 fn recipe(args: &TrainArgs) -> Result<Recipe, String> {

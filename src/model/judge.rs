@@ -1,9 +1,9 @@
 //! A classifier on plain numbers: the judge of generated images.
 
 use burn::module::Module as _;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
-use super::{Classifier, ClassifierConfig};
+use super::{Classifier, ClassifierConfig, NativeClassifier, weights_of};
 
 mod slopes;
 
@@ -12,11 +12,19 @@ pub use slopes::{PictureJudge, Seen};
 
 /// A classifier on a device, asked with images as plain numbers.
 pub struct ImageJudge {
-    net: Classifier,
-    /// The same with a graph for what goes in.
-    tracked: Classifier,
+    engine: Engine,
     config: ClassifierConfig,
     device: Device,
+}
+
+enum Engine {
+    /// On the processor.
+    Native(Box<NativeClassifier>),
+    Burn {
+        net: Box<Classifier>,
+        /// The same with a graph for what goes in.
+        tracked: Box<Classifier>,
+    },
 }
 
 /// What a judge says of images, a row each.
@@ -74,9 +82,22 @@ impl ImageJudge {
 
     /// Takes a network of this shape that lies on `device`, not an autodiff one.
     pub fn new(net: Classifier, config: ClassifierConfig, device: &Device) -> Self {
+        let native = *device == Device::flex() && NativeClassifier::takes(&config);
+        Self::on(net, config, device, native)
+    }
+
+    fn on(net: Classifier, config: ClassifierConfig, device: &Device, native: bool) -> Self {
+        let engine = if native {
+            let native = NativeClassifier::with(&config, &weights_of(&net));
+            Engine::Native(Box::new(native))
+        } else {
+            Engine::Burn {
+                tracked: Box::new(net.clone().no_grad().train()),
+                net: Box::new(net),
+            }
+        };
         Self {
-            tracked: net.clone().no_grad().train(),
-            net,
+            engine,
             config,
             device: device.clone(),
         }
@@ -92,38 +113,13 @@ impl ImageJudge {
     /// # Panics
     /// When they are no whole number of images.
     pub fn judge(&self, images: &[f32]) -> Judged {
-        let [c, h, w] = self.config.image;
-        let numbers = c * h * w;
-        assert!(images.len().is_multiple_of(numbers), "whole images");
-        let mut judged = Judged {
-            classes: self.config.classes,
-            width: self.config.features(),
-            ..Judged::default()
-        };
-        for chunk in images.chunks(Self::CHUNK * numbers) {
-            let n = chunk.len() / numbers;
-            let data = TensorData::new(chunk.to_vec(), [n, c, h, w]);
-            let features = self.net.features(Tensor::from_data(data, &self.device));
-            let logits = self.net.classified(features.clone());
-            let probabilities = burn::tensor::activation::softmax(logits, 1);
-            for (tensor, to, width) in [
-                (features, &mut judged.features, judged.width),
-                (probabilities, &mut judged.probabilities, judged.classes),
-            ] {
-                let values: Vec<f32> = tensor
-                    .into_data()
-                    .convert::<f32>()
-                    .try_into_vec()
-                    .unwrap_or_default();
-                if values.len() == n * width {
-                    to.extend(values);
-                } else {
-                    // A device that gave nothing back must not pass for an opinion.
-                    to.extend(std::iter::repeat_n(f32::NAN, n * width));
-                }
-            }
+        let seen = self.see(images);
+        Judged {
+            classes: seen.classes,
+            width: seen.width,
+            probabilities: seen.log_probabilities.iter().map(|p| p.exp()).collect(),
+            features: seen.features,
         }
-        judged
     }
 }
 
@@ -139,6 +135,7 @@ mod tests {
             classes: 3,
             stem_stride: 1,
             stages: vec![(8, 1)],
+            mirrored: false,
         };
         let judge = ImageJudge::new(config.init(&device), config, &device);
         let images: Vec<f32> = (0..300 * 64).map(|k| (k as f32 * 0.11).sin()).collect();

@@ -169,18 +169,20 @@ impl ImageMap for ClassFirst {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::model::with_weights;
 
     /// A classifier of states of such pictures, with random weights.
     pub(crate) fn made(state: [usize; 3], classes: usize) -> StateClassifier {
         let device = Device::flex();
-        device.seed(3);
         let config = StateClassifier::shape_for(ClassifierConfig {
             image: state,
             classes,
             stem_stride: 1,
             stages: vec![(8, 1)],
+            mirrored: false,
         });
-        StateClassifier::new(config.init(&device), config, &device)
+        let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();
+        StateClassifier::new(net, config, &device)
     }
 
     #[test]

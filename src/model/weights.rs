@@ -191,6 +191,7 @@ mod tests {
     fn small() -> ClassifierConfig {
         ClassifierConfig {
             stages: vec![(8, 1)],
+            mirrored: false,
             ..ClassifierConfig::mnist()
         }
     }

@@ -29,8 +29,8 @@ mod trainer;
 
 pub use batch::{Batch, BatchPlan, Teacher, TimeLaw};
 pub use classifier::{
-    ClassifierRecipe, ClassifierRunError, ClassifierTrainer, Epoch, accuracy, state_accuracy,
-    train_classifier,
+    BegunWith, ClassifierDiverged, ClassifierRecipe, ClassifierRunError, ClassifierTrainer, Epoch,
+    accuracy, state_accuracy, train_classifier,
 };
 pub use data::{DataError, DataPlan, Opened, Part, is_picture, read_picture, read_whole_picture};
 pub use eval::{

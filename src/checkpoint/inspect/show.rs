@@ -151,8 +151,13 @@ fn write_classifier(card: &ClassifierCard, f: &mut fmt::Formatter) -> fmt::Resul
     )?;
     write!(
         f,
-        "\n  architecture  residual network, blocks: {}",
-        stages.join(", ")
+        "\n  architecture  residual network, blocks: {}{}",
+        stages.join(", "),
+        if card.config.mirrored {
+            "; an image and its mirror image are seen, and the mean is judged"
+        } else {
+            ""
+        }
     )?;
     write!(
         f,

@@ -8,7 +8,11 @@ use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
 use burn::tensor::{Device, Tensor};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
+
+use super::{Weights, weights_of};
 
 pub(crate) use native::ClassifierPart;
 pub use native::NativeClassifier;
@@ -28,6 +32,10 @@ pub struct ClassifierConfig {
     pub stem_stride: usize,
     /// Width and number of residual blocks of each stage; every stage but the first halves rows and columns.
     pub stages: Vec<(usize, usize)>,
+    /// Whether what is seen in an image is the mean of it and its mirror image, left and right. While weights are learned
+    /// each is seen by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mirrored: bool,
 }
 
 impl ClassifierConfig {
@@ -38,6 +46,7 @@ impl ClassifierConfig {
             classes: 10,
             stem_stride: 2,
             stages: vec![(24, 1), (48, 1)],
+            mirrored: false,
         }
     }
 
@@ -56,6 +65,16 @@ impl ClassifierConfig {
             classes: 10,
             stem_stride: 1,
             stages: vec![(32, 1), (96, 1), (192, 1), (384, 1)],
+            mirrored: true,
+        }
+    }
+
+    /// The same, seeing every image as it is alone.
+    #[must_use]
+    pub fn unmirrored(&self) -> Self {
+        Self {
+            mirrored: false,
+            ..self.clone()
         }
     }
 
@@ -87,7 +106,32 @@ impl ClassifierConfig {
         })
     }
 
-    /// The network with fresh random weights.
+    /// Random weights to begin with, those of burn's own beginning in law: uniform up to one over the root of what an
+    /// output sees. The same seed gives the same ones, whoever else draws numbers at the time.
+    pub fn fresh(&self, seed: u64) -> Weights {
+        let mut weights = weights_of(&self.init(&Device::flex()));
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let sees = |name: &String| {
+            let of = weights.get(&name.replace("bias", "weight"));
+            match of.map(|weight| &weight.shape[..]) {
+                Some([_, from, rows, columns]) => from * rows * columns,
+                Some([from, _]) => *from,
+                // Of a norm: ones and zeros.
+                _ => 0,
+            }
+        };
+        let seen: Vec<usize> = weights.keys().map(sees).collect();
+        for (weight, sees) in weights.values_mut().zip(seen) {
+            if sees > 0 {
+                let reach = 1.0 / (sees as f32).sqrt();
+                let values = weight.values.iter_mut();
+                values.for_each(|v| *v = rng.random_range(-reach..=reach));
+            }
+        }
+        weights
+    }
+
+    /// The network with random weights.
     pub fn init(&self, device: &Device) -> Classifier {
         let first = self.stages.first().map_or(GROUP, |(width, _)| *width);
         let stem = Conv2dConfig::new([self.image[0], first], [3, 3])
@@ -107,6 +151,7 @@ impl ClassifierConfig {
             blocks,
             norm: GroupNormConfig::new(width / GROUP, width).init(device),
             head: LinearConfig::new(width, self.classes).init(device),
+            mirrored: self.mirrored,
         }
     }
 }
@@ -164,6 +209,7 @@ pub struct Classifier {
     blocks: Vec<Block>,
     norm: GroupNorm,
     head: Linear,
+    mirrored: bool,
 }
 
 impl Classifier {
@@ -172,6 +218,13 @@ impl Classifier {
     /// # Shapes
     /// `x`: `[B, C, H, W]` in [-1, 1]; the result `[B, F]`.
     pub fn features(&self, x: Tensor<4>) -> Tensor<2> {
+        if self.mirrored {
+            return (self.features_of(x.clone()) + self.features_of(x.flip([3]))) / 2.0;
+        }
+        self.features_of(x)
+    }
+
+    fn features_of(&self, x: Tensor<4>) -> Tensor<2> {
         let mut h = self.stem.forward(x);
         for block in &self.blocks {
             h = block.forward(h);
@@ -213,6 +266,29 @@ mod tests {
             let net = config.init(&device);
             assert_eq!(net.features(x.clone()).dims(), [2, config.features()]);
             assert_eq!(net.logits(x).dims(), [2, config.classes]);
+        }
+    }
+
+    #[test]
+    fn a_seed_gives_weights_as_wide_as_burn_s_own_and_norms_begin_as_nothing() {
+        let config = ClassifierConfig::mnist();
+        let weights = config.fresh(2);
+        assert_eq!(weights, config.fresh(2));
+        assert_ne!(weights, config.fresh(3));
+        let own = weights_of(&config.init(&Device::flex()));
+        assert_eq!(own.len(), weights.len());
+        for (name, weight) in &weights {
+            let values = &weight.values;
+            let most = |values: &[f32]| values.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+            if name.contains("norm") {
+                let wanted = if name.ends_with("gamma") { 1.0 } else { 0.0 };
+                assert!(values.iter().all(|v| *v == wanted), "{name}");
+            } else if values.len() > 100 {
+                let (a, b) = (most(values), most(&own[name].values));
+                assert!((a / b - 1.0).abs() < 0.05, "{name}: {a} {b}");
+            } else {
+                assert!(most(values) > 0.0, "{name}");
+            }
         }
     }
 

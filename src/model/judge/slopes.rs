@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-use super::ImageJudge;
+use super::{Engine, ImageJudge};
 use crate::model::Classifier;
 
 /// What a judge sees in images, a row each.
@@ -197,7 +197,22 @@ impl ImageJudge {
     /// # Panics
     /// When they are no whole number of images.
     pub fn see(&self, images: &[f32]) -> Seen {
-        self.asked().see(images, &|images| look(&self.net, images))
+        match &self.engine {
+            Engine::Native(net) => self.seen(net.see(images)),
+            Engine::Burn { net, .. } => self.asked().see(images, &|images| look(net, images)),
+        }
+    }
+
+    /// Features and logits as what is seen.
+    fn seen(&self, (features, mut logits): (Vec<f32>, Vec<f32>)) -> Seen {
+        let classes = self.config.classes;
+        logits.chunks_exact_mut(classes).for_each(normalise);
+        Seen {
+            classes,
+            width: self.config.features(),
+            log_probabilities: logits,
+            features,
+        }
     }
 
     /// [`PictureJudge::pullback`] of images of its own shape.
@@ -210,8 +225,41 @@ impl ImageJudge {
         cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
         gradients: &mut [f32],
     ) -> Seen {
-        let look = |images| look(&self.tracked, images);
-        self.asked().pullback(images, &look, cotangent, gradients)
+        let net = match &self.engine {
+            Engine::Native(net) => net,
+            Engine::Burn { tracked, .. } => {
+                let look = |images| look(tracked, images);
+                return self.asked().pullback(images, &look, cotangent, gradients);
+            }
+        };
+        let mut by_logits =
+            |item: usize,
+             (features, logits): (&[f32], &[f32]),
+             (by_features, by_logits): (&mut [f32], &mut [f32])| {
+                let seen = self.seen((features.to_vec(), logits.to_vec()));
+                let mut weights = seen.zeros_like();
+                cotangent(&seen, item, &mut weights);
+                by_features.copy_from_slice(&weights.features);
+                // Of `log softmax`: what is wanted, less its sum times the probability.
+                let sum: f32 = weights.log_probabilities.iter().sum();
+                let told = weights.log_probabilities.iter();
+                for ((to, wanted), p) in by_logits.iter_mut().zip(told).zip(&seen.log_probabilities)
+                {
+                    *to = wanted - sum * p.exp();
+                }
+            };
+        let seen = net.pullback(images, &mut by_logits, gradients);
+        self.seen(seen)
+    }
+}
+
+/// Logits become logarithms of probabilities.
+fn normalise(logits: &mut [f32]) {
+    let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
+    for l in logits {
+        // In this order: what is left of far numbers is exact.
+        *l = (*l - most) - sum.ln();
     }
 }
 
@@ -241,17 +289,68 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::model::ClassifierConfig;
+    use crate::model::{ClassifierConfig, with_weights};
 
-    fn judge(image: [usize; 3]) -> ImageJudge {
+    fn judge(image: [usize; 3], native: bool, mirrored: bool) -> ImageJudge {
         let device = Device::flex();
         let config = ClassifierConfig {
             image,
             classes: 3,
             stem_stride: 2,
             stages: vec![(8, 1), (16, 1)],
+            mirrored,
         };
-        ImageJudge::new(config.init(&device), config, &device)
+        let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();
+        ImageJudge::on(net, config, &device, native)
+    }
+
+    #[test]
+    fn the_own_kernels_see_and_pull_what_the_graph_does() {
+        for mirrored in [false, true] {
+            let [own, other] = [true, false].map(|native| judge([3, 16, 12], native, mirrored));
+            the_same_of_both(&own, &other);
+            let picture = pictures(1, 3 * 16 * 12);
+            let mut mirror = picture.clone();
+            mirror.chunks_exact_mut(12).for_each(<[f32]>::reverse);
+            let [seen, other] = [picture, mirror].map(|picture| own.see(&picture));
+            assert_eq!(seen == other, mirrored);
+        }
+    }
+
+    fn the_same_of_both(own: &ImageJudge, other: &ImageJudge) {
+        // More than one wave, and a unit that is not full.
+        let (n, numbers) = (35, 3 * 16 * 12);
+        let images = pictures(n, numbers);
+        let asked = |judge: &ImageJudge| {
+            let mut gradients = vec![0.0; images.len()];
+            let mut both = |seen: &Seen, item: usize, weights: &mut Seen| {
+                weights.log_probabilities[item % 3] = 1.0 + seen.features[0];
+                weights.log_probabilities[0] -= 0.5;
+                weights.features[item % 16] = 2.0;
+            };
+            let seen = judge.pullback(&images, &mut both, &mut gradients);
+            (seen, gradients)
+        };
+        let ((seen, gradients), (wanted, slopes)) = (asked(own), asked(other));
+        let close = |a: &[f32], b: &[f32], by: f32| {
+            assert_eq!(a.len(), b.len());
+            let size = b.iter().fold(0.0_f32, |most, v| most.max(v.abs()));
+            for (a, b) in a.iter().zip(b) {
+                assert!((a - b).abs() < by * size, "{a} {b} of {size}");
+            }
+        };
+        close(&seen.features, &wanted.features, 1e-5);
+        close(&seen.log_probabilities, &wanted.log_probabilities, 1e-5);
+        close(&gradients, &slopes, 1e-4);
+    }
+
+    #[test]
+    fn far_logits_keep_finite_logarithms() {
+        let mut logits = [500.0, -500.0, 499.0];
+        normalise(&mut logits);
+        assert!(logits.iter().all(|l| l.is_finite()));
+        let sum: f32 = logits.iter().map(|l| l.exp()).sum();
+        assert!((sum - 1.0).abs() < 1e-6);
     }
 
     /// Smooth pictures, each another.
@@ -263,7 +362,12 @@ mod tests {
 
     #[test]
     fn what_is_seen_of_an_image_is_the_same_to_the_last_bit_whatever_the_batch() {
-        let judge = judge([3, 16, 16]);
+        for native in [true, false] {
+            the_same_whatever_the_batch(&judge([3, 16, 16], native, true));
+        }
+    }
+
+    fn the_same_whatever_the_batch(judge: &ImageJudge) {
         let (n, numbers) = (37, 3 * 256);
         let images = pictures(n, numbers);
         let all = judge.see(&images);
@@ -292,7 +396,12 @@ mod tests {
 
     #[test]
     fn the_pullback_is_the_slope_of_what_is_seen() {
-        let judge = judge([1, 12, 12]);
+        for native in [true, false] {
+            the_slope_of_what_is_seen(&judge([1, 12, 12], native, false));
+        }
+    }
+
+    fn the_slope_of_what_is_seen(judge: &ImageJudge) {
         let numbers = 144;
         let images = pictures(2, numbers);
         // Some function of both: a weighted sum, another for each image.

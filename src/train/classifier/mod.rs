@@ -4,6 +4,8 @@ mod batch;
 #[cfg(test)]
 mod native_tests;
 mod run;
+#[cfg(test)]
+pub(crate) mod test_bars;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -11,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use self::batch::{clean, half_formed};
 use super::images::ImageSet;
 use super::rules;
-use crate::model::{Classifier, ClassifierConfig};
+use crate::model::{Classifier, ClassifierConfig, ImageJudge};
 use crate::process::{Address, Purpose};
 
-pub use run::{ClassifierRunError, ClassifierTrainer};
+pub use run::{ClassifierDiverged, ClassifierRunError, ClassifierTrainer};
 
 /// Images of one batch when nothing is learned.
 const JUDGED_AT_ONCE: usize = 256;
@@ -40,12 +42,35 @@ pub struct ClassifierRecipe {
     /// Longest memory of the moving average of the weights, which is what is kept; 0 for the weights themselves.
     #[serde(default)]
     pub ema_limit: f64,
+    /// Share of the images of a step into which a piece of another is put, with its share of the target (CutMix, arXiv
+    /// 1905.04899).
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cut_mix: f64,
     /// Root of the noise.
     pub seed: u64,
+    /// What it began with, where that was no random network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begun_with: Option<BegunWith>,
     /// Whether it learns which class half-formed pictures become, `x_t = (1 - t) noise + t picture`, told `t` as one more
     /// channel.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub of_states: bool,
+}
+
+/// A classifier that another began with.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BegunWith {
+    /// SHA-256 of its file.
+    pub hash: String,
+    /// How long it had been trained, where that is known.
+    pub hours: Option<f64>,
+}
+
+// What serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_none(share: &f64) -> bool {
+    *share == 0.0
 }
 
 impl ClassifierRecipe {
@@ -60,7 +85,9 @@ impl ClassifierRecipe {
             shift: 2,
             mirror: false,
             ema_limit: 0.999,
+            cut_mix: 0.0,
             seed: 1,
+            begun_with: None,
             of_states: false,
         }
     }
@@ -99,6 +126,7 @@ impl ClassifierRecipe {
             ("batch", (1..=65_536).contains(&self.batch), "1 to 65536"),
             rules::share("weight_decay", self.weight_decay),
             rules::share("smoothing", self.smoothing),
+            rules::share("cut_mix", self.cut_mix),
             ("shift", self.shift <= 64, "at most 64"),
         ];
         let of_all = rules::rates(self.rate, 0.0, self.ema_limit);
@@ -121,6 +149,9 @@ pub struct Epoch {
 /// Trains on `data` and judges on `held_out` after each epoch; the same seed and device give the same weights.
 ///
 /// `watch` is told the share done and the epoch if one is complete; it answers whether to go on. `None`: stopped.
+///
+/// # Errors
+/// When a loss is not finite.
 pub fn train_classifier(
     config: &ClassifierConfig,
     recipe: &ClassifierRecipe,
@@ -128,20 +159,26 @@ pub fn train_classifier(
     held_out: &ImageSet,
     device: &Device,
     watch: &mut dyn FnMut(f64, Option<Epoch>) -> bool,
-) -> Option<Classifier> {
+) -> Result<Option<Classifier>, ClassifierDiverged> {
     let mut run = ClassifierTrainer::new(config.clone(), recipe.clone(), device);
     let goes_on = run.advance_all(data, held_out, &mut |run, epoch| {
         watch(run.share_done(data), epoch)
-    });
-    goes_on.then(|| run.network())
+    })?;
+    Ok(goes_on.then(|| run.network()))
 }
 
 /// Says of images, `[n][C H W]`, the logarithms of the classes' probabilities up to a constant an image, `[n][classes]`.
 type Says<'a> = &'a dyn Fn(Vec<f32>) -> Vec<f32>;
 
-/// Share of the images that the classifier puts in their class.
-pub fn accuracy(net: &Classifier, images: &ImageSet, device: &Device) -> f64 {
-    let says = |values: Vec<f32>| numbers(&net.logits(tensor(values, images.shape, device)));
+/// Share of the images that the classifier of this shape puts in their class.
+pub fn accuracy(
+    net: &Classifier,
+    config: &ClassifierConfig,
+    images: &ImageSet,
+    device: &Device,
+) -> f64 {
+    let judge = ImageJudge::new(net.clone(), config.clone(), device);
+    let says = |values: Vec<f32>| judge.see(&values).log_probabilities;
     judged(images, |which| clean(images, which), &says).0
 }
 
@@ -153,7 +190,8 @@ pub fn state_accuracy(
     images: &ImageSet,
     device: &Device,
 ) -> (f64, f64) {
-    let says = |values: Vec<f32>| numbers(&net.logits(tensor(values, config.image, device)));
+    let judge = ImageJudge::new(net.clone(), config.clone(), device);
+    let says = |values: Vec<f32>| judge.see(&values).log_probabilities;
     judged(images, |which| states(images, which), &says)
 }
 
@@ -196,39 +234,16 @@ fn tensor(values: Vec<f32>, [channels, rows, columns]: [usize; 3], device: &Devi
 #[cfg(test)]
 mod tests {
     use super::batch::GOLDEN;
+    use super::test_bars::{bars, small_classifier};
     use super::*;
     use crate::process::normal_pairs;
-
-    /// Bars that lie or stand: a problem of two classes.
-    fn bars(n: usize) -> ImageSet {
-        let mut pixels = Vec::new();
-        let mut labels = Vec::new();
-        for i in 0..n {
-            let (lies, at) = (i % 2 == 0, 2 + (i / 2) % 4);
-            for row in 0..8 {
-                for column in 0..8 {
-                    let on = if lies { row == at } else { column == at };
-                    pixels.push(if on { 255 } else { 0 });
-                }
-            }
-            labels.push(u16::from(lies));
-        }
-        ImageSet {
-            shape: [1, 8, 8],
-            pixels,
-            labels,
-            classes: vec!["stands".into(), "lies".into()],
-        }
-    }
 
     #[test]
     fn a_classifier_of_states_learns_what_the_noise_leaves_and_the_same_seed_gives_the_same_one() {
         let device = Device::flex();
         let config = ClassifierConfig {
             image: [2, 8, 8],
-            classes: 2,
-            stem_stride: 1,
-            stages: vec![(8, 1)],
+            ..small_classifier()
         };
         let recipe = ClassifierRecipe {
             epochs: 24,
@@ -236,9 +251,11 @@ mod tests {
             rate: 1e-2,
             ..ClassifierRecipe::mnist_states()
         };
-        let data = bars(128);
-        let train =
-            || train_classifier(&config, &recipe, &data, &data, &device, &mut |_, _| true).unwrap();
+        let data = bars(128, 0);
+        let train = || {
+            let net = train_classifier(&config, &recipe, &data, &data, &device, &mut |_, _| true);
+            net.unwrap().unwrap()
+        };
         let net = train();
         let (right, lost) = state_accuracy(&net, &config, &data, &device);
         // Chance is 0.5 and ln 2 = 0.693; where t is small nobody can tell.
@@ -275,12 +292,7 @@ mod tests {
     #[test]
     fn a_classifier_learns_bars_and_the_same_seed_gives_the_same_one() {
         let device = Device::flex();
-        let config = ClassifierConfig {
-            image: [1, 8, 8],
-            classes: 2,
-            stem_stride: 1,
-            stages: vec![(8, 1)],
-        };
+        let config = small_classifier();
         let recipe = ClassifierRecipe {
             epochs: 4,
             batch: 16,
@@ -288,14 +300,14 @@ mod tests {
             rate: 1e-2,
             ..ClassifierRecipe::mnist()
         };
-        let data = bars(128);
+        let data = bars(128, 0);
         let train = || {
             let mut last = 0.0;
             let net = train_classifier(&config, &recipe, &data, &data, &device, &mut |_, epoch| {
                 last = epoch.map_or(last, |e| e.accuracy);
                 true
             });
-            (net.unwrap(), last)
+            (net.unwrap().unwrap(), last)
         };
         let (first, accuracy) = train();
         // Chance is 0.5.
@@ -303,6 +315,17 @@ mod tests {
         let weights = crate::model::weights_of(&first);
         assert_eq!(weights, crate::model::weights_of(&train().0));
         let stopped = train_classifier(&config, &recipe, &data, &data, &device, &mut |_, _| false);
-        assert!(stopped.is_none());
+        assert!(stopped.unwrap().is_none());
+        // Wherever it learns, a run that has lost its numbers says so.
+        for native in [true, false] {
+            let recipe = ClassifierRecipe {
+                rate: 1e30,
+                ..recipe.clone()
+            };
+            let mut run = ClassifierTrainer::start(config.clone(), recipe, &device, native);
+            let lost = run.advance_all(&data, &data, &mut |_, _| true).unwrap_err();
+            assert_eq!(lost.step, run.steps_done());
+            assert!(lost.to_string().contains("not finite"), "{lost}");
+        }
     }
 }

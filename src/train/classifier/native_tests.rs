@@ -3,10 +3,11 @@
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::test_bars::{bars, small_classifier};
 use crate::model::simd::Buffer;
 use crate::model::{ClassifierConfig, NativeClassifier, weights_of, with_weights};
 use crate::train::image::{flat_numbers, named_gradients};
-use crate::train::{ClassifierRecipe, ClassifierTrainer, ImageSet};
+use crate::train::{ClassifierRecipe, ClassifierTrainer};
 
 /// Shapes with everything in them: a stride in front, maps that fill no tile, blocks with and without a way around.
 fn shapes() -> [ClassifierConfig; 2] {
@@ -15,6 +16,7 @@ fn shapes() -> [ClassifierConfig; 2] {
         classes: 3,
         stem_stride,
         stages,
+        mirrored: false,
     };
     [
         shape([1, 14, 14], 2, vec![(8, 2), (24, 1)]),
@@ -26,11 +28,10 @@ fn shapes() -> [ClassifierConfig; 2] {
 fn values_and_gradients_are_those_of_the_graph() {
     let device = Device::flex();
     for config in shapes() {
-        device.seed(5);
         let learning = device.clone().autodiff();
         let net = config.init(&learning);
         // Nothing at its beginning: norms begin as ones and zeros.
-        let mut weights = weights_of(&net);
+        let mut weights = config.fresh(5);
         for (i, weight) in weights.values_mut().enumerate() {
             for (k, v) in weight.values.iter_mut().enumerate() {
                 *v += 0.1 * ((i * 31 + k) as f32 * 0.7).sin();
@@ -93,34 +94,18 @@ fn values_and_gradients_are_those_of_the_graph() {
     }
 }
 
-/// Bars that lie or stand, in two classes.
-fn bars() -> ImageSet {
-    let pixels = (0..64 * 64).map(|k: usize| {
-        let (item, row, column) = (k / 64, k / 8 % 8, k % 8);
-        let along = if item % 2 == 0 { row } else { column };
-        if along == 2 + item / 2 % 4 { 255 } else { 0 }
-    });
-    ImageSet {
-        shape: [1, 8, 8],
-        pixels: pixels.collect(),
-        labels: (0..64).map(|item| item % 2).collect(),
-        classes: vec!["lies".into(), "stands".into()],
-    }
-}
-
 fn small() -> (ClassifierConfig, ClassifierRecipe) {
-    let config = ClassifierConfig {
-        image: [1, 8, 8],
-        classes: 2,
-        stem_stride: 1,
-        stages: vec![(8, 1)],
-    };
     let recipe = ClassifierRecipe {
         epochs: 2,
         batch: 20,
         shift: 1,
         mirror: true,
+        cut_mix: 0.5,
         ..ClassifierRecipe::mnist()
+    };
+    let config = ClassifierConfig {
+        mirrored: true,
+        ..small_classifier()
     };
     (config, recipe)
 }
@@ -128,7 +113,7 @@ fn small() -> (ClassifierConfig, ClassifierRecipe) {
 #[test]
 fn a_run_on_the_own_kernels_goes_where_one_through_burn_goes() {
     let (config, recipe) = small();
-    let data = bars();
+    let data = bars(64, 0);
     let run = |native| {
         let (config, recipe) = (config.clone(), recipe.clone());
         let mut run = ClassifierTrainer::start(config, recipe, &Device::flex(), native);
@@ -136,7 +121,8 @@ fn a_run_on_the_own_kernels_goes_where_one_through_burn_goes() {
         run.advance_all(&data, &data, &mut |_, epoch| {
             losses.extend(epoch.map(|e| e.loss));
             true
-        });
+        })
+        .unwrap();
         (losses, weights_of(&run.network()))
     };
     let ((own, weights), (other, others)) = (run(true), run(false));
@@ -156,28 +142,32 @@ fn a_run_that_is_taken_up_ends_as_one_that_was_not_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.part");
     let (config, recipe) = small();
-    let data = bars();
+    let data = bars(64, 0);
     for native in [true, false] {
         let fresh =
             || ClassifierTrainer::start(config.clone(), recipe.clone(), &Device::flex(), native);
         let mut whole = fresh();
         let mut epochs = Vec::new();
-        whole.advance_all(&data, &data, &mut |_, epoch| {
-            epochs.extend(epoch);
-            true
-        });
+        whole
+            .advance_all(&data, &data, &mut |_, epoch| {
+                epochs.extend(epoch);
+                true
+            })
+            .unwrap();
         // In the middle of an epoch.
         let mut begun = fresh();
         let reached = begun.advance_all(&data, &data, &mut |run, _| run.steps_done() < 5);
-        assert!(!reached);
+        assert_eq!(reached, Ok(false));
         begun.save(&path).unwrap();
         let mut again = ClassifierTrainer::taken_up(&path, &Device::flex(), native).unwrap();
         assert_eq!(again.steps_done(), 5);
         let mut last = None;
-        again.advance_all(&data, &data, &mut |_, epoch| {
-            last = epoch.or(last);
-            true
-        });
+        again
+            .advance_all(&data, &data, &mut |_, epoch| {
+                last = epoch.or(last);
+                true
+            })
+            .unwrap();
         assert_eq!(last, epochs.last().copied());
         assert_eq!(weights_of(&again.network()), weights_of(&whole.network()));
     }
@@ -188,4 +178,28 @@ fn a_run_that_is_taken_up_ends_as_one_that_was_not_interrupted() {
         message.contains("run.part") && message.contains("--resume"),
         "{message}"
     );
+}
+
+#[test]
+fn a_run_begins_with_the_weights_that_it_is_given() {
+    let (config, recipe) = small();
+    let (device, data) = (Device::flex(), bars(64, 0));
+    let mut first = ClassifierTrainer::new(config.clone(), recipe.clone(), &device);
+    first.advance_all(&data, &data, &mut |_, _| true).unwrap();
+    let weights = weights_of(&first.network());
+    let other = ClassifierRecipe {
+        rate: 1e-4,
+        ..recipe
+    };
+    let begun = ClassifierTrainer::beginning_with(config.clone(), other.clone(), &weights, &device);
+    let mut begun = begun.unwrap();
+    assert_eq!(weights_of(&begun.network()), weights);
+    begun.advance_all(&data, &data, &mut |_, _| true).unwrap();
+    assert_ne!(weights_of(&begun.network()), weights);
+    let wider = ClassifierConfig {
+        stages: vec![(16, 1)],
+        ..config
+    };
+    let refused = ClassifierTrainer::beginning_with(wider, other, &weights, &device);
+    assert!(refused.is_err());
 }

@@ -10,11 +10,12 @@ use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::batch::{clean, half_formed, moved, shuffled};
+use super::batch::{clean, cut_mixed, half_formed, moved, shuffled, targets};
 use super::{ClassifierRecipe, Epoch, judged, numbers, states, tensor};
 use crate::model::simd::Buffer;
 use crate::model::{
-    Classifier, ClassifierConfig, ClassifierPart, NativeClassifier, weights_of, with_weights,
+    Classifier, ClassifierConfig, ClassifierPart, Misfit, NativeClassifier, Weights, weights_of,
+    with_weights,
 };
 use crate::process::{Address, Purpose};
 use crate::train::image::{
@@ -38,6 +39,14 @@ pub struct ClassifierRunError {
     pub reason: String,
 }
 
+/// A run whose losses are no numbers any more. What was kept before is still good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the loss of step {step} is not finite; a lower rate in the recipe may help")]
+pub struct ClassifierDiverged {
+    /// Which, from 1.
+    pub step: u64,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Note {
@@ -46,8 +55,8 @@ struct Note {
     step: u64,
     /// Time that the steps took, over all sittings.
     seconds: f64,
-    /// Sum of the losses of the epoch that is under way.
-    losses: f64,
+    /// Sum of the losses of the epoch that is under way, as bits: decimals are not read back to the last one.
+    losses: u64,
 }
 
 /// A classifier, its optimizer, and where it is in its run. On the processor it learns by its own kernels, elsewhere through
@@ -85,7 +94,7 @@ struct BurnRun {
 impl ClassifierTrainer {
     /// A fresh run.
     pub fn new(config: ClassifierConfig, recipe: ClassifierRecipe, device: &Device) -> Self {
-        let native = *device == Device::flex();
+        let native = *device == Device::flex() && NativeClassifier::takes(&config);
         Self::start(config, recipe, device, native)
     }
 
@@ -95,10 +104,11 @@ impl ClassifierTrainer {
         device: &Device,
         native: bool,
     ) -> Self {
-        device.seed(recipe.seed);
+        let alone = config.unmirrored();
+        let fresh = alone.fresh(recipe.seed);
         let engine = if native {
-            let mut net = NativeClassifier::new(&config);
-            let flat = net.gather(&weights_of(&config.init(device)));
+            let mut net = NativeClassifier::new(&alone);
+            let flat = net.gather(&fresh);
             net.load(flat.as_slice());
             Engine::Native(Box::new(NativeRun {
                 gradient: flat.clone(),
@@ -108,7 +118,8 @@ impl ClassifierTrainer {
             }))
         } else {
             Engine::Burn(Box::new(BurnRun {
-                net: config.init(&device.clone().autodiff()),
+                net: with_weights(alone.init(&device.clone().autodiff()), &fresh)
+                    .expect("the same shape gives the same names"),
                 optimizer: Optimizer::default(),
             }))
         };
@@ -122,6 +133,29 @@ impl ClassifierTrainer {
             order: None,
             engine,
         }
+    }
+
+    /// A fresh run that begins with these weights.
+    ///
+    /// # Errors
+    /// When they are not those of a network of this shape.
+    pub fn beginning_with(
+        config: ClassifierConfig,
+        recipe: ClassifierRecipe,
+        weights: &Weights,
+        device: &Device,
+    ) -> Result<Self, Misfit> {
+        with_weights(config.init(device), weights)?;
+        let mut run = Self::new(config, recipe, device);
+        let state = State {
+            weights: weights.clone(),
+            ..State::default()
+        };
+        match &mut run.engine {
+            Engine::Native(engine) => engine.restore(&state),
+            Engine::Burn(engine) => engine.net = with_weights(engine.net.clone(), weights)?,
+        }
+        Ok(run)
     }
 
     /// Shape of the network.
@@ -160,18 +194,24 @@ impl ClassifierTrainer {
 
     /// The rest of the run; `watch` is told after each step, with what an epoch gave where one is complete, and answers
     /// whether to go on. Gives back whether the end was reached.
+    ///
+    /// # Errors
+    /// When a loss is not finite.
     pub fn advance_all(
         &mut self,
         data: &ImageSet,
         held_out: &ImageSet,
         watch: &mut dyn FnMut(&Self, Option<Epoch>) -> bool,
-    ) -> bool {
+    ) -> Result<bool, ClassifierDiverged> {
         let batches = self.batches(data);
         while self.step < self.steps(data) {
             let begun = Instant::now();
             let loss = self.advance(data);
             self.losses += loss;
             self.step += 1;
+            if !loss.is_finite() {
+                return Err(ClassifierDiverged { step: self.step });
+            }
             self.seconds += begun.elapsed().as_secs_f64();
             let epoch = self.step.is_multiple_of(batches).then(|| Epoch {
                 epoch: (self.step / batches) as u32,
@@ -179,10 +219,10 @@ impl ClassifierTrainer {
                 accuracy: self.judge(held_out),
             });
             if !watch(self, epoch) {
-                return false;
+                return Ok(false);
             }
         }
-        true
+        Ok(true)
     }
 
     /// One step; gives back the mean loss, nats.
@@ -203,18 +243,23 @@ impl ClassifierTrainer {
         let mut rng = ChaCha8Rng::seed_from_u64(self.recipe.seed);
         rng.set_stream((1 << 32) + self.step);
         let mut values = moved(data, which, &self.recipe, &mut rng);
+        let mut own = vec![1.0; batch];
+        if self.recipe.cut_mix > 0.0 {
+            own = cut_mixed(&mut values, data.shape, self.recipe.cut_mix, &mut rng);
+        }
         if self.recipe.of_states {
             let address = Address::new(self.recipe.seed, Purpose::TrainNoise, epoch as u32);
             values = half_formed(&values, data.shape, (address, first));
         }
         let labels: Vec<usize> = which.iter().map(|i| data.labels[*i].into()).collect();
-        let options = self.options(data);
-        let (smoothing, image) = (self.recipe.smoothing as f32, self.config.image);
+        let (classes, smoothing) = (self.config.classes, self.recipe.smoothing as f32);
+        let targets = targets(&labels, &own, classes, smoothing);
+        let (options, image) = (self.options(data), self.config.image);
         match &mut self.engine {
-            Engine::Native(run) => run.step(&values, &labels, smoothing, options),
+            Engine::Native(run) => run.step(&values, &targets, options),
             Engine::Burn(run) => {
                 let x = tensor(values, image, &self.device.clone().autodiff());
-                run.step(x, &labels, smoothing, options)
+                run.step(x, targets, options)
             }
         }
     }
@@ -269,7 +314,11 @@ impl ClassifierTrainer {
                 with_weights(self.config.init(&self.device), &weights)
                     .expect("the same shape gives the same names")
             }
-            Engine::Burn(run) => run.optimizer.averaged(run.net.valid()),
+            Engine::Burn(run) => {
+                let weights = weights_of(&run.optimizer.averaged(run.net.valid()));
+                with_weights(self.config.init(&self.device), &weights)
+                    .expect("the same shape gives the same names")
+            }
         }
     }
 
@@ -283,7 +332,7 @@ impl ClassifierTrainer {
             recipe: self.recipe.clone(),
             step: self.step,
             seconds: self.seconds,
-            losses: self.losses,
+            losses: self.losses.to_bits(),
         };
         let state = match &self.engine {
             Engine::Native(run) => run.kept(self.step),
@@ -316,8 +365,10 @@ impl ClassifierTrainer {
         if let Some(fault) = note.config.fault().or_else(|| note.recipe.fault()) {
             return Err(fail(fault));
         }
+        let native = native && NativeClassifier::takes(&note.config);
         let mut run = Self::start(note.config, note.recipe, device, native);
-        (run.step, run.seconds, run.losses) = (note.step, note.seconds, note.losses);
+        (run.step, run.seconds, run.losses) =
+            (note.step, note.seconds, f64::from_bits(note.losses));
         let like = run.config.init(device);
         with_weights(like, &state.weights).map_err(|e| fail(e.to_string()))?;
         match &mut run.engine {
@@ -329,27 +380,18 @@ impl ClassifierTrainer {
 }
 
 impl NativeRun {
-    fn step(
-        &mut self,
-        values: &[f32],
-        labels: &[usize],
-        smoothing: f32,
-        options: StepOptions,
-    ) -> f64 {
-        let n = labels.len() as f32;
+    /// `targets`: `[n][classes]`.
+    fn step(&mut self, values: &[f32], targets: &[f32], options: StepOptions) -> f64 {
+        let classes = self.net.classes();
+        let n = (targets.len() / classes) as f32;
         // `-sum target log p` and its gradient.
         let cotangent = |i: usize, logits: &mut [f32]| {
             let most = logits.iter().copied().fold(f32::MIN, f32::max);
             let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
-            let (lift, spread) = (sum.ln() + most, smoothing / logits.len() as f32);
+            let lift = sum.ln() + most;
             let mut loss = 0.0;
-            for (class, l) in logits.iter_mut().enumerate() {
-                let own = if class == labels[i] {
-                    1.0 - smoothing
-                } else {
-                    0.0
-                };
-                let (target, log_p) = (own + spread, *l - lift);
+            for (l, target) in logits.iter_mut().zip(&targets[i * classes..]) {
+                let log_p = *l - lift;
                 loss -= f64::from(target * log_p);
                 *l = (log_p.exp() - target) / n;
             }
@@ -414,19 +456,10 @@ impl NativeRun {
 }
 
 impl BurnRun {
-    fn step(
-        &mut self,
-        x: Tensor<4>,
-        labels: &[usize],
-        smoothing: f32,
-        options: StepOptions,
-    ) -> f64 {
+    /// `targets`: `[n][classes]`.
+    fn step(&mut self, x: Tensor<4>, targets: Vec<f32>, options: StepOptions) -> f64 {
         let logits = self.net.logits(x);
         let ([n, classes], device) = (logits.dims(), logits.device());
-        let mut targets = vec![smoothing / classes as f32; n * classes];
-        for (label, row) in labels.iter().zip(targets.chunks_exact_mut(classes)) {
-            row[*label] += 1.0 - smoothing;
-        }
         let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, classes]), &device);
         let loss = (log_softmax(logits, 1) * targets).sum().neg() / n as f64;
         let gradients = named_gradients(&self.net, &loss.backward());

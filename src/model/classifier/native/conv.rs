@@ -63,6 +63,8 @@ pub(super) struct Conv {
 /// Room for one tile.
 #[derive(Debug)]
 pub(super) struct Columns {
+    /// Images of the unit that count: what is made of the others is left as it was.
+    pub(super) live: usize,
     seen: Buffer,
     out: Buffer,
     transposed: Buffer,
@@ -71,6 +73,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn new(sees: usize, to: usize) -> Self {
         Self {
+            live: UNIT,
             seen: Buffer::zeroed(sees * TILE),
             out: Buffer::zeroed(to.next_multiple_of(8) * TILE),
             transposed: Buffer::zeroed(transposed_len(to.next_multiple_of(16))),
@@ -124,6 +127,13 @@ impl Conv {
         self.at + self.shape.sees() * self.shape.row()
     }
 
+    /// The tiles of that many images.
+    #[inline(always)]
+    fn tiles(&self, images: usize) -> impl Iterator<Item = &Vec<Run>> {
+        let counts = move |tile: &&Vec<Run>| tile.first().is_some_and(|run| run.image < images);
+        self.tiles.iter().take_while(counts)
+    }
+
     /// Takes over the weights.
     pub(super) fn load(&mut self, flat: &[f32]) {
         let (row, weights) = (self.shape.row(), &flat[self.at..]);
@@ -144,13 +154,13 @@ impl Conv {
         arch.dispatch(Forward(self, input, room, out, add));
     }
 
-    /// Adds the gradient of the weights and, where it is wanted, of the input, from that of the output.
+    /// Adds the gradients of the weights and of the input, where they are wanted, from that of the output.
     pub(super) fn backward(
         &self,
         arch: Arch,
         (input, d_out): (&[f32], &[f32]),
         room: &mut Columns,
-        gradient: &mut [f32],
+        gradient: Option<&mut [f32]>,
         d_input: Option<&mut [f32]>,
     ) {
         arch.dispatch(BackwardPass {
@@ -241,7 +251,7 @@ impl WithSimd for Forward<'_> {
     fn with_simd<S: Simd>(self, simd: S) {
         let Self(conv, input, room, out, add) = self;
         let [rows, columns] = conv.shape.out();
-        for tile in &conv.tiles {
+        for tile in conv.tiles(room.live) {
             let live = tile.iter().map(|run| run.len).sum();
             conv.gather(tile, input, room.seen.as_mut_slice());
             let matrix = (&conv.packed, Bias::Added);
@@ -269,7 +279,7 @@ struct BackwardPass<'a> {
     input: &'a [f32],
     d_out: &'a [f32],
     room: &'a mut Columns,
-    gradient: &'a mut [f32],
+    gradient: Option<&'a mut [f32]>,
     d_input: Option<&'a mut [f32]>,
 }
 
@@ -283,13 +293,13 @@ impl WithSimd for BackwardPass<'_> {
             input,
             d_out,
             room,
-            gradient,
+            mut gradient,
             mut d_input,
         } = self;
         let ConvShape { to, .. } = conv.shape;
         let ([rows, columns], sees, row) = (conv.shape.out(), conv.shape.sees(), conv.shape.row());
-        let (low, high) = gradient.split_at_mut(conv.bias_at());
-        for tile in &conv.tiles {
+        let images = room.live;
+        for tile in conv.tiles(images) {
             let live: usize = tile.iter().map(|run| run.len).sum();
             let delta = room.out.as_mut_slice();
             let (lanes, _) = delta.as_chunks_mut::<TILE>();
@@ -298,26 +308,35 @@ impl WithSimd for BackwardPass<'_> {
                     let plane = (run.image * to + channel) * rows * columns;
                     let from = &d_out[plane + run.row * columns + run.column..];
                     let to = &mut lanes[run.lane..run.lane + run.len];
-                    each(to, from, |to, from| *to = from);
+                    if run.image < images {
+                        each(to, from, |to, from| *to = from);
+                    } else {
+                        to.fill(0.0);
+                    }
                 }
                 lanes[live..].fill(0.0);
-                if conv.has_bias {
-                    high[channel] += lanes.iter().sum::<f32>();
-                }
             }
-            conv.gather(tile, input, room.seen.as_mut_slice());
-            // What is seen takes the place of the outputs: the weights lie `[sees][to]`, and only the smaller side is
-            // rearranged.
-            let shape = OuterShape {
-                inputs: to,
-                outputs: sees,
-                stride: row,
-            };
-            let seen = room.seen.as_slice();
-            let (delta, other) = (room.out.as_slice(), room.transposed.as_mut_slice());
-            add_outer(simd, shape, seen, delta, other, &mut low[conv.at..], None);
+            if let Some(gradient) = gradient.as_deref_mut() {
+                let (low, high) = gradient.split_at_mut(conv.bias_at());
+                if conv.has_bias {
+                    for (sum, lanes) in high.iter_mut().zip(lanes.iter().take(to)) {
+                        *sum += lanes.iter().sum::<f32>();
+                    }
+                }
+                conv.gather(tile, input, room.seen.as_mut_slice());
+                // What is seen takes the place of the outputs: the weights lie `[sees][to]`, and only the smaller side is
+                // rearranged.
+                let shape = OuterShape {
+                    inputs: to,
+                    outputs: sees,
+                    stride: row,
+                };
+                let seen = room.seen.as_slice();
+                let (delta, other) = (room.out.as_slice(), room.transposed.as_mut_slice());
+                add_outer(simd, shape, seen, delta, other, &mut low[conv.at..], None);
+            }
             if let Some(d_input) = d_input.as_deref_mut() {
-                let d_seen = room.seen.as_mut_slice();
+                let (delta, d_seen) = (room.out.as_slice(), room.seen.as_mut_slice());
                 transposed_rows(simd, &conv.packed, live, delta, d_seen);
                 conv.scatter(tile, d_seen, d_input);
             }

@@ -4,7 +4,9 @@
 //! added up in an order that depends on the batch alone, not on the number of cores.
 
 mod conv;
+mod judging;
 mod norm;
+mod passes;
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -19,6 +21,8 @@ use crate::model::{WeightValues, Weights};
 const UNIT: usize = 4;
 /// Images that share a gradient.
 const PART: usize = 16;
+/// Of an image.
+const MOST_PIXELS: usize = 64 * 64;
 
 #[derive(Debug)]
 struct Block {
@@ -68,9 +72,19 @@ struct Room {
     columns: Columns,
     features: Vec<f32>,
     logits: Vec<f32>,
+    /// Of what is wanted by the features beside the logits.
+    d_features: Vec<f32>,
+    /// As `image`, within its border.
+    d_image: Vec<f32>,
 }
 
 impl NativeClassifier {
+    /// Whether a classifier of this shape is small enough: several images are in memory at once, each with everything that
+    /// the layers made of it.
+    pub fn takes(config: &ClassifierConfig) -> bool {
+        config.image[1] * config.image[2] <= MOST_PIXELS
+    }
+
     /// Of that shape; everything zero until [`Self::load`].
     pub fn new(config: &ClassifierConfig) -> Self {
         let [channels, rows, columns] = config.image;
@@ -212,6 +226,17 @@ impl NativeClassifier {
         places.map(|(name, lies)| (name, of(lies))).collect()
     }
 
+    /// Of that shape, with these weights.
+    ///
+    /// # Panics
+    /// When they are not those of a classifier of this shape.
+    pub fn with(config: &ClassifierConfig, weights: &Weights) -> Self {
+        let mut net = Self::new(config);
+        let flat = net.gather(weights);
+        net.load(flat.as_slice());
+        net
+    }
+
     /// Takes over the weights of a flat buffer.
     pub(crate) fn load(&mut self, flat: &[f32]) {
         self.flat.as_mut_slice()[..self.len].copy_from_slice(&flat[..self.len]);
@@ -221,31 +246,6 @@ impl NativeClassifier {
             convs.extend(&mut block.skip);
         }
         convs.into_par_iter().for_each(|conv| conv.load(flat));
-    }
-
-    /// Logarithms of the classes' probabilities, up to a constant an image: `[n][classes]` of `images`, `[n][C H W]` in
-    /// [-1, 1]. Those of an image do not depend on the others.
-    ///
-    /// # Panics
-    /// When they are no whole number of images.
-    pub fn logits(&self, images: &[f32]) -> Vec<f32> {
-        let (numbers, classes) = (self.numbers(), self.config.classes);
-        assert!(images.len().is_multiple_of(numbers), "whole images");
-        let mut logits = vec![0.0; images.len() / numbers * classes];
-        logits
-            .par_chunks_mut(PART * classes)
-            .zip(images.par_chunks(PART * numbers))
-            .for_each_init(
-                || self.room(),
-                |room, (logits, images)| {
-                    let units = logits.chunks_mut(UNIT * classes);
-                    for (logits, images) in units.zip(images.chunks(UNIT * numbers)) {
-                        self.forward(images, room);
-                        logits.copy_from_slice(&room.logits[..logits.len()]);
-                    }
-                },
-            );
-        logits
     }
 
     /// The gradient of a sum over images, put into `gradient`. `cotangent` is told an image's number and logits, which it
@@ -285,7 +285,7 @@ impl NativeClassifier {
                         told.push(cotangent(p * PART + told.len(), logits));
                     }
                     none.fill(0.0);
-                    self.backward(room, gradient.as_mut_slice());
+                    self.backward(room, Some(gradient.as_mut_slice()), false);
                 }
                 told
             })
@@ -301,6 +301,11 @@ impl NativeClassifier {
             }
         });
         told.concat()
+    }
+
+    /// Number of classes.
+    pub(crate) fn classes(&self) -> usize {
+        self.config.classes
     }
 
     fn numbers(&self) -> usize {
@@ -325,6 +330,7 @@ impl NativeClassifier {
         let sees = self.convs().map(|conv| conv.shape.sees()).max();
         let to = self.convs().map(|conv| conv.shape.to).max();
         Room {
+            d_image: vec![0.0; UNIT * channels * (rows + 2) * (columns + 2)],
             image: vec![0.0; UNIT * channels * (rows + 2) * (columns + 2)],
             within: flow.clone(),
             flow: [flow.clone(), flow],
@@ -332,149 +338,8 @@ impl NativeClassifier {
             d_active: vec![0.0; UNIT * most(|norm| norm.width * norm.plane())],
             columns: Columns::new(sees.unwrap_or(0), to.unwrap_or(0)),
             features: vec![0.0; UNIT * self.last.width],
+            d_features: vec![0.0; UNIT * self.last.width],
             logits: vec![0.0; UNIT * self.config.classes],
         }
-    }
-
-    /// Up to [`UNIT`] images; what stands in the places of others is anything.
-    fn forward(&self, images: &[f32], room: &mut Room) {
-        let Room {
-            image,
-            flow: [x, y],
-            within,
-            kept,
-            columns: tile,
-            features,
-            logits,
-            ..
-        } = room;
-        let (arch, flat) = (self.arch, self.flat.as_slice());
-        let [_, rows, columns] = self.config.image;
-        for (channel, from) in images.chunks_exact(rows * columns).enumerate() {
-            let plane = &mut image[channel * (rows + 2) * (columns + 2)..];
-            for (row, from) in from.chunks_exact(columns).enumerate() {
-                let at = (row + 1) * (columns + 2) + 1;
-                plane[at..at + columns].copy_from_slice(from);
-            }
-        }
-        self.stem.forward(arch, image, tile, x, false);
-        for (block, kept) in self.blocks.iter().zip(kept.chunks_exact_mut(2)) {
-            let [kept_1, kept_2] = kept else {
-                unreachable!("pairs")
-            };
-            block.norm_1.forward(arch, flat, x, kept_1);
-            if let Some(skip) = &block.skip {
-                skip.forward(arch, &kept_1.active, tile, y, false);
-                std::mem::swap(x, y);
-            }
-            let conv = &block.conv_1;
-            conv.forward(arch, &kept_1.active, tile, within, false);
-            block.norm_2.forward(arch, flat, within, kept_2);
-            block.conv_2.forward(arch, &kept_2.active, tile, x, true);
-        }
-        let Some(seen) = kept.last_mut() else {
-            return;
-        };
-        self.last.forward(arch, flat, x, seen);
-        let pixels = self.last.size[0] * self.last.size[1];
-        let planes = seen.active.chunks_exact(self.last.plane());
-        for (feature, plane) in features.iter_mut().zip(planes) {
-            // The border is zero.
-            *feature = plane.iter().sum::<f32>() / pixels as f32;
-        }
-        let classes = self.config.classes;
-        let (weights, bias) = self.head_of(flat);
-        let rows = features.chunks_exact(self.last.width);
-        for (logits, features) in logits.chunks_exact_mut(classes).zip(rows) {
-            logits.copy_from_slice(bias);
-            for (feature, weights) in features.iter().zip(weights.chunks_exact(classes)) {
-                for (logit, weight) in logits.iter_mut().zip(weights) {
-                    *logit += feature * weight;
-                }
-            }
-        }
-    }
-
-    fn head_of<'a>(&self, flat: &'a [f32]) -> (&'a [f32], &'a [f32]) {
-        let classes = self.config.classes;
-        let own = &flat[self.head..self.len];
-        own.split_at(self.last.width * classes)
-    }
-
-    /// Adds the gradient of the weights; `room.logits` holds that of the logits.
-    fn backward(&self, room: &mut Room, gradient: &mut [f32]) {
-        let Room {
-            image,
-            flow: [d, other],
-            within,
-            kept,
-            d_active,
-            columns: tile,
-            features,
-            logits,
-        } = room;
-        let (arch, flat) = (self.arch, self.flat.as_slice());
-        let (width, classes) = (self.last.width, self.config.classes);
-        let (weights, _) = self.head_of(flat);
-        let pixels = self.last.size[0] * self.last.size[1];
-        let plane = self.last.plane();
-        {
-            let own = &mut gradient[self.head..self.len];
-            let (d_weights, d_bias) = own.split_at_mut(width * classes);
-            let images = logits
-                .chunks_exact(classes)
-                .zip(features.chunks_exact(width));
-            for (image, (d_logits, features)) in images.enumerate() {
-                for (d_bias, d) in d_bias.iter_mut().zip(d_logits) {
-                    *d_bias += d;
-                }
-                for (feature, value) in features.iter().enumerate() {
-                    let span = feature * classes..(feature + 1) * classes;
-                    let mut d_feature = 0.0;
-                    let rows = d_weights[span.clone()].iter_mut().zip(&weights[span]);
-                    for ((d_weight, weight), d) in rows.zip(d_logits) {
-                        *d_weight += value * d;
-                        d_feature += weight * d;
-                    }
-                    let at = (image * width + feature) * plane;
-                    d_active[at..at + plane].fill(d_feature / pixels as f32);
-                }
-            }
-        }
-        if let Some(kept) = kept.last_mut() {
-            let told = (flat, &d_active[..]);
-            self.last.backward(arch, told, kept, gradient, (d, false));
-        }
-        for (block, kept) in self.blocks.iter().zip(kept.chunks_exact_mut(2)).rev() {
-            let [kept_1, kept_2] = kept else {
-                unreachable!("pairs")
-            };
-            let len = kept_2.active.len();
-            d_active[..len].fill(0.0);
-            let told = (&kept_2.active[..], &d[..]);
-            let to = Some(&mut d_active[..len]);
-            block.conv_2.backward(arch, told, tile, gradient, to);
-            let told = (flat, &d_active[..len]);
-            let norm = &block.norm_2;
-            norm.backward(arch, told, kept_2, gradient, (within, false));
-            let len = kept_1.active.len();
-            d_active[..len].fill(0.0);
-            let told = (&kept_1.active[..], &within[..]);
-            let to = Some(&mut d_active[..len]);
-            block.conv_1.backward(arch, told, tile, gradient, to);
-            if let Some(skip) = &block.skip {
-                let told = (&kept_1.active[..], &d[..]);
-                let to = Some(&mut d_active[..len]);
-                skip.backward(arch, told, tile, gradient, to);
-                std::mem::swap(d, other);
-            }
-            // Without a skip the signal also went around.
-            let add = block.skip.is_none();
-            let told = (flat, &d_active[..len]);
-            let norm = &block.norm_1;
-            norm.backward(arch, told, kept_1, gradient, (d, add));
-        }
-        let told = (&image[..], &d[..]);
-        self.stem.backward(arch, told, tile, gradient, None);
     }
 }

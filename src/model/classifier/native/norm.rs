@@ -25,6 +25,8 @@ pub(super) struct Norm {
 /// What a norm gave for a unit of images, and what its gradient needs.
 #[derive(Debug)]
 pub(super) struct Kept {
+    /// Images of the unit that count.
+    live: usize,
     /// `(x - mean) / spread`, `[UNIT][width][rows columns]`.
     unit: Vec<f32>,
     /// Slope of the activation; the backward pass uses it up.
@@ -54,6 +56,7 @@ impl Norm {
     pub(super) fn room(&self) -> Kept {
         let all = UNIT * self.width * self.pixels();
         Kept {
+            live: UNIT,
             unit: vec![0.0; all],
             slope: vec![0.0; all],
             per: vec![0.0; UNIT * self.width / GROUP],
@@ -62,18 +65,26 @@ impl Norm {
         }
     }
 
-    pub(super) fn forward(&self, arch: Arch, flat: &[f32], x: &[f32], kept: &mut Kept) {
+    /// Of the first `live` images of `x`.
+    pub(super) fn forward(
+        &self,
+        arch: Arch,
+        (flat, x): (&[f32], &[f32]),
+        live: usize,
+        kept: &mut Kept,
+    ) {
+        kept.live = live;
         arch.dispatch(Forward(self, flat, x, kept));
     }
 
-    /// From the gradient of `active`, with its border: that of `gamma` and `beta` is added, that of `x` put into `d_x` or
-    /// added.
+    /// From the gradient of `active`, with its border: that of `gamma` and `beta` is added where it is wanted, that of `x`
+    /// put into `d_x` or added.
     pub(super) fn backward(
         &self,
         arch: Arch,
         (flat, d_active): (&[f32], &[f32]),
         kept: &mut Kept,
-        gradient: &mut [f32],
+        gradient: Option<&mut [f32]>,
         (d_x, add): (&mut [f32], bool),
     ) {
         arch.dispatch(BackwardPass {
@@ -85,6 +96,13 @@ impl Norm {
             d_x,
             add,
         });
+    }
+
+    /// Where group `number`, counted over all images, lies without a border.
+    #[inline(always)]
+    fn span(&self, number: usize) -> std::ops::Range<usize> {
+        let len = GROUP * self.pixels();
+        number * len..(number + 1) * len
     }
 
     /// The rows of channel `number`, counted over all images, within its border.
@@ -109,8 +127,8 @@ impl WithSimd for Forward<'_> {
         let Self(norm, flat, x, kept) = self;
         let (pixels, groups) = (norm.pixels(), norm.width / GROUP);
         let (gamma, beta) = flat[norm.at..norm.at + norm.len()].split_at(norm.width);
-        for number in 0..UNIT * groups {
-            let span = number * GROUP * pixels..(number + 1) * GROUP * pixels;
+        for number in 0..kept.live * groups {
+            let span = norm.span(number);
             let (x, unit) = (&x[span.clone()], &mut kept.unit[span.clone()]);
             let scale = 1.0 / x.len() as f32;
             let mean = scale * sum(x, x, |x, _| x);
@@ -151,7 +169,7 @@ struct BackwardPass<'a> {
     flat: &'a [f32],
     d_active: &'a [f32],
     kept: &'a mut Kept,
-    gradient: &'a mut [f32],
+    gradient: Option<&'a mut [f32]>,
     d_x: &'a mut [f32],
     add: bool,
 }
@@ -166,16 +184,15 @@ impl WithSimd for BackwardPass<'_> {
             flat,
             d_active,
             kept,
-            gradient,
+            mut gradient,
             d_x,
             add,
         } = self;
         let (pixels, groups) = (norm.pixels(), norm.width / GROUP);
         let gamma = &flat[norm.at..norm.at + norm.width];
-        let (d_gamma, d_beta) = gradient[norm.at..norm.at + norm.len()].split_at_mut(norm.width);
         let keep = if add { 1.0 } else { 0.0 };
-        for number in 0..UNIT * groups {
-            let span = number * GROUP * pixels..(number + 1) * GROUP * pixels;
+        for number in 0..kept.live * groups {
+            let span = norm.span(number);
             // The slope becomes the gradient of `unit`.
             let (unit, d) = (&kept.unit[span.clone()], &mut kept.slope[span.clone()]);
             let channels = unit.chunks_exact(pixels).zip(d.chunks_exact_mut(pixels));
@@ -187,8 +204,10 @@ impl WithSimd for BackwardPass<'_> {
                     }
                 }
                 let channel = number % groups * GROUP + c;
-                d_beta[channel] += sum(d, d, |d, _| d);
-                d_gamma[channel] += sum(d, unit, |d, unit| d * unit);
+                if let Some(gradient) = gradient.as_deref_mut() {
+                    gradient[norm.at + channel] += sum(d, unit, |d, unit| d * unit);
+                    gradient[norm.at + norm.width + channel] += sum(d, d, |d, _| d);
+                }
                 for d in d {
                     *d *= gamma[channel];
                 }

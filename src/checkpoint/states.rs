@@ -91,7 +91,7 @@ mod tests {
         FORMAT, ImageCard, halved, inspect, open_image_map, read_states, write_image_map,
         write_image_map_with,
     };
-    use crate::model::{ClassifierConfig, Dit, DitConfig, weights_of};
+    use crate::model::{ClassifierConfig, Dit, DitConfig, NormKind, weights_of};
 
     impl StateWeights {
         /// A classifier of states of such pictures, with random weights.
@@ -102,6 +102,7 @@ mod tests {
                 stem_stride: 1,
                 stages: vec![(8, 1)],
                 mirrored: false,
+                norm: NormKind::Group,
             });
             let card = ClassifierCard {
                 format: FORMAT,

@@ -196,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::{ImageCard, open_image_map, read_states, write_image_map};
-    use crate::model::{Dit, DitConfig};
+    use crate::model::{Dit, DitConfig, NormKind};
 
     #[derive(Parser)]
     struct Line {
@@ -292,11 +292,26 @@ mod tests {
             batch: 8,
             ..ClassifierRecipe::mnist()
         };
-        let run = crate::train::ClassifierTrainer::new(shape, recipe, &Device::flex());
-        run.save(Path::new(&place("d.safetensors.part"))).unwrap();
+        let begin = |shape: &ClassifierConfig, name: &str| {
+            let (shape, recipe) = (shape.clone(), recipe.clone());
+            let run = crate::train::ClassifierTrainer::new(shape, recipe, &Device::flex());
+            run.save(Path::new(&place(name))).unwrap();
+        };
+        begin(&shape, "d.safetensors.part");
         train("e.safetensors", &["--from", &place("d.safetensors.part")]).unwrap();
         let message = train("d.safetensors", &["--resume", "--seed", "9"]).unwrap_err();
         assert!(message.contains("seed"), "{message}");
+        let other = ClassifierConfig {
+            norm: NormKind::Batch,
+            ..shape
+        };
+        begin(&other, "f.part");
+        let message = train("g.safetensors", &["--from", &place("f.part")]).unwrap_err();
+        assert!(message.contains("norms"), "{message}");
+        std::fs::write(place("f.part"), [7; 40]).unwrap();
+        let message = train("g.safetensors", &["--from", &place("f.part")]).unwrap_err();
+        let names = |part: &str| message.contains(part);
+        assert!(names("f.part") && !names("--resume"), "{message}");
     }
 
     #[test]

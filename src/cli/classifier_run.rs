@@ -12,7 +12,7 @@ use super::train::{TrainArgs, part_path, say_replaced};
 use super::train_resume::check_taken_up;
 use crate::checkpoint::{ClassifierCard, FORMAT, halved, read_classifier, sha256_hex};
 use crate::model::{
-    Classifier, ClassifierConfig, StateClassifier, Weights, weights_of, with_weights,
+    Classifier, ClassifierConfig, NormKind, StateClassifier, Weights, weights_of, with_weights,
 };
 use crate::train::{BegunWith, ClassifierRecipe, ClassifierTrainer, DataPlan, ImageSet, Part};
 
@@ -88,8 +88,8 @@ impl Run {
         let begun = args.from.as_deref().map(|from| self.begin_with(from));
         let begun = begun.transpose()?;
         let mut run = if args.resume && part.exists() {
-            let run =
-                ClassifierTrainer::resume(&part, &self.place.device).map_err(|e| e.to_string())?;
+            let run = ClassifierTrainer::resume(&part, &self.place.device)
+                .map_err(|e| format!("{e}. Start again without --resume"))?;
             if *run.config() != self.config || run.recipe().of_states != self.recipe.of_states {
                 return Err(format!(
                     "{} is a run of another kind of classifier: give what it was begun with, or start again without --resume",
@@ -152,7 +152,7 @@ impl Run {
         reached.map_err(|e| e.to_string())?;
         let before = self.recipe.begun_with.as_ref().and_then(|b| b.hours);
         self.hours = before.unwrap_or(0.0) + run.seconds() / 3600.0;
-        let net = run.network();
+        let net = run.network(training);
         let weights = halved(&weights_of(&net));
         let net = with_weights(net, &weights).map_err(|e| e.to_string())?;
         Ok((net, weights))
@@ -162,12 +162,18 @@ impl Run {
     fn begin_with(&mut self, from: &Path) -> Result<Weights, String> {
         let name = from.display().to_string();
         let bytes = std::fs::read(from).map_err(|e| format!("{name}: {e}"))?;
-        let (weights, hours) = if from.extension().is_some_and(|e| e == "part") {
+        let (weights, hours, norm) = if from.extension().is_some_and(|e| e == "part") {
             let run = ClassifierTrainer::resume(from, &Device::flex());
             let run = run.map_err(|e| e.to_string())?;
-            (weights_of(&run.network()), Some(run.seconds() / 3600.0))
+            let hours = run.seconds() / 3600.0;
+            (run.averaged(), Some(hours), run.config().norm)
         } else {
             let (card, weights) = read_classifier(&bytes, &name).map_err(|e| e.to_string())?;
+            if card.config.norm == NormKind::Batch {
+                return Err(format!(
+                    "{name}: what its batch norm learned is folded and cannot be learned on; give the .part of its run"
+                ));
+            }
             if card.classes != self.training.classes {
                 return Err(format!(
                     "{name}: its classes are {}, those of the pictures are {}",
@@ -175,8 +181,14 @@ impl Run {
                     self.training.classes.join(", ")
                 ));
             }
-            (weights, card.hours)
+            (weights, card.hours, card.config.norm)
         };
+        if norm != self.config.norm {
+            return Err(format!(
+                "{name}: its norms are of another kind ({norm:?}) than those of the classifier to train ({:?})",
+                self.config.norm
+            ));
+        }
         let hash = sha256_hex(&bytes);
         self.recipe.begun_with = Some(BegunWith { hash, hours });
         Ok(weights)

@@ -40,7 +40,7 @@ pub struct PictureTuneArgs {
     /// Clean pictures to make states from, as in `foresight train --images`; the map's own if not given.
     #[arg(long, value_name = "DIR|FILE")]
     pub data: Option<PathBuf>,
-    /// A classifier of such pictures, for rewards and figures; the shipped one for digits if not given.
+    /// A classifier of such pictures, for rewards and figures; the shipped one of such pictures and classes if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
     /// Where the files are that the reward asks.
@@ -197,7 +197,11 @@ fn bind(args: &FinetuneArgs, parent: &TuneParent) -> Result<Bound, String> {
         .reward
         .parse()
         .map_err(|e: crate::reward::picture::PictureRewardError| e.to_string())?;
-    let judge = judge_for(args.pictures.classifier.as_deref(), shape)?;
+    let judge = judge_for(
+        args.pictures.classifier.as_deref(),
+        shape,
+        Some(&parent.card.classes),
+    )?;
     let (classes, judge) = match judge {
         Some((card, judge)) => (card.classes, Some(Arc::new(judge))),
         None => (parent.card.classes.clone(), None),

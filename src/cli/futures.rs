@@ -52,7 +52,7 @@ pub struct FuturesArgs {
     /// Root of the noise.
     #[arg(long, default_value_t = 3)]
     pub seed: u64,
-    /// A classifier that labels the draws; the shipped one for digits if not given.
+    /// A classifier that labels the draws; the shipped one of such pictures and classes if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
     /// The autoencoder of a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors.
@@ -112,8 +112,8 @@ pub fn run_futures(args: &FuturesArgs, device: Option<DeviceArg>) -> Result<(), 
     let open = OpenMap::open(&args.checkpoint, device)?;
     let shown = Shown::open(&open, args.vae.as_deref(), None)?;
     let shape = shown.shape();
-    let judge =
-        judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
+    let judge = judge_for(args.classifier.as_deref(), shape, Some(&open.card.classes))?
+        .map(|(card, judge)| (card, Arc::new(judge)));
     let network = judge.as_ref().map(|(_, judge)| judge.clone());
     let reward = args.reward.bind(shape, network.as_ref())?;
     let label = open.class(&args.class)?;

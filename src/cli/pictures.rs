@@ -122,13 +122,16 @@ impl OpenMap {
     }
 }
 
-/// The classifier of a file; without one the shipped one of pictures of `shape`. `None` where nothing judges them.
+/// The classifier of a file; without one the shipped one of pictures of `shape` and, where these are given, of these
+/// `classes`. `None` where nothing judges them.
 pub(super) fn judge_for(
     file: Option<&Path>,
     shape: [usize; 3],
+    classes: Option<&[String]>,
 ) -> Result<Option<(ClassifierCard, ImageJudge)>, String> {
     let Some(file) = file else {
-        return shipped_classifier(shape).map_err(|e| e.to_string());
+        let shipped = shipped_classifier(shape).map_err(|e| e.to_string())?;
+        return Ok(shipped.filter(|(card, _)| classes.is_none_or(|of| card.classes == of)));
     };
     let (card, judge) = open_classifier(file).map_err(|e| e.to_string())?;
     if card.config.image == shape {
@@ -274,6 +277,16 @@ impl Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ships_judges_the_pictures_and_classes_that_it_knows() {
+        let digits: Vec<String> = (0..10).map(|k| k.to_string()).collect();
+        let found = |shape, classes| judge_for(None, shape, classes).unwrap().is_some();
+        assert!(found([1, 28, 28], Some(&digits)));
+        assert!(found([1, 28, 28], None));
+        assert!(!found([1, 28, 28], Some(&digits[..9])));
+        assert!(!found([1, 30, 28], Some(&digits)));
+    }
 
     #[test]
     fn a_sheet_has_its_images_where_they_belong_and_paper_between() {

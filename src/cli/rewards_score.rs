@@ -27,7 +27,7 @@ pub struct ScoredPictures {
         requires = "pictures"
     )]
     pub reward: Option<PictureReward>,
-    /// A classifier of such pictures; the shipped one for digits if not given.
+    /// A classifier of such pictures; the shipped one of such pictures and classes if not given.
     #[arg(long, value_name = "FILE", requires = "reward")]
     pub classifier: Option<PathBuf>,
     /// Where the files are that the reward asks.
@@ -58,7 +58,7 @@ impl ScoredPictures {
     ) -> Result<f32, String> {
         let (shape, bytes) = read_whole_picture(path)?;
         let picture: Vec<f32> = bytes.iter().map(|v| f32::from(*v) / 127.5 - 1.0).collect();
-        let judge = judge_for(self.classifier.as_deref(), shape)?;
+        let judge = judge_for(self.classifier.as_deref(), shape, None)?;
         let parts = PictureParts {
             judge: judge.map(|(_, judge)| Arc::new(judge)),
             scorers: scorers.clone(),

@@ -10,6 +10,7 @@ use super::DeviceArg;
 use super::latents::Shown;
 use super::memory;
 use super::pictures::{OpenMap, Sheet, advance, check_sheet, judge_for, progress_bar};
+use crate::checkpoint::ClassifierCard;
 use crate::lookahead::{ImageSampler, NoiseKey, Source, generate_images};
 use crate::metrics::Counters;
 use crate::model::Pass;
@@ -43,7 +44,7 @@ pub struct SampleArgs {
     /// Root of the noise.
     #[arg(long, default_value_t = 3)]
     pub seed: u64,
-    /// A classifier that judges the images; the shipped one for digits if not given.
+    /// A classifier that judges the images; the shipped one of such pictures and classes if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
     /// The autoencoder that decodes a map of latents, such as sd-vae-ft-mse's diffusion_pytorch_model.safetensors; or the
@@ -104,7 +105,7 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     };
     let shown = Shown::open(&open, args.vae.as_deref(), args.vae_tile)?;
     let shape = shown.shape();
-    let judge = judge_for(args.classifier.as_deref(), shape)?;
+    let judge = judge_for(args.classifier.as_deref(), shape, Some(&open.card.classes))?;
     let with_class = rows.iter().all(|row| *row != open.no_class());
     let guidance = args.guidance.unwrap_or_else(|| {
         if with_class {
@@ -163,7 +164,8 @@ pub fn run_sample(args: &SampleArgs, device: Option<DeviceArg>) -> Result<(), St
     let mut sheet = Sheet::new(shape, columns);
     sheet.add(&images);
     sheet.write(&args.out)?;
-    let accepted = judge.filter(|_| with_class).map(|(_, judge)| {
+    let knows = |card: &ClassifierCard| with_class && card.classes == open.card.classes;
+    let accepted = judge.filter(|(card, _)| knows(card)).map(|(_, judge)| {
         let right = judge.judge(&images);
         let right = right.best().zip(&labels);
         right

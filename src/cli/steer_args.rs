@@ -168,7 +168,7 @@ pub struct SteerArgs {
     /// Pictures: where the files are that rewards ask.
     #[command(flatten)]
     pub scorers: ScorerOptions,
-    /// Pictures: a classifier for rewards and labels; the shipped one for digits if not given.
+    /// Pictures: a classifier for rewards and labels; the shipped one of such pictures and classes if not given.
     #[arg(long, value_name = "FILE")]
     pub classifier: Option<PathBuf>,
     /// Latents: the autoencoder that decodes them for rewards and sheets.

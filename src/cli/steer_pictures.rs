@@ -143,8 +143,8 @@ pub(super) fn steer_pictures(
             path.display()
         ));
     }
-    let judge =
-        judge_for(args.classifier.as_deref(), shape)?.map(|(card, judge)| (card, Arc::new(judge)));
+    let judge = judge_for(args.classifier.as_deref(), shape, Some(&open.card.classes))?
+        .map(|(card, judge)| (card, Arc::new(judge)));
     let network = judge.as_ref().map(|(_, judge)| judge);
     let text = args.reward.text();
     let reward: PictureReward = text

@@ -21,6 +21,7 @@ pub use diversity::{
     covariance, entropy, mean, mean_pairwise_distance, mode_occupancy, total_variation,
 };
 pub use frame_timings::{CancelRow, FrameRow, FrameTimings};
+pub(crate) use frechet::eigen;
 pub use frechet::{FeatureClasses, FeatureMoments, frechet_distance};
 pub use timings::{WallTimings, WindowTimings};
 pub use value::ScoreFigures;

@@ -126,6 +126,7 @@ impl ImageJudge {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::NormKind;
 
     #[test]
     fn a_judge_gives_probabilities_and_features_an_image_whatever_the_batch() {
@@ -136,6 +137,7 @@ mod tests {
             stem_stride: 1,
             stages: vec![(8, 1)],
             mirrored: false,
+            norm: NormKind::Group,
         };
         let judge = ImageJudge::new(config.init(&device), config, &device);
         let images: Vec<f32> = (0..300 * 64).map(|k| (k as f32 * 0.11).sin()).collect();

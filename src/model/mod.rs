@@ -37,8 +37,8 @@ mod weights;
 pub(crate) use blip::tests::made as made_image_reward;
 pub use blip::{Blip, BlipConfig, BlipTower, ImageReward, ImageRewardJudge, WordPieces};
 pub use brisque::BrisqueModel;
-pub(crate) use classifier::ClassifierPart;
-pub use classifier::{Classifier, ClassifierConfig, NativeClassifier};
+pub(crate) use classifier::{BATCH, ClassifierPart, Statistics, fold, pooled};
+pub use classifier::{Classifier, ClassifierConfig, NativeClassifier, NormKind};
 pub use clip::{
     Cleaning, ClipConfig, ClipHead, ClipImages, ClipJudge, ClipLayout, ClipTextConfig, ClipTexts,
     ClipTokens, Fit, OpenClipHints, PromptScoreKind, TensorShapes, clip_shapes,

@@ -169,7 +169,7 @@ impl ImageMap for ClassFirst {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::model::with_weights;
+    use crate::model::{NormKind, with_weights};
 
     /// A classifier of states of such pictures, with random weights.
     pub(crate) fn made(state: [usize; 3], classes: usize) -> StateClassifier {
@@ -180,6 +180,7 @@ pub(crate) mod tests {
             stem_stride: 1,
             stages: vec![(8, 1)],
             mirrored: false,
+            norm: NormKind::Group,
         });
         let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();
         StateClassifier::new(net, config, &device)

@@ -185,13 +185,14 @@ impl ModuleMapper for Filler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ClassifierConfig;
+    use crate::model::{ClassifierConfig, NormKind};
     use burn::tensor::Device;
 
     fn small() -> ClassifierConfig {
         ClassifierConfig {
             stages: vec![(8, 1)],
             mirrored: false,
+            norm: NormKind::Group,
             ..ClassifierConfig::mnist()
         }
     }

@@ -1,4 +1,4 @@
-//! AdamW, gradient clipping, the learning rate's course and the moving average of the weights.
+//! AdamW and descent with momentum, gradient clipping, the learning rate's course and the moving average of the weights.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -57,6 +57,17 @@ pub struct AdamConfig {
     pub clip: f64,
 }
 
+/// Constants of descent with momentum.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DescentConfig {
+    /// Share of the velocity that is left after a step.
+    pub(crate) momentum: f64,
+    /// Added to the gradient, times the weights.
+    pub(crate) weight_decay: f64,
+    /// Largest norm of the gradient that is let through unscaled.
+    pub(crate) clip: f64,
+}
+
 /// Weights, moments and moving average.
 #[derive(Debug, Clone)]
 pub(crate) struct OptimizerState {
@@ -89,18 +100,9 @@ impl OptimizerState {
         step: u64,
     ) -> f64 {
         let gradient = gradient.as_slice();
-        let squares: Vec<f64> = gradient
-            .par_chunks(PIECE)
-            .map(|g| g.iter().map(|g| f64::from(*g) * f64::from(*g)).sum())
-            .collect();
-        let norm = squares.iter().sum::<f64>().sqrt();
-        if !norm.is_finite() {
+        let (norm, scale) = clipped(gradient, config.clip);
+        let Some(scale) = scale else {
             return norm;
-        }
-        let scale = if norm > config.clip {
-            (config.clip / norm) as f32
-        } else {
-            1.0
         };
         let power = i32::try_from(step + 1).unwrap_or(i32::MAX);
         let (b1, b2) = (config.beta_1 as f32, config.beta_2 as f32);
@@ -130,6 +132,51 @@ impl OptimizerState {
         });
         norm
     }
+
+    /// The same by descent with Nesterov's momentum, as PyTorch's SGD has it: no dampening, and the decay is added to the
+    /// gradient. `mean` holds the velocity.
+    pub(crate) fn descend(
+        &mut self,
+        gradient: &Buffer,
+        config: &DescentConfig,
+        rate: f64,
+        decay: f64,
+    ) -> f64 {
+        let gradient = gradient.as_slice();
+        let (norm, scale) = clipped(gradient, config.clip);
+        let Some(scale) = scale else {
+            return norm;
+        };
+        let (momentum, rate) = (config.momentum as f32, rate as f32);
+        let (shrink, follow) = (config.weight_decay as f32, (1.0 - decay) as f32);
+        let pieces = self
+            .weights
+            .as_mut_slice()
+            .par_chunks_mut(PIECE)
+            .zip(self.mean.as_mut_slice().par_chunks_mut(PIECE))
+            .zip(self.average.as_mut_slice().par_chunks_mut(PIECE))
+            .zip(gradient.par_chunks(PIECE));
+        pieces.for_each(|(((w, m), a), g)| {
+            for (((w, m), a), g) in w.iter_mut().zip(m).zip(a).zip(g) {
+                let g = g * scale + shrink * *w;
+                *m = momentum * *m + g;
+                *w -= rate * (g + momentum * *m);
+                *a += follow * (*w - *a);
+            }
+        });
+        norm
+    }
+}
+
+/// The norm of a gradient and what it is scaled by; nothing where the norm is not finite.
+fn clipped(gradient: &[f32], most: f64) -> (f64, Option<f32>) {
+    let squares: Vec<f64> = gradient
+        .par_chunks(PIECE)
+        .map(|g| g.iter().map(|g| f64::from(*g) * f64::from(*g)).sum())
+        .collect();
+    let norm = squares.iter().sum::<f64>().sqrt();
+    let scale = if norm > most { most / norm } else { 1.0 };
+    (norm, norm.is_finite().then_some(scale as f32))
 }
 
 #[cfg(test)]
@@ -155,6 +202,34 @@ mod tests {
     fn the_average_forgets_early_and_remembers_late() {
         assert!((ema_decay(0, 0.999) - 0.1).abs() < 1e-12);
         assert_eq!(ema_decay(100_000, 0.999), 0.999);
+    }
+
+    #[test]
+    fn descent_takes_the_steps_of_nesterovs_momentum() {
+        let config = DescentConfig {
+            momentum: 0.5,
+            weight_decay: 0.1,
+            clip: 10.0,
+        };
+        let mut weights = Buffer::zeroed(1);
+        weights.as_mut_slice()[0] = 2.0;
+        let mut gradient = weights.clone();
+        gradient.as_mut_slice()[0] = 1.0;
+        let mut state = OptimizerState::new(weights);
+        // g = 1 + 0.2, v = 1.2; w = 2 - 0.1 (1.2 + 0.6).
+        assert_eq!(state.descend(&gradient, &config, 0.1, 0.5), 1.0);
+        assert!((state.weights.as_slice()[0] - 1.82).abs() < 1e-6);
+        assert!((state.average.as_slice()[0] - 1.91).abs() < 1e-6);
+        // g = 1.182, v = 1.782; w = 1.82 - 0.1 (1.182 + 0.891).
+        state.descend(&gradient, &config, 0.1, 0.5);
+        assert!((state.weights.as_slice()[0] - 1.6127).abs() < 1e-6);
+        // A gradient of norm 20 is halved: g = 10.16127, v = 11.05227.
+        gradient.as_mut_slice()[0] = 20.0;
+        assert_eq!(state.descend(&gradient, &config, 0.1, 0.5), 20.0);
+        assert!((state.weights.as_slice()[0] - 0.043_959_5).abs() < 1e-5);
+        gradient.as_mut_slice()[0] = f32::INFINITY;
+        assert_eq!(state.descend(&gradient, &config, 0.1, 0.5), f64::INFINITY);
+        assert!((state.weights.as_slice()[0] - 0.043_959_5).abs() < 1e-5);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::cli::DeviceArg;
 use crate::cli::pictures::{OpenMap, advance, judge_for, progress_bar};
 use crate::cli::report_file::check_report;
 use crate::cli::train::clock;
+use crate::mixture::shortened;
 use crate::session::write_atomically;
 use crate::train::image::ImageRecipe;
 use crate::train::image_eval::{ImageEvalData, ImageEvalPlan, ImageEvalReport, evaluate_images};
@@ -50,12 +51,22 @@ pub(super) fn judge_images(
     }
     let open = OpenMap::open(&args.checkpoint, device)?;
     let [channels, size, _] = open.shape();
-    let (card, judge) = judge_for(args.classifier.as_deref(), open.shape())?.ok_or_else(|| {
+    let classes = &open.card.classes;
+    let judge = judge_for(args.classifier.as_deref(), open.shape(), Some(classes))?;
+    let (card, judge) = judge.ok_or_else(|| {
         format!(
-            "no classifier is shipped for images of {:?}: give one with --classifier, or train one with 'foresight train --classifier'",
+            "no classifier is shipped for images of {:?} in these classes: give one with --classifier, or train one with 'foresight train --classifier'",
             open.shape()
         )
     })?;
+    if card.classes != *classes {
+        return Err(format!(
+            "{} knows the classes {}, the map {}: give a classifier of the same classes",
+            classifier_name(args),
+            shortened(&card.classes.join(", "), 200),
+            shortened(&classes.join(", "), 200)
+        ));
+    }
     let read = |part| {
         ImageSet::open(data, &DataPlan::new(size, channels, part), &mut |_| true)
             .map(|opened| opened.images)
@@ -144,7 +155,7 @@ fn plan(args: &EvalArgs) -> ImageEvalPlan {
 fn classifier_name(args: &EvalArgs) -> String {
     let file = args.classifier.as_deref();
     file.map_or_else(
-        || "the shipped classifier of digits".to_owned(),
+        || "the shipped classifier".to_owned(),
         |path| path.display().to_string(),
     )
 }

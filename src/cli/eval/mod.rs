@@ -23,7 +23,7 @@ pub struct EvalArgs {
     /// folders, or an archive of one). The part for testing is what counts.
     #[arg(long, value_name = "DIR|FILE")]
     pub data: Option<PathBuf>,
-    /// For a map of images: the classifier that judges it; the shipped one for digits if not given.
+    /// For a map of images: the classifier that judges it; the shipped one of such pictures and classes if not given.
     #[arg(long, value_name = "FILE", requires = "data")]
     pub classifier: Option<PathBuf>,
     /// Print JSON instead of a table.

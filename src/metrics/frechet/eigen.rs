@@ -9,6 +9,22 @@ pub(super) fn eigenvalues(mut a: Vec<f64>, n: usize) -> Vec<f64> {
     (0..n).map(|i| a[i * n + i]).collect()
 }
 
+/// Eigenvalues of the symmetric `a`, `[n][n]`, each with its eigenvector; the largest first.
+pub(crate) fn eigen(mut a: Vec<f64>, n: usize) -> Vec<(f64, Vec<f64>)> {
+    // Row k is the k-th eigenvector.
+    let mut vectors = vec![0.0; n * n];
+    for i in 0..n {
+        vectors[i * n + i] = 1.0;
+    }
+    rotate(&mut a, Some(&mut vectors), n);
+    let values = (0..n).map(|k| a[k * n + k]);
+    let mut all: Vec<_> = values
+        .zip(vectors.chunks_exact(n).map(<[f64]>::to_vec))
+        .collect();
+    all.sort_by(|(a, _), (b, _)| b.total_cmp(a));
+    all
+}
+
 /// The symmetric root of the symmetric `a`, `[n][n]`; eigenvalues below 0, which rounding leaves, count as 0.
 pub(super) fn square_root(a: &[f64], n: usize) -> Vec<f64> {
     spectral(a, n, |value, _| value.max(0.0).sqrt())
@@ -23,17 +39,11 @@ pub(super) fn inverse_root(a: &[f64], n: usize) -> Vec<f64> {
 
 /// `f` of each eigenvalue and the largest, with the eigenvectors of the symmetric `a`.
 fn spectral(a: &[f64], n: usize, f: impl Fn(f64, f64) -> f64) -> Vec<f64> {
-    let mut diagonal = a.to_vec();
-    // Row k is the k-th eigenvector.
-    let mut vectors = vec![0.0; n * n];
-    for i in 0..n {
-        vectors[i * n + i] = 1.0;
-    }
-    rotate(&mut diagonal, Some(&mut vectors), n);
-    let largest = (0..n).map(|k| diagonal[k * n + k]).fold(0.0, f64::max);
+    let all = eigen(a.to_vec(), n);
+    let largest = all.first().map_or(0.0, |(value, _)| value.max(0.0));
     let mut out = vec![0.0; n * n];
-    for (k, vector) in vectors.chunks_exact(n).enumerate() {
-        let size = f(diagonal[k * n + k], largest);
+    for (value, vector) in &all {
+        let size = f(*value, largest);
         for (i, row) in out.chunks_exact_mut(n).enumerate() {
             let left = size * vector[i];
             for (out, right) in row.iter_mut().zip(vector) {

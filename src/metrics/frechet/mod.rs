@@ -9,6 +9,7 @@ mod eigen;
 use rayon::prelude::*;
 
 pub use classes::FeatureClasses;
+pub(crate) use eigen::eigen;
 use eigen::{eigenvalues, square_root};
 
 /// Mean and covariance of feature vectors.

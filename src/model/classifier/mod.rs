@@ -3,7 +3,7 @@
 
 mod native;
 
-use burn::module::Module;
+use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
@@ -17,8 +17,24 @@ use super::{Weights, weights_of};
 pub(crate) use native::ClassifierPart;
 pub use native::NativeClassifier;
 
+/// Of every norm, as burn has it.
+const EPSILON: f32 = 1e-5;
 /// Channels of one group of the normalisation.
 const GROUP: usize = 8;
+/// Images over which batch norm looks while it learns, whatever a step has ("ghost batch norm", arXiv 1705.08741).
+pub(crate) const BATCH: usize = 16;
+
+/// How a [`Classifier`] is kept in bounds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum NormKind {
+    /// Over groups of channels of an image (arXiv 1803.08494).
+    #[default]
+    Group,
+    /// Over 16 images while it learns (arXiv 1502.03167); then folded into a scale and a shift of each channel, which is what
+    /// a classifier holds.
+    Batch,
+}
 
 /// Shape of a [`Classifier`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +52,15 @@ pub struct ClassifierConfig {
     /// each is seen by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mirrored: bool,
+    /// Its norms.
+    #[serde(default, skip_serializing_if = "is_group")]
+    pub norm: NormKind,
+}
+
+// What serde asks for.
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_group(norm: &NormKind) -> bool {
+    *norm == NormKind::Group
 }
 
 impl ClassifierConfig {
@@ -47,6 +72,7 @@ impl ClassifierConfig {
             stem_stride: 2,
             stages: vec![(24, 1), (48, 1)],
             mirrored: false,
+            norm: NormKind::Group,
         }
     }
 
@@ -66,6 +92,7 @@ impl ClassifierConfig {
             stem_stride: 1,
             stages: vec![(32, 1), (96, 1), (192, 1), (384, 1)],
             mirrored: true,
+            norm: NormKind::Batch,
         }
     }
 
@@ -152,9 +179,13 @@ impl ClassifierConfig {
             norm: GroupNormConfig::new(width / GROUP, width).init(device),
             head: LinearConfig::new(width, self.classes).init(device),
             mirrored: self.mirrored,
+            is_batch: self.norm == NormKind::Batch,
         }
     }
 }
+
+/// What a norm makes of what comes in.
+type Normed<'a> = &'a mut dyn FnMut(&GroupNorm, Tensor<4>) -> Tensor<4>;
 
 /// Two convolutions around which the signal may go.
 #[derive(Module, Debug)]
@@ -190,14 +221,14 @@ impl Block {
         }
     }
 
-    fn forward(&self, x: Tensor<4>) -> Tensor<4> {
-        let h = silu(self.norm_1.forward(x.clone()));
+    fn forward(&self, x: Tensor<4>, normed: Normed<'_>) -> Tensor<4> {
+        let h = silu(normed(&self.norm_1, x.clone()));
         let around = match &self.skip {
             Some(skip) => skip.forward(h.clone()),
             None => x,
         };
         let h = self.conv_1.forward(h);
-        let h = self.conv_2.forward(silu(self.norm_2.forward(h)));
+        let h = self.conv_2.forward(silu(normed(&self.norm_2, h)));
         around + h
     }
 }
@@ -210,7 +241,12 @@ pub struct Classifier {
     norm: GroupNorm,
     head: Linear,
     mirrored: bool,
+    /// Whether the norms are a scale and a shift of each channel.
+    is_batch: bool,
 }
+
+/// Mean and variance of each channel before each norm, in the order that the signal takes.
+pub(crate) type Statistics = Vec<[Vec<f32>; 2]>;
 
 impl Classifier {
     /// What it sees: the last layer's activations, averaged over the image.
@@ -225,11 +261,46 @@ impl Classifier {
     }
 
     fn features_of(&self, x: Tensor<4>) -> Tensor<2> {
+        let is_batch = self.is_batch;
+        self.features_by(x, &mut |norm, x| {
+            if is_batch {
+                scaled(norm, x)
+            } else {
+                norm.forward(x)
+            }
+        })
+    }
+
+    /// The logits of a batch while the network learns: batch norm looks over [`BATCH`] images at a time, and what it sees is
+    /// added to `seen` where that is wanted, which is for no more than these.
+    pub(crate) fn logits_learning(
+        &self,
+        x: Tensor<4>,
+        mut seen: Option<&mut Statistics>,
+    ) -> Tensor<2> {
+        let is_batch = self.is_batch;
+        let features = self.features_by(x, &mut |norm, x| {
+            if !is_batch {
+                return norm.forward(x);
+            }
+            let images = x.split(BATCH, 0).into_iter().map(|x| {
+                let (unit, figures) = over_images(x, norm.epsilon);
+                if let Some(seen) = seen.as_deref_mut() {
+                    seen.push(figures.map(|figure| flat(&figure)));
+                }
+                unit
+            });
+            scaled(norm, Tensor::cat(images.collect(), 0))
+        });
+        self.classified(features)
+    }
+
+    fn features_by(&self, x: Tensor<4>, normed: Normed<'_>) -> Tensor<2> {
         let mut h = self.stem.forward(x);
         for block in &self.blocks {
-            h = block.forward(h);
+            h = block.forward(h, normed);
         }
-        let h = silu(self.norm.forward(h));
+        let h = silu(normed(&self.norm, h));
         let [batch, width, rows, columns] = h.dims();
         h.reshape([batch, width, rows * columns])
             .mean_dim(2)
@@ -247,6 +318,78 @@ impl Classifier {
     /// The same of what [`Self::features`] saw, `[B, F]`.
     pub fn classified(&self, features: Tensor<2>) -> Tensor<2> {
         self.head.forward(features)
+    }
+}
+
+/// Each channel without its mean over these images and by its spread; mean and variance.
+fn over_images(x: Tensor<4>, epsilon: f64) -> (Tensor<4>, [Tensor<2>; 2]) {
+    let [n, width, rows, columns] = x.dims();
+    let of_channels = x.swap_dims(0, 1).reshape([width, n * rows * columns]);
+    let mean = of_channels.clone().mean_dim(1);
+    let away = of_channels - mean.clone();
+    let variance = (away.clone() * away.clone()).mean_dim(1);
+    let unit = away / (variance.clone() + epsilon).sqrt();
+    let unit = unit.reshape([width, n, rows, columns]).swap_dims(0, 1);
+    (unit, [mean, variance])
+}
+
+fn flat(tensor: &Tensor<2>) -> Vec<f32> {
+    let data = tensor.clone().into_data().convert::<f32>();
+    data.try_into_vec().unwrap_or_default()
+}
+
+/// A scale and a shift of each channel.
+fn scaled(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
+    let [_, width, ..] = x.dims();
+    let of = |param: &Option<Param<Tensor<1>>>| {
+        let param = param.as_ref().map(Param::val);
+        param.map(|values| values.reshape([1, width, 1, 1]))
+    };
+    match (of(&norm.gamma), of(&norm.beta)) {
+        (Some(gamma), Some(beta)) => x * gamma + beta,
+        _ => x,
+    }
+}
+
+/// What was seen of parts of equal size as what would be seen of all.
+pub(crate) fn pooled(parts: &[Statistics]) -> Statistics {
+    let Some(first) = parts.first() else {
+        return Vec::new();
+    };
+    let share = 1.0 / parts.len() as f32;
+    let norms = first.iter().enumerate();
+    norms
+        .map(|(norm, [means, _])| {
+            let of_channel = |channel: usize| {
+                let seen = parts.iter().map(|part| &part[norm]);
+                let mean: f32 = seen.clone().map(|[means, _]| share * means[channel]).sum();
+                let within = |[means, variances]: &[Vec<f32>; 2]| {
+                    share * (variances[channel] + (means[channel] - mean).powi(2))
+                };
+                (mean, seen.map(within).sum::<f32>())
+            };
+            let (means, variances) = (0..means.len()).map(of_channel).unzip();
+            [means, variances]
+        })
+        .collect()
+}
+
+/// Folds what batch norm saw on its way into its scales and shifts, as [`Classifier`] wants them.
+pub(crate) fn fold(weights: &mut Weights, seen: &[[Vec<f32>; 2]]) {
+    let blocks = (seen.len() - 1) / 2;
+    let names = (0..blocks).flat_map(|i| [1, 2].map(|k| format!("blocks.{i}.norm_{k}")));
+    for (name, [means, variances]) in names.chain(["norm".to_owned()]).zip(seen) {
+        let mut of = |part: &str| weights.remove(&format!("{name}.{part}"));
+        let (Some(mut gamma), Some(mut beta)) = (of("gamma"), of("beta")) else {
+            continue;
+        };
+        let channels = gamma.values.iter_mut().zip(&mut beta.values);
+        for ((gamma, beta), (mean, variance)) in channels.zip(means.iter().zip(variances)) {
+            *gamma /= (variance + EPSILON).sqrt();
+            *beta -= mean * *gamma;
+        }
+        weights.insert(format!("{name}.gamma"), gamma);
+        weights.insert(format!("{name}.beta"), beta);
     }
 }
 

@@ -289,9 +289,13 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::model::{ClassifierConfig, with_weights};
+    use crate::model::{ClassifierConfig, NormKind, with_weights};
 
     fn judge(image: [usize; 3], native: bool, mirrored: bool) -> ImageJudge {
+        judge_with(NormKind::Group, image, native, mirrored)
+    }
+
+    fn judge_with(norm: NormKind, image: [usize; 3], native: bool, mirrored: bool) -> ImageJudge {
         let device = Device::flex();
         let config = ClassifierConfig {
             image,
@@ -299,6 +303,7 @@ mod tests {
             stem_stride: 2,
             stages: vec![(8, 1), (16, 1)],
             mirrored,
+            norm,
         };
         let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();
         ImageJudge::on(net, config, &device, native)
@@ -315,6 +320,9 @@ mod tests {
             let [seen, other] = [picture, mirror].map(|picture| own.see(&picture));
             assert_eq!(seen == other, mirrored);
         }
+        let [own, other] =
+            [true, false].map(|native| judge_with(NormKind::Batch, [3, 16, 12], native, true));
+        the_same_of_both(&own, &other);
     }
 
     fn the_same_of_both(own: &ImageJudge, other: &ImageJudge) {

@@ -1,11 +1,13 @@
 //! Training of the classifiers that judge generated images.
 
 mod batch;
+mod engines;
 #[cfg(test)]
 mod native_tests;
 mod run;
 #[cfg(test)]
 pub(crate) mod test_bars;
+mod whiten;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
@@ -31,8 +33,14 @@ pub struct ClassifierRecipe {
     pub batch: usize,
     /// Highest learning rate.
     pub rate: f64,
-    /// Decoupled decay of the weights.
+    /// Decay of the weights: decoupled with AdamW, part of the gradient with `momentum`.
     pub weight_decay: f64,
+    /// Of descent with Nesterov's momentum; without it the optimizer is AdamW.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub momentum: Option<f64>,
+    /// Whether the first layer whitens what it sees and does not learn (arXiv 2404.00498, section 3.2).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whitened: bool,
     /// Share of the target that goes to all classes.
     pub smoothing: f64,
     /// Images are moved by up to this many pixels.
@@ -81,6 +89,8 @@ impl ClassifierRecipe {
             batch: 128,
             rate: 3e-3,
             weight_decay: 0.05,
+            momentum: None,
+            whitened: false,
             smoothing: 0.05,
             shift: 2,
             mirror: false,
@@ -125,6 +135,11 @@ impl ClassifierRecipe {
             ),
             ("batch", (1..=65_536).contains(&self.batch), "1 to 65536"),
             rules::share("weight_decay", self.weight_decay),
+            (
+                "momentum",
+                self.momentum.is_none_or(|m| (0.0..1.0).contains(&m)),
+                "0 up to, but not, 1",
+            ),
             rules::share("smoothing", self.smoothing),
             rules::share("cut_mix", self.cut_mix),
             ("shift", self.shift <= 64, "at most 64"),
@@ -164,7 +179,7 @@ pub fn train_classifier(
     let goes_on = run.advance_all(data, held_out, &mut |run, epoch| {
         watch(run.share_done(data), epoch)
     })?;
-    Ok(goes_on.then(|| run.network()))
+    Ok(goes_on.then(|| run.network(data)))
 }
 
 /// Says of images, `[n][C H W]`, the logarithms of the classes' probabilities up to a constant an image, `[n][classes]`.
@@ -218,11 +233,6 @@ fn judged(images: &ImageSet, shown: impl Fn(&[usize]) -> Vec<f32>, says: Says<'_
     }
     let n = images.len().max(1) as f64;
     (right as f64 / n, lost / n)
-}
-
-fn numbers(logits: &Tensor<2>) -> Vec<f32> {
-    let data = logits.clone().into_data().convert::<f32>();
-    data.try_into_vec().unwrap_or_default()
 }
 
 fn tensor(values: Vec<f32>, [channels, rows, columns]: [usize; 3], device: &Device) -> Tensor<4> {

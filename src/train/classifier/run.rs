@@ -4,28 +4,28 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use burn::module::Module as _;
-use burn::tensor::activation::log_softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 use rand::SeedableRng as _;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{clean, cut_mixed, half_formed, moved, shuffled, targets};
-use super::{ClassifierRecipe, Epoch, judged, numbers, states, tensor};
-use crate::model::simd::Buffer;
+use super::engines::{BurnRun, NativeRun};
+use super::whiten::{STAYS, whiten};
+use super::{ClassifierRecipe, Epoch, judged, states, tensor};
 use crate::model::{
-    Classifier, ClassifierConfig, ClassifierPart, Misfit, NativeClassifier, Weights, weights_of,
-    with_weights,
+    BATCH, Classifier, ClassifierConfig, ImageJudge, Misfit, NativeClassifier, NormKind,
+    Statistics, Weights, fold, pooled, weights_of, with_weights,
 };
 use crate::process::{Address, Purpose};
-use crate::train::image::{
-    Optimizer, State, StepOptions, flat_numbers, named_gradients, read_state, write_state,
-};
+use crate::train::image::{Optimizer, State, StepOptions, read_state, write_state};
 use crate::train::optimizer::OptimizerState;
-use crate::train::{AdamConfig, ImageSet, RateCourse, ema_decay};
+use crate::train::{ImageSet, RateCourse, ema_decay};
 
 /// Metadata key of the note of an unfinished run.
 const KEY: &str = "foresight-classifier-run";
+/// Images that batch norm's figures are made of when it is folded.
+const SEEN: usize = 2048;
 /// Largest norm of the gradient that is let through unscaled.
 const CLIP: f64 = 1.0;
 
@@ -78,19 +78,6 @@ enum Engine {
     Burn(Box<BurnRun>),
 }
 
-struct NativeRun {
-    net: NativeClassifier,
-    state: OptimizerState,
-    parts: Vec<ClassifierPart>,
-    gradient: Buffer,
-}
-
-struct BurnRun {
-    /// On an autodiff device.
-    net: Classifier,
-    optimizer: Optimizer,
-}
-
 impl ClassifierTrainer {
     /// A fresh run.
     pub fn new(config: ClassifierConfig, recipe: ClassifierRecipe, device: &Device) -> Self {
@@ -107,7 +94,7 @@ impl ClassifierTrainer {
         let alone = config.unmirrored();
         let fresh = alone.fresh(recipe.seed);
         let engine = if native {
-            let mut net = NativeClassifier::new(&alone);
+            let mut net = NativeClassifier::learning(&alone);
             let flat = net.gather(&fresh);
             net.load(flat.as_slice());
             Engine::Native(Box::new(NativeRun {
@@ -204,6 +191,9 @@ impl ClassifierTrainer {
         watch: &mut dyn FnMut(&Self, Option<Epoch>) -> bool,
     ) -> Result<bool, ClassifierDiverged> {
         let batches = self.batches(data);
+        if self.step == 0 && self.recipe.whitened && self.recipe.begun_with.is_none() {
+            self.whiten(data);
+        }
         while self.step < self.steps(data) {
             let begun = Instant::now();
             let loss = self.advance(data);
@@ -216,13 +206,31 @@ impl ClassifierTrainer {
             let epoch = self.step.is_multiple_of(batches).then(|| Epoch {
                 epoch: (self.step / batches) as u32,
                 loss: std::mem::take(&mut self.losses) / batches as f64,
-                accuracy: self.judge(held_out),
+                accuracy: self.judge(held_out, data),
             });
             if !watch(self, epoch) {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    fn whiten(&mut self, data: &ImageSet) {
+        match &mut self.engine {
+            Engine::Native(run) => {
+                let mut weights = run.net.scatter(run.state.weights.as_slice());
+                whiten(&mut weights, data);
+                let flat = run.net.gather(&weights);
+                run.net.load(flat.as_slice());
+                run.state = OptimizerState::new(flat);
+            }
+            Engine::Burn(run) => {
+                let mut weights = weights_of(&run.net);
+                whiten(&mut weights, data);
+                run.net = with_weights(run.net.clone(), &weights)
+                    .expect("the same shape gives the same names");
+            }
+        }
     }
 
     /// One step; gives back the mean loss, nats.
@@ -255,11 +263,12 @@ impl ClassifierTrainer {
         let (classes, smoothing) = (self.config.classes, self.recipe.smoothing as f32);
         let targets = targets(&labels, &own, classes, smoothing);
         let (options, image) = (self.options(data), self.config.image);
+        let stays = self.recipe.whitened.then_some(STAYS);
         match &mut self.engine {
-            Engine::Native(run) => run.step(&values, &targets, options),
+            Engine::Native(run) => run.step(&values, &targets, options, stays),
             Engine::Burn(run) => {
                 let x = tensor(values, image, &self.device.clone().autodiff());
-                run.step(x, targets, options)
+                run.step(x, targets, options, stays)
             }
         }
     }
@@ -277,47 +286,73 @@ impl ClassifierTrainer {
             rate: course.at(self.step),
             weight_decay: self.recipe.weight_decay,
             clip: CLIP,
+            momentum: self.recipe.momentum,
             ema_decay: ema_decay(self.step, self.recipe.ema_limit),
         }
     }
 
     /// Share of `images` that the network, as it would be kept now, puts in their class; of half-formed ones where it
     /// learns those.
-    fn judge(&self, images: &ImageSet) -> f64 {
-        let (of_states, image) = (self.recipe.of_states, self.config.image);
-        let shown = |which: &[usize]| {
-            if of_states {
-                states(images, which)
-            } else {
-                clean(images, which)
-            }
-        };
-        match &self.engine {
-            Engine::Native(run) => {
-                let mut net = NativeClassifier::new(&self.config);
-                net.load(run.state.average.as_slice());
-                judged(images, shown, &|values| net.logits(&values)).0
-            }
-            Engine::Burn(_) => {
-                let net = self.network();
-                let says = |values| numbers(&net.logits(tensor(values, image, &self.device)));
-                judged(images, shown, &says).0
-            }
+    fn judge(&self, images: &ImageSet, data: &ImageSet) -> f64 {
+        let judge = ImageJudge::new(self.network(data), self.config.clone(), &self.device);
+        let shown = |which: &[usize]| self.shown(images, which);
+        judged(images, shown, &|values| {
+            judge.see(&values).log_probabilities
+        })
+        .0
+    }
+
+    /// Images as the network is asked about them when nothing is learned.
+    fn shown(&self, images: &ImageSet, which: &[usize]) -> Vec<f32> {
+        if self.recipe.of_states {
+            states(images, which)
+        } else {
+            clean(images, which)
         }
     }
 
-    /// The network as it would be kept now, off the graph.
-    pub fn network(&self) -> Classifier {
+    /// The moving average of the weights as they learn.
+    pub fn averaged(&self) -> Weights {
         match &self.engine {
-            Engine::Native(run) => {
-                let weights = run.net.scatter(run.state.average.as_slice());
-                with_weights(self.config.init(&self.device), &weights)
-                    .expect("the same shape gives the same names")
+            Engine::Native(run) => run.net.scatter(run.state.average.as_slice()),
+            Engine::Burn(run) => weights_of(&run.optimizer.averaged(run.net.valid())),
+        }
+    }
+
+    /// The network as it would be kept now, off the graph. Batch norm is folded with what it sees of some of `data`.
+    pub fn network(&self, data: &ImageSet) -> Classifier {
+        let mut weights = self.averaged();
+        if self.config.norm == NormKind::Batch {
+            let seen = self.statistics(&weights, data);
+            fold(&mut weights, &seen);
+        }
+        with_weights(self.config.init(&self.device), &weights)
+            .expect("the same shape gives the same names")
+    }
+
+    /// What batch norm with these weights sees of images spread over `data`.
+    fn statistics(&self, weights: &Weights, data: &ImageSet) -> Statistics {
+        let count = SEEN.min(data.len());
+        let which: Vec<usize> = (0..count).map(|i| i * data.len() / count).collect();
+        let images = self.shown(data, &which);
+        let alone = self.config.unmirrored();
+        match &self.engine {
+            Engine::Native(_) => {
+                let mut net = NativeClassifier::learning(&alone);
+                net.load(net.gather(weights).as_slice());
+                net.statistics(&images)
             }
-            Engine::Burn(run) => {
-                let weights = weights_of(&run.optimizer.averaged(run.net.valid()));
-                with_weights(self.config.init(&self.device), &weights)
-                    .expect("the same shape gives the same names")
+            Engine::Burn(_) => {
+                let net = with_weights(alone.init(&self.device), weights)
+                    .expect("the same shape gives the same names");
+                let numbers: usize = alone.image.iter().product();
+                let parts = images.chunks(BATCH * numbers).map(|images| {
+                    let mut seen = Statistics::new();
+                    let x = tensor(images.to_vec(), alone.image, &self.device);
+                    net.logits_learning(x, Some(&mut seen));
+                    seen
+                });
+                pooled(&parts.collect::<Vec<_>>())
             }
         }
     }
@@ -359,7 +394,7 @@ impl ClassifierTrainer {
     ) -> Result<Self, ClassifierRunError> {
         let fail = |reason: String| ClassifierRunError {
             path: path.to_owned(),
-            reason: format!("{reason}. Start again without --resume"),
+            reason,
         };
         let (note, state): (Note, State) = read_state(path, KEY).map_err(fail)?;
         if let Some(fault) = note.config.fault().or_else(|| note.recipe.fault()) {
@@ -376,110 +411,5 @@ impl ClassifierTrainer {
             Engine::Burn(engine) => engine.restore(&state, device).map_err(fail)?,
         }
         Ok(run)
-    }
-}
-
-impl NativeRun {
-    /// `targets`: `[n][classes]`.
-    fn step(&mut self, values: &[f32], targets: &[f32], options: StepOptions) -> f64 {
-        let classes = self.net.classes();
-        let n = (targets.len() / classes) as f32;
-        // `-sum target log p` and its gradient.
-        let cotangent = |i: usize, logits: &mut [f32]| {
-            let most = logits.iter().copied().fold(f32::MIN, f32::max);
-            let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
-            let lift = sum.ln() + most;
-            let mut loss = 0.0;
-            for (l, target) in logits.iter_mut().zip(&targets[i * classes..]) {
-                let log_p = *l - lift;
-                loss -= f64::from(target * log_p);
-                *l = (log_p.exp() - target) / n;
-            }
-            loss
-        };
-        let (parts, gradient) = (&mut self.parts, &mut self.gradient);
-        let losses = self.net.gradient(values, &cotangent, parts, gradient);
-        let config = AdamConfig {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-            weight_decay: options.weight_decay,
-            clip: options.clip,
-        };
-        let (rate, decay) = (options.rate, options.ema_decay);
-        self.state
-            .update(&self.gradient, &config, rate, decay, options.step);
-        self.net.load(self.state.weights.as_slice());
-        losses.iter().sum::<f64>() / losses.len().max(1) as f64
-    }
-
-    fn kept(&self, step: u64) -> State {
-        let named = |flat: &Buffer| self.net.scatter(flat.as_slice());
-        let mut state = State {
-            weights: named(&self.state.weights),
-            ..State::default()
-        };
-        if step > 0 {
-            let s = &self.state;
-            let [mut mean, mut square, mut average] = [&s.mean, &s.square, &s.average].map(named);
-            for name in state.weights.keys() {
-                let all = [&mut mean, &mut square, &mut average].map(|of| {
-                    let own = of.remove(name);
-                    own.map(|own| own.values).unwrap_or_default()
-                });
-                state.moments.insert(name.clone(), all);
-            }
-        }
-        state
-    }
-
-    /// Takes over a state whose weights are of this shape.
-    fn restore(&mut self, state: &State) {
-        let flat = self.net.gather(&state.weights);
-        self.net.load(flat.as_slice());
-        self.state = OptimizerState::new(flat);
-        if state
-            .weights
-            .keys()
-            .all(|name| state.moments.contains_key(name))
-        {
-            let kind = |i: usize| {
-                let mut all = state.weights.clone();
-                for (name, weight) in &mut all {
-                    weight.values.clone_from(&state.moments[name][i]);
-                }
-                self.net.gather(&all)
-            };
-            (self.state.mean, self.state.square, self.state.average) = (kind(0), kind(1), kind(2));
-        }
-    }
-}
-
-impl BurnRun {
-    /// `targets`: `[n][classes]`.
-    fn step(&mut self, x: Tensor<4>, targets: Vec<f32>, options: StepOptions) -> f64 {
-        let logits = self.net.logits(x);
-        let ([n, classes], device) = (logits.dims(), logits.device());
-        let targets = Tensor::<2>::from_data(TensorData::new(targets, [n, classes]), &device);
-        let loss = (log_softmax(logits, 1) * targets).sum().neg() / n as f64;
-        let gradients = named_gradients(&self.net, &loss.backward());
-        let net = self.net.clone();
-        self.net = self.optimizer.step(net, gradients, 1.0, options, None);
-        let value = flat_numbers(&loss.inner());
-        f64::from(value.first().copied().unwrap_or(f32::NAN))
-    }
-
-    fn kept(&self) -> State {
-        State {
-            weights: weights_of(&self.net.valid()),
-            moments: self.optimizer.kept(),
-            ..State::default()
-        }
-    }
-
-    fn restore(&mut self, state: &State, device: &Device) -> Result<(), String> {
-        self.net = with_weights(self.net.clone(), &state.weights).map_err(|e| e.to_string())?;
-        self.optimizer.restore(state, device);
-        Ok(())
     }
 }

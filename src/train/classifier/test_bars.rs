@@ -1,6 +1,6 @@
 //! A problem of two classes for tests: bars that lie or stand.
 
-use crate::model::ClassifierConfig;
+use crate::model::{ClassifierConfig, NormKind};
 use crate::train::ImageSet;
 
 /// Rows and columns of a picture.
@@ -31,5 +31,6 @@ pub(crate) fn small_classifier() -> ClassifierConfig {
         stem_stride: 1,
         stages: vec![(8, 1)],
         mirrored: false,
+        norm: NormKind::Group,
     }
 }

@@ -39,6 +39,8 @@ pub struct StepOptions {
     pub weight_decay: f64,
     pub clip: f64,
     pub ema_decay: f64,
+    /// Of descent with Nesterov's momentum; `None` for AdamW.
+    pub momentum: Option<f64>,
 }
 
 /// Gradients of a module's parameters by name, flat.
@@ -225,9 +227,20 @@ impl ModuleMapper for Stepper<'_> {
         let learns = value.is_require_grad();
         let shape = value.shape();
         let weights: Tensor<1> = value.inner().reshape([shape.num_elements()]);
-        let gradient = gradient * factor;
+        let mut gradient = gradient * factor;
+        let o = self.options;
+        if o.momentum.is_some() {
+            gradient = gradient + weights.clone() * o.weight_decay;
+        }
         let old = self.optimizer.moments.remove(&name);
-        let (mean, square, average) = if let Some(old) = old {
+        let (mean, square, average) = if let Some(momentum) = o.momentum {
+            let old = old.map_or_else(
+                || (gradient.zeros_like(), gradient.zeros_like(), None),
+                |old| (old.mean, old.square, Some(old.average)),
+            );
+            let velocity = old.0.clone() * momentum + gradient.clone();
+            (self.after(&old.0, velocity), old.1, old.2)
+        } else if let Some(old) = old {
             (
                 self.after(
                     &old.mean,
@@ -235,7 +248,7 @@ impl ModuleMapper for Stepper<'_> {
                 ),
                 self.after(
                     &old.square,
-                    old.square.clone() * BETA_2 + gradient.square() * (1.0 - BETA_2),
+                    old.square.clone() * BETA_2 + gradient.clone().square() * (1.0 - BETA_2),
                 ),
                 Some(old.average),
             )
@@ -243,16 +256,19 @@ impl ModuleMapper for Stepper<'_> {
             let nothing = gradient.zeros_like();
             (
                 self.after(&nothing, gradient.clone() * (1.0 - BETA_1)),
-                self.after(&nothing, gradient.square() * (1.0 - BETA_2)),
+                self.after(&nothing, gradient.clone().square() * (1.0 - BETA_2)),
                 None,
             )
         };
-        let o = self.options;
-        let taken = (o.step + 1).min(1_000_000) as i32;
-        let (lift_1, lift_2) = (1.0 - BETA_1.powi(taken), 1.0 - BETA_2.powi(taken));
-        let pull =
-            mean.clone().div_scalar(lift_1) / (square.clone().div_scalar(lift_2).sqrt() + EPSILON);
-        let moved = weights.clone() - (pull + weights.clone() * o.weight_decay) * o.rate;
+        let pull = if let Some(momentum) = o.momentum {
+            gradient + mean.clone() * momentum
+        } else {
+            let taken = (o.step + 1).min(1_000_000) as i32;
+            let (lift_1, lift_2) = (1.0 - BETA_1.powi(taken), 1.0 - BETA_2.powi(taken));
+            let by = square.clone().div_scalar(lift_2).sqrt() + EPSILON;
+            mean.clone().div_scalar(lift_1) / by + weights.clone() * o.weight_decay
+        };
+        let moved = weights.clone() - pull * o.rate;
         let weights = self.after(&weights, moved);
         let average = match average {
             Some(average) => average * o.ema_decay + weights.clone() * (1.0 - o.ema_decay),

@@ -286,6 +286,7 @@ impl ImageRecipe {
             weight_decay: self.weight_decay,
             clip: self.clip,
             ema_decay: ema_decay(step, self.ema_limit),
+            momentum: None,
         }
     }
 

@@ -5,7 +5,6 @@
 
 use pulp::{Arch, Simd, WithSimd};
 
-use super::UNIT;
 use crate::model::outer::{OuterShape, add_outer, transposed_len};
 use crate::model::simd::{Bias, Buffer, Packed, Plain, TILE, product, transposed_rows};
 
@@ -73,7 +72,7 @@ pub(super) struct Columns {
 impl Columns {
     pub(super) fn new(sees: usize, to: usize) -> Self {
         Self {
-            live: UNIT,
+            live: 0,
             seen: Buffer::zeroed(sees * TILE),
             out: Buffer::zeroed(to.next_multiple_of(8) * TILE),
             transposed: Buffer::zeroed(transposed_len(to.next_multiple_of(16))),
@@ -82,11 +81,12 @@ impl Columns {
 }
 
 impl Conv {
-    pub(super) fn new(shape: ConvShape, at: usize, has_bias: bool) -> Self {
+    /// For `unit` images that pass together.
+    pub(super) fn new(shape: ConvShape, at: usize, has_bias: bool, unit: usize) -> Self {
         let [rows, columns] = shape.out();
         let mut tiles: Vec<Vec<Run>> = vec![Vec::new()];
         let mut lane = 0;
-        for image in 0..UNIT {
+        for image in 0..unit {
             for row in 0..rows {
                 let mut column = 0;
                 while column < columns {
@@ -141,7 +141,7 @@ impl Conv {
         self.packed.fill(|to, k| weights[k * row + to], bias);
     }
 
-    /// `out`, `[UNIT][to][rows columns]`, becomes the convolution of `input`, `[UNIT][from][rows + 2][columns + 2]`, or has
+    /// `out`, `[U][to][rows columns]`, becomes the convolution of `input`, `[U][from][rows + 2][columns + 2]`, or has
     /// it added.
     pub(super) fn forward(
         &self,

@@ -2,9 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::{NativeClassifier, PART, Room, UNIT};
+use super::norm::Over;
+use super::{NativeClassifier, PART, Room};
+use crate::model::classifier::{Statistics, pooled};
 
-/// Images whose passes are in memory at once while gradients are made, in units.
+/// Units whose passes are in memory at once while gradients are made.
 const WAVE: usize = 8;
 
 /// Told an image's number, its features and logits; leaves a function's derivatives by them in two rows of zeros.
@@ -47,9 +49,11 @@ impl NativeClassifier {
             .for_each_init(
                 || self.room(),
                 |room, ((features, logits), images)| {
-                    let features = features.chunks_mut(UNIT * width);
-                    let units = features.zip(logits.chunks_mut(UNIT * classes));
-                    for ((features, logits), images) in units.zip(images.chunks(UNIT * numbers)) {
+                    let features = features.chunks_mut(self.unit * width);
+                    let units = features.zip(logits.chunks_mut(self.unit * classes));
+                    for ((features, logits), images) in
+                        units.zip(images.chunks(self.unit * numbers))
+                    {
                         self.forward(images, room);
                         features.copy_from_slice(&room.features[..features.len()]);
                         logits.copy_from_slice(&room.logits[..logits.len()]);
@@ -102,23 +106,23 @@ impl NativeClassifier {
     ) -> (Vec<f32>, Vec<f32>) {
         let (numbers, width, classes) = (self.numbers(), self.last.width, self.config.classes);
         assert!(images.len().is_multiple_of(numbers), "whole images");
-        let units = (images.len() / numbers).div_ceil(UNIT);
+        let units = (images.len() / numbers).div_ceil(self.unit);
         let mut rooms: Vec<Room> = (0..units.min(WAVE)).map(|_| self.room()).collect();
         let (mut features, mut logits) = (Vec::new(), Vec::new());
-        let waves = images.chunks(WAVE * UNIT * numbers);
-        let waves = waves.zip(gradients.chunks_mut(WAVE * UNIT * numbers));
+        let waves = images.chunks(WAVE * self.unit * numbers);
+        let waves = waves.zip(gradients.chunks_mut(WAVE * self.unit * numbers));
         for (wave, (images, gradients)) in waves.enumerate() {
             rooms
                 .par_iter_mut()
-                .zip(images.par_chunks(UNIT * numbers))
+                .zip(images.par_chunks(self.unit * numbers))
                 .for_each(|(room, images)| self.forward(images, room));
             for item in (0..images.len() / numbers).step_by(views) {
-                let (room, at) = (&mut rooms[item / UNIT], item % UNIT);
+                let (room, at) = (&mut rooms[item / self.unit], item % self.unit);
                 let of = |width: usize| at * width..(at + views) * width;
                 let own = mean(&room.features[of(width)], width);
                 let said = mean(&room.logits[of(classes)], classes);
                 let (mut by_own, mut by_said) = (vec![0.0; width], vec![0.0; classes]);
-                let number = (wave * WAVE * UNIT + item) / views;
+                let number = (wave * WAVE * self.unit + item) / views;
                 cotangent(number, (&own, &said), (&mut by_own, &mut by_said));
                 spread(&by_own, &mut room.d_features[of(width)]);
                 spread(&by_said, &mut room.logits[of(classes)]);
@@ -127,7 +131,7 @@ impl NativeClassifier {
             }
             rooms
                 .par_iter_mut()
-                .zip(gradients.par_chunks_mut(UNIT * numbers))
+                .zip(gradients.par_chunks_mut(self.unit * numbers))
                 .for_each(|(room, gradients)| {
                     let live = gradients.len() / numbers;
                     room.logits[live * classes..].fill(0.0);
@@ -137,6 +141,27 @@ impl NativeClassifier {
                 });
         }
         (features, logits)
+    }
+
+    /// What the norms of a network that [learns](Self::learning) see over all of these images. Empty where they do not look
+    /// over images.
+    pub(crate) fn statistics(&self, images: &[f32]) -> Statistics {
+        if self.last.over != Over::Images {
+            return Vec::new();
+        }
+        let units: Vec<Statistics> = images
+            .par_chunks(self.unit * self.numbers())
+            .map_init(
+                || self.room(),
+                |room, images| {
+                    self.forward(images, room);
+                    let seen = room.kept.iter();
+                    seen.map(|kept| [kept.means.clone(), kept.variances.clone()])
+                        .collect()
+                },
+            )
+            .collect();
+        pooled(&units)
     }
 
     /// Each image, and behind it its mirror image.

@@ -12,15 +12,15 @@ use pulp::Arch;
 use rayon::prelude::*;
 
 use self::conv::{Columns, Conv, ConvShape};
-use self::norm::{Kept, Norm};
-use super::ClassifierConfig;
+use self::norm::{Kept, Norm, Over};
+use super::{BATCH, ClassifierConfig, NormKind};
 use crate::model::simd::Buffer;
 use crate::model::{WeightValues, Weights};
 
 /// Images that pass together: enough for the smallest maps to fill a tile.
 const UNIT: usize = 4;
 /// Images that share a gradient.
-const PART: usize = 16;
+const PART: usize = BATCH;
 /// Of an image.
 const MOST_PIXELS: usize = 64 * 64;
 
@@ -37,6 +37,8 @@ struct Block {
 #[derive(Debug)]
 pub struct NativeClassifier {
     config: ClassifierConfig,
+    /// Images that pass together.
+    unit: usize,
     arch: Arch,
     stem: Conv,
     blocks: Vec<Block>,
@@ -87,15 +89,32 @@ impl NativeClassifier {
 
     /// Of that shape; everything zero until [`Self::load`].
     pub fn new(config: &ClassifierConfig) -> Self {
+        let over = match config.norm {
+            NormKind::Group => Over::Group,
+            NormKind::Batch => Over::Nothing,
+        };
+        Self::of(config, over, UNIT)
+    }
+
+    /// The same as it is while it learns: batch norm looks over the images that pass together.
+    pub(crate) fn learning(config: &ClassifierConfig) -> Self {
+        match config.norm {
+            NormKind::Group => Self::new(config),
+            NormKind::Batch => Self::of(config, Over::Images, BATCH),
+        }
+    }
+
+    fn of(config: &ClassifierConfig, over: Over, unit: usize) -> Self {
         let [channels, rows, columns] = config.image;
         let mut len = 0_usize;
         let conv = |len: &mut usize, shape, has_bias| {
-            let conv = Conv::new(shape, *len, has_bias);
+            let conv = Conv::new(shape, *len, has_bias, unit);
             *len += conv.len();
             conv
         };
         let norm = |len: &mut usize, width, size| {
             let norm = Norm {
+                over,
                 at: *len,
                 width,
                 size,
@@ -134,6 +153,7 @@ impl NativeClassifier {
         len += (width + 1) * config.classes;
         Self {
             config: config.clone(),
+            unit,
             arch: Arch::new(),
             stem,
             blocks,
@@ -178,6 +198,16 @@ impl NativeClassifier {
         ));
         all.push(("head.bias".to_owned(), Lies::Plain(bias, vec![classes])));
         all
+    }
+
+    /// Where the weights of that name lie in a flat buffer.
+    pub(crate) fn place(&self, name: &str) -> Option<std::ops::Range<usize>> {
+        let mut places = self.places().into_iter();
+        let (_, lies) = places.find(|(own, _)| own == name)?;
+        Some(match lies {
+            Lies::Conv(conv) => conv.at..conv.at + conv.shape.sees() * conv.shape.row(),
+            Lies::Plain(at, shape) => at..at + shape.iter().product::<usize>(),
+        })
     }
 
     /// The flat buffer of these weights.
@@ -277,7 +307,7 @@ impl NativeClassifier {
                 let ClassifierPart { room, gradient } = part;
                 gradient.as_mut_slice().fill(0.0);
                 let mut told = Vec::new();
-                for images in images.chunks(UNIT * numbers) {
+                for images in images.chunks(self.unit * numbers) {
                     self.forward(images, room);
                     let live = images.len() / numbers;
                     let (logits, none) = room.logits.split_at_mut(live * classes);
@@ -325,21 +355,21 @@ impl NativeClassifier {
 
     fn room(&self) -> Room {
         let most = |of: fn(&Norm) -> usize| self.norms().map(of).max().unwrap_or(0);
-        let flow = vec![0.0; UNIT * most(|norm| norm.width * norm.size[0] * norm.size[1])];
+        let flow = vec![0.0; self.unit * most(|norm| norm.width * norm.size[0] * norm.size[1])];
         let [channels, rows, columns] = self.config.image;
         let sees = self.convs().map(|conv| conv.shape.sees()).max();
         let to = self.convs().map(|conv| conv.shape.to).max();
         Room {
-            d_image: vec![0.0; UNIT * channels * (rows + 2) * (columns + 2)],
-            image: vec![0.0; UNIT * channels * (rows + 2) * (columns + 2)],
+            d_image: vec![0.0; self.unit * channels * (rows + 2) * (columns + 2)],
+            image: vec![0.0; self.unit * channels * (rows + 2) * (columns + 2)],
             within: flow.clone(),
             flow: [flow.clone(), flow],
-            kept: self.norms().map(Norm::room).collect(),
-            d_active: vec![0.0; UNIT * most(|norm| norm.width * norm.plane())],
+            kept: self.norms().map(|norm| norm.room(self.unit)).collect(),
+            d_active: vec![0.0; self.unit * most(|norm| norm.width * norm.plane())],
             columns: Columns::new(sees.unwrap_or(0), to.unwrap_or(0)),
-            features: vec![0.0; UNIT * self.last.width],
-            d_features: vec![0.0; UNIT * self.last.width],
-            logits: vec![0.0; UNIT * self.config.classes],
+            features: vec![0.0; self.unit * self.last.width],
+            d_features: vec![0.0; self.unit * self.last.width],
+            logits: vec![0.0; self.unit * self.config.classes],
         }
     }
 }

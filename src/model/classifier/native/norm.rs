@@ -1,20 +1,28 @@
-//! Group norm and the activation behind it on the processor.
+//! Norms and the activation behind them on the processor.
 
 // What runs under `pulp` must be inlined into the function that enables the instructions, or it gets none of them.
 #![allow(clippy::inline_always)]
 
 use pulp::{Arch, Scalar, Simd, WithSimd};
 
-use super::super::GROUP;
-use super::UNIT;
+use super::super::{EPSILON, GROUP};
 use crate::model::simd::silu_and_slope;
 
-/// Of every norm, as burn has it.
-const EPSILON: f32 = 1e-5;
+/// Over what a norm takes mean and spread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Over {
+    /// A group of channels of an image.
+    Group,
+    /// A channel of all images that pass together.
+    Images,
+    /// Nothing: what batch norm becomes once it is learned, a scale and a shift.
+    Nothing,
+}
 
-/// `silu(gamma (x - mean) / spread + beta)`, mean and spread over a group of channels of an image.
+/// `silu(gamma (x - mean) / spread + beta)`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Norm {
+    pub(super) over: Over,
     /// Where `gamma` lies among all weights; `beta` is behind it.
     pub(super) at: usize,
     pub(super) width: usize,
@@ -27,13 +35,16 @@ pub(super) struct Norm {
 pub(super) struct Kept {
     /// Images of the unit that count.
     live: usize,
-    /// `(x - mean) / spread`, `[UNIT][width][rows columns]`.
+    /// `(x - mean) / spread`, `[U][width][rows columns]`.
     unit: Vec<f32>,
     /// Slope of the activation; the backward pass uses it up.
     slope: Vec<f32>,
-    /// `1 / spread`, `[UNIT][groups]`.
+    /// `1 / spread`: `[U][groups]`, or of each channel of all images.
     per: Vec<f32>,
-    /// What is given on, within a border of zeros: `[UNIT][width][rows + 2][columns + 2]`.
+    /// Of each channel of all images, where that is what they are over: mean and variance.
+    pub(super) means: Vec<f32>,
+    pub(super) variances: Vec<f32>,
+    /// What is given on, within a border of zeros: `[U][width][rows + 2][columns + 2]`.
     pub(super) active: Vec<f32>,
     line: Vec<f32>,
 }
@@ -53,14 +64,17 @@ impl Norm {
         (self.size[0] + 2) * (self.size[1] + 2)
     }
 
-    pub(super) fn room(&self) -> Kept {
-        let all = UNIT * self.width * self.pixels();
+    /// For `unit` images that pass together.
+    pub(super) fn room(&self, unit: usize) -> Kept {
+        let all = unit * self.width * self.pixels();
         Kept {
-            live: UNIT,
+            live: unit,
             unit: vec![0.0; all],
             slope: vec![0.0; all],
-            per: vec![0.0; UNIT * self.width / GROUP],
-            active: vec![0.0; UNIT * self.width * self.plane()],
+            per: vec![0.0; (unit * self.width / GROUP).max(self.width)],
+            means: vec![0.0; self.width],
+            variances: vec![0.0; self.width],
+            active: vec![0.0; unit * self.width * self.plane()],
             line: vec![0.0; self.pixels()],
         }
     }
@@ -105,6 +119,25 @@ impl Norm {
         number * len..(number + 1) * len
     }
 
+    /// Mean and variance of each channel over the images that count.
+    #[inline(always)]
+    fn look_over_images(&self, x: &[f32], kept: &mut Kept) {
+        let pixels = self.pixels();
+        let scale = 1.0 / (kept.live * pixels) as f32;
+        for channel in 0..self.width {
+            let planes = (0..kept.live).map(|image| {
+                let at = (image * self.width + channel) * pixels;
+                &x[at..at + pixels]
+            });
+            let mean: f32 = planes.clone().map(|x| scale * sum(x, x, |x, _| x)).sum();
+            let square = |x: &[f32]| scale * sum(x, x, |x, _| (x - mean) * (x - mean));
+            let variance: f32 = planes.map(square).sum();
+            kept.means[channel] = mean;
+            kept.variances[channel] = variance;
+            kept.per[channel] = 1.0 / (variance + EPSILON).sqrt();
+        }
+    }
+
     /// The rows of channel `number`, counted over all images, within its border.
     #[inline(always)]
     fn inner(&self, number: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
@@ -127,16 +160,33 @@ impl WithSimd for Forward<'_> {
         let Self(norm, flat, x, kept) = self;
         let (pixels, groups) = (norm.pixels(), norm.width / GROUP);
         let (gamma, beta) = flat[norm.at..norm.at + norm.len()].split_at(norm.width);
+        if norm.over == Over::Images {
+            norm.look_over_images(x, kept);
+        }
         for number in 0..kept.live * groups {
             let span = norm.span(number);
             let (x, unit) = (&x[span.clone()], &mut kept.unit[span.clone()]);
-            let scale = 1.0 / x.len() as f32;
-            let mean = scale * sum(x, x, |x, _| x);
-            let square = scale * sum(x, x, |x, _| (x - mean) * (x - mean));
-            let per = 1.0 / (square + EPSILON).sqrt();
-            kept.per[number] = per;
-            for (unit, x) in unit.iter_mut().zip(x) {
-                *unit = (x - mean) * per;
+            if norm.over == Over::Group {
+                let scale = 1.0 / x.len() as f32;
+                let mean = scale * sum(x, x, |x, _| x);
+                let square = scale * sum(x, x, |x, _| (x - mean) * (x - mean));
+                let per = 1.0 / (square + EPSILON).sqrt();
+                kept.per[number] = per;
+                for (unit, x) in unit.iter_mut().zip(x) {
+                    *unit = (x - mean) * per;
+                }
+            } else {
+                let channels = unit.chunks_exact_mut(pixels).zip(x.chunks_exact(pixels));
+                for (c, (unit, x)) in channels.enumerate() {
+                    let channel = number % groups * GROUP + c;
+                    let (mean, per) = match norm.over {
+                        Over::Images => (kept.means[channel], kept.per[channel]),
+                        _ => (0.0, 1.0),
+                    };
+                    for (unit, x) in unit.iter_mut().zip(x) {
+                        *unit = (x - mean) * per;
+                    }
+                }
             }
             let channels = unit
                 .chunks_exact(pixels)
@@ -213,12 +263,45 @@ impl WithSimd for BackwardPass<'_> {
                 }
             }
             let (unit, d) = (&kept.unit[span.clone()], &kept.slope[span.clone()]);
-            let scale = 1.0 / d.len() as f32;
-            let mean = scale * sum(d, d, |d, _| d);
-            let along = scale * sum(d, unit, |d, unit| d * unit);
-            let per = kept.per[number];
+            let (mean, along, per) = match norm.over {
+                Over::Group => {
+                    let scale = 1.0 / d.len() as f32;
+                    let mean = scale * sum(d, d, |d, _| d);
+                    (
+                        mean,
+                        scale * sum(d, unit, |d, unit| d * unit),
+                        kept.per[number],
+                    )
+                }
+                Over::Nothing => (0.0, 0.0, 1.0),
+                // Below, when all images are known.
+                Over::Images => continue,
+            };
             for ((d_x, d), unit) in d_x[span].iter_mut().zip(d).zip(unit) {
                 *d_x = keep * *d_x + (d - mean - unit * along) * per;
+            }
+        }
+        if norm.over != Over::Images {
+            return;
+        }
+        let scale = 1.0 / (kept.live * pixels) as f32;
+        for channel in 0..norm.width {
+            let of_image = |image: usize| {
+                let at = (image * norm.width + channel) * pixels;
+                at..at + pixels
+            };
+            let (mut mean, mut along) = (0.0, 0.0);
+            for span in (0..kept.live).map(of_image) {
+                let (unit, d) = (&kept.unit[span.clone()], &kept.slope[span]);
+                mean += scale * sum(d, d, |d, _| d);
+                along += scale * sum(d, unit, |d, unit| d * unit);
+            }
+            let per = kept.per[channel];
+            for span in (0..kept.live).map(of_image) {
+                let (unit, d) = (&kept.unit[span.clone()], &kept.slope[span.clone()]);
+                for ((d_x, d), unit) in d_x[span].iter_mut().zip(d).zip(unit) {
+                    *d_x = keep * *d_x + (d - mean - unit * along) * per;
+                }
             }
         }
     }

@@ -78,7 +78,7 @@ mod tests {
             ..preset.clone()
         };
         let message = check(&["--seed", "7"], &seeded, &[]).unwrap_err();
-        for part in ["x.part", "seed", "is 1, not 7", "--resume"] {
+        for part in ["x.part", "seed", "is 3, not 7", "--resume"] {
             assert!(message.contains(part), "{message}");
         }
         assert_eq!(check(&["--seed", "7"], &seeded, &["seed"]), Ok(()));

@@ -137,6 +137,7 @@ mod tests {
             stem_stride: 1,
             stages: vec![(8, 1)],
             mirrored: false,
+            pooled: false,
             norm: NormKind::Group,
         };
         let judge = ImageJudge::new(config.init(&device), config, &device);

@@ -180,6 +180,7 @@ pub(crate) mod tests {
             stem_stride: 1,
             stages: vec![(8, 1)],
             mirrored: false,
+            pooled: false,
             norm: NormKind::Group,
         });
         let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();

@@ -192,6 +192,7 @@ mod tests {
         ClassifierConfig {
             stages: vec![(8, 1)],
             mirrored: false,
+            pooled: false,
             norm: NormKind::Group,
             ..ClassifierConfig::mnist()
         }

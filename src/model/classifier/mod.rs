@@ -7,12 +7,14 @@ use burn::module::{Module, Param};
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
+use burn::tensor::module::max_pool2d;
+use burn::tensor::ops::MaxPoolOptions;
 use burn::tensor::{Device, Tensor};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::{Weights, weights_of};
+use super::{WeightValues, Weights, weights_of};
 
 pub(crate) use native::ClassifierPart;
 pub use native::NativeClassifier;
@@ -52,6 +54,10 @@ pub struct ClassifierConfig {
     /// each is seen by itself.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub mirrored: bool,
+    /// Whether its stages are a chain, each with the largest of each four numbers behind its first convolution (the layout
+    /// of arXiv 2404.00498), where others have a stride from the second stage on and ways around every two convolutions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pooled: bool,
     /// Its norms.
     #[serde(default, skip_serializing_if = "is_group")]
     pub norm: NormKind,
@@ -72,6 +78,7 @@ impl ClassifierConfig {
             stem_stride: 2,
             stages: vec![(24, 1), (48, 1)],
             mirrored: false,
+            pooled: false,
             norm: NormKind::Group,
         }
     }
@@ -90,8 +97,9 @@ impl ClassifierConfig {
             image: [3, 32, 32],
             classes: 10,
             stem_stride: 1,
-            stages: vec![(32, 1), (96, 1), (192, 1), (384, 1)],
+            stages: vec![(64, 1), (256, 1), (256, 1)],
             mirrored: true,
+            pooled: true,
             norm: NormKind::Batch,
         }
     }
@@ -113,7 +121,7 @@ impl ClassifierConfig {
     /// What is wrong with it, if anything.
     pub fn fault(&self) -> Option<String> {
         let [channels, rows, columns] = self.image;
-        let halvings = self.stages.len().saturating_sub(1) as u32;
+        let halvings = self.stages.len().saturating_sub(usize::from(!self.pooled)) as u32;
         let smallest = self.stem_stride.max(1) << halvings.min(16);
         let fine = (1..=4).contains(&channels)
             && (8..=512).contains(&rows)
@@ -122,13 +130,14 @@ impl ClassifierConfig {
             && (1..=4).contains(&self.stem_stride)
             && (1..=6).contains(&self.stages.len())
             && smallest <= rows.min(columns)
+            && (!self.pooled || rows.is_multiple_of(smallest) && columns.is_multiple_of(smallest))
             && self.stages.iter().all(|(width, blocks)| {
                 width % GROUP == 0 && (GROUP..=1024).contains(width) && (1..=16).contains(blocks)
             });
         (!fine).then(|| {
             format!(
                 "a classifier of {self:?} is not possible: widths are multiples of {GROUP} up to 1024, images 8 to 512 \
-                 pixels wide with 1 to 4 channels"
+                 pixels wide with 1 to 4 channels, to be halved evenly where it pools"
             )
         })
     }
@@ -155,12 +164,41 @@ impl ClassifierConfig {
                 values.for_each(|v| *v = rng.random_range(-reach..=reach));
             }
         }
+        if self.pooled {
+            let of_blocks = weights.iter_mut().filter(|(name, _)| name.contains("conv"));
+            for (_, weight) in of_blocks {
+                give_on(weight);
+            }
+        }
         weights
+    }
+
+    /// Channels of the first layer.
+    fn first(&self) -> usize {
+        let widest = self.stages.first().map_or(GROUP, |(width, _)| *width);
+        if self.pooled {
+            widest.div_ceil(2 * GROUP) * GROUP
+        } else {
+            widest
+        }
+    }
+
+    /// Whether block `block` of a stage chooses the largest of each four numbers.
+    fn pools(&self, block: usize) -> bool {
+        self.pooled && block == 0
+    }
+
+    fn stride(&self, stage: usize, block: usize) -> usize {
+        if !self.pooled && stage > 0 && block == 0 {
+            2
+        } else {
+            1
+        }
     }
 
     /// The network with random weights.
     pub fn init(&self, device: &Device) -> Classifier {
-        let first = self.stages.first().map_or(GROUP, |(width, _)| *width);
+        let first = self.first();
         let stem = Conv2dConfig::new([self.image[0], first], [3, 3])
             .with_stride([self.stem_stride; 2])
             .with_padding(PaddingConfig2d::Explicit(1, 1, 1, 1))
@@ -168,8 +206,12 @@ impl ClassifierConfig {
         let (mut blocks, mut width) = (Vec::new(), first);
         for (stage, (to, count)) in self.stages.iter().enumerate() {
             for block in 0..*count {
-                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
-                blocks.push(Block::new([width, *to], stride, device));
+                let like = BlockShape {
+                    stride: self.stride(stage, block),
+                    around: !self.pooled,
+                    pooled: self.pools(block),
+                };
+                blocks.push(Block::new([width, *to], like, device));
                 width = *to;
             }
         }
@@ -181,6 +223,19 @@ impl ClassifierConfig {
             mirrored: self.mirrored,
             is_batch: self.norm == NormKind::Batch,
         }
+    }
+}
+
+/// A convolution of 3 x 3 that gives on what comes in, as far as it has outputs; outputs beyond stay as they are.
+fn give_on(weight: &mut WeightValues) {
+    let [_, from, rows, columns] = weight.shape[..] else {
+        return;
+    };
+    let (sees, plane) = (from * rows * columns, rows * columns);
+    let outputs = weight.values.chunks_exact_mut(sees).take(from);
+    for (channel, values) in outputs.enumerate() {
+        values.fill(0.0);
+        values[channel * plane + plane / 2] = 1.0;
     }
 }
 
@@ -196,10 +251,23 @@ pub struct Block {
     conv_2: Conv2d,
     /// Where width or size change.
     skip: Option<Conv2d>,
+    around: bool,
+    pooled: bool,
+}
+
+/// What a [`Block`] is like.
+#[derive(Clone, Copy)]
+struct BlockShape {
+    stride: usize,
+    /// Whether the signal goes around too.
+    around: bool,
+    /// Whether the largest of each four numbers is what the first convolution gives on.
+    pooled: bool,
 }
 
 impl Block {
-    fn new([from, to]: [usize; 2], stride: usize, device: &Device) -> Self {
+    fn new([from, to]: [usize; 2], like: BlockShape, device: &Device) -> Self {
+        let stride = like.stride;
         let conv = |from, stride| {
             Conv2dConfig::new([from, to], [3, 3])
                 .with_stride([stride; 2])
@@ -212,7 +280,9 @@ impl Block {
             conv_1: conv(from, stride),
             norm_2: GroupNormConfig::new(to / GROUP, to).init(device),
             conv_2: conv(to, 1),
-            skip: (from != to || stride != 1).then(|| {
+            around: like.around,
+            pooled: like.pooled,
+            skip: (like.around && (from != to || stride != 1)).then(|| {
                 Conv2dConfig::new([from, to], [1, 1])
                     .with_stride([stride; 2])
                     .with_bias(false)
@@ -227,9 +297,12 @@ impl Block {
             Some(skip) => skip.forward(h.clone()),
             None => x,
         };
-        let h = self.conv_1.forward(h);
+        let mut h = self.conv_1.forward(h);
+        if self.pooled {
+            h = max_pool2d(h, MaxPoolOptions::new([2, 2]));
+        }
         let h = self.conv_2.forward(silu(normed(&self.norm_2, h)));
-        around + h
+        if self.around { around + h } else { h }
     }
 }
 

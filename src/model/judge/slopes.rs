@@ -303,6 +303,7 @@ mod tests {
             stem_stride: 2,
             stages: vec![(8, 1), (16, 1)],
             mirrored,
+            pooled: false,
             norm,
         };
         let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();

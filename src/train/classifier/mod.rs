@@ -116,11 +116,15 @@ impl ClassifierRecipe {
     /// Photos.
     pub fn photos() -> Self {
         Self {
-            epochs: 40,
-            rate: 1e-3,
+            epochs: 20,
+            rate: 0.1,
+            weight_decay: 5e-4,
+            momentum: Some(0.9),
+            whitened: true,
             smoothing: 0.1,
-            shift: 4,
+            shift: 3,
             mirror: true,
+            seed: 3,
             ..Self::mnist()
         }
     }

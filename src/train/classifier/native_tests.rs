@@ -11,18 +11,23 @@ use crate::train::image::{flat_numbers, named_gradients};
 use crate::train::{ClassifierRecipe, ClassifierTrainer};
 
 /// Shapes with everything in them: a stride in front, maps that fill no tile, blocks with and without a way around.
-fn shapes() -> [ClassifierConfig; 2] {
+fn shapes() -> [ClassifierConfig; 3] {
     let shape = |image, stem_stride, stages| ClassifierConfig {
         image,
         classes: 3,
         stem_stride,
         stages,
         mirrored: false,
+        pooled: false,
         norm: NormKind::Group,
     };
     [
         shape([1, 14, 14], 2, vec![(8, 2), (24, 1)]),
         shape([3, 16, 16], 1, vec![(16, 1), (8, 1), (16, 1)]),
+        ClassifierConfig {
+            pooled: true,
+            ..shape([3, 16, 8], 1, vec![(16, 1), (24, 2)])
+        },
     ]
 }
 

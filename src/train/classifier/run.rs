@@ -28,6 +28,8 @@ const KEY: &str = "foresight-classifier-run";
 const SEEN: usize = 2048;
 /// Largest norm of the gradient that is let through unscaled.
 const CLIP: f64 = 1.0;
+/// The same for descent with momentum, where it changes the rate: only what is out of all bounds.
+const CLIP_DESCENT: f64 = 10.0;
 
 /// Why an unfinished run could not be kept or taken up.
 #[derive(Debug, thiserror::Error)]
@@ -285,7 +287,7 @@ impl ClassifierTrainer {
             step: self.step,
             rate: course.at(self.step),
             weight_decay: self.recipe.weight_decay,
-            clip: CLIP,
+            clip: self.recipe.momentum.map_or(CLIP, |_| CLIP_DESCENT),
             momentum: self.recipe.momentum,
             ema_decay: ema_decay(self.step, self.recipe.ema_limit),
         }

@@ -31,6 +31,7 @@ pub(crate) fn small_classifier() -> ClassifierConfig {
         stem_stride: 1,
         stages: vec![(8, 1)],
         mirrored: false,
+        pooled: false,
         norm: NormKind::Group,
     }
 }

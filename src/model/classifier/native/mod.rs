@@ -7,6 +7,7 @@ mod conv;
 mod judging;
 mod norm;
 mod passes;
+mod pool;
 
 use pulp::Arch;
 use rayon::prelude::*;
@@ -31,6 +32,10 @@ struct Block {
     norm_2: Norm,
     conv_2: Conv,
     skip: Option<Conv>,
+    /// Whether the signal goes around too.
+    around: bool,
+    /// Whether the largest of each four numbers is what the first convolution gives on.
+    pooled: bool,
 }
 
 /// A classifier whose weights lie in one flat buffer.
@@ -71,6 +76,9 @@ struct Room {
     /// Of each block, then the last.
     kept: Vec<Kept>,
     d_active: Vec<f32>,
+    /// Of a first convolution before the largest are chosen, and for each block which these were.
+    wide: Vec<f32>,
+    chosen: Vec<Vec<u8>>,
     columns: Columns,
     features: Vec<f32>,
     logits: Vec<f32>,
@@ -122,7 +130,7 @@ impl NativeClassifier {
             *len += norm.len();
             norm
         };
-        let first = config.stages.first().map_or(0, |(width, _)| *width);
+        let first = config.first();
         let shape = |from, to, taps, stride, size| ConvShape {
             from,
             to,
@@ -135,17 +143,25 @@ impl NativeClassifier {
         let (mut width, mut size, mut blocks) = (first, of_stem.out(), Vec::new());
         for (stage, (to, count)) in config.stages.iter().enumerate() {
             for block in 0..*count {
-                let stride = if stage > 0 && block == 0 { 2 } else { 1 };
+                let (pooled, stride) = (config.pools(block), config.stride(stage, block));
                 let (to, outer) = (*to, shape(width, *to, 3, stride, size));
+                let halved = |[rows, columns]: [usize; 2]| [rows / 2, columns / 2];
+                let inner = if pooled {
+                    halved(outer.out())
+                } else {
+                    outer.out()
+                };
                 blocks.push(Block {
                     norm_1: norm(&mut len, width, size),
                     conv_1: conv(&mut len, outer, false),
-                    norm_2: norm(&mut len, to, outer.out()),
-                    conv_2: conv(&mut len, shape(to, to, 3, 1, outer.out()), false),
-                    skip: (width != to || stride != 1)
+                    norm_2: norm(&mut len, to, inner),
+                    conv_2: conv(&mut len, shape(to, to, 3, 1, inner), false),
+                    around: !config.pooled,
+                    pooled,
+                    skip: (!config.pooled && (width != to || stride != 1))
                         .then(|| conv(&mut len, ConvShape { taps: 1, ..outer }, false)),
                 });
-                (width, size) = (to, outer.out());
+                (width, size) = (to, inner);
             }
         }
         let last = norm(&mut len, width, size);
@@ -359,11 +375,21 @@ impl NativeClassifier {
         let [channels, rows, columns] = self.config.image;
         let sees = self.convs().map(|conv| conv.shape.sees()).max();
         let to = self.convs().map(|conv| conv.shape.to).max();
+        let outs = |block: &Block| {
+            block.conv_1.shape.to * block.conv_1.shape.out().iter().product::<usize>()
+        };
+        let wide = self.blocks.iter().filter(|block| block.pooled).map(outs);
+        let pooled = self
+            .blocks
+            .iter()
+            .map(|block| if block.pooled { outs(block) / 4 } else { 0 });
         Room {
             d_image: vec![0.0; self.unit * channels * (rows + 2) * (columns + 2)],
             image: vec![0.0; self.unit * channels * (rows + 2) * (columns + 2)],
             within: flow.clone(),
             flow: [flow.clone(), flow],
+            wide: vec![0.0; self.unit * wide.max().unwrap_or(0)],
+            chosen: pooled.map(|len| vec![0; self.unit * len]).collect(),
             kept: self.norms().map(|norm| norm.room(self.unit)).collect(),
             d_active: vec![0.0; self.unit * most(|norm| norm.width * norm.plane())],
             columns: Columns::new(sees.unwrap_or(0), to.unwrap_or(0)),

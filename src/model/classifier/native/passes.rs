@@ -1,5 +1,6 @@
 //! One unit of images through the network and back.
 
+use super::pool::{pool, unpool};
 use super::{NativeClassifier, Room};
 
 impl NativeClassifier {
@@ -10,6 +11,8 @@ impl NativeClassifier {
             flow: [x, y],
             within,
             kept,
+            wide,
+            chosen,
             columns: tile,
             features,
             logits,
@@ -27,7 +30,8 @@ impl NativeClassifier {
             }
         }
         self.stem.forward(arch, image, tile, x, false);
-        for (block, kept) in self.blocks.iter().zip(kept.chunks_exact_mut(2)) {
+        let blocks = self.blocks.iter().zip(chosen);
+        for ((block, chosen), kept) in blocks.zip(kept.chunks_exact_mut(2)) {
             let [kept_1, kept_2] = kept else {
                 unreachable!("pairs")
             };
@@ -37,9 +41,17 @@ impl NativeClassifier {
                 std::mem::swap(x, y);
             }
             let conv = &block.conv_1;
-            conv.forward(arch, &kept_1.active, tile, within, false);
+            if block.pooled {
+                conv.forward(arch, &kept_1.active, tile, wide, false);
+                let count = live * conv.shape.to;
+                let all = count * conv.shape.out().iter().product::<usize>();
+                pool(&wide[..all], conv.shape.out(), within, chosen);
+            } else {
+                conv.forward(arch, &kept_1.active, tile, within, false);
+            }
             block.norm_2.forward(arch, (flat, within), live, kept_2);
-            block.conv_2.forward(arch, &kept_2.active, tile, x, true);
+            let conv = &block.conv_2;
+            conv.forward(arch, &kept_2.active, tile, x, block.around);
         }
         let Some(seen) = kept.last_mut() else {
             return;
@@ -84,6 +96,8 @@ impl NativeClassifier {
             within,
             kept,
             d_active,
+            wide,
+            chosen,
             columns: tile,
             features,
             logits,
@@ -123,7 +137,8 @@ impl NativeClassifier {
             self.last
                 .backward(arch, told, kept, gradient.as_deref_mut(), (d, false));
         }
-        for (block, kept) in self.blocks.iter().zip(kept.chunks_exact_mut(2)).rev() {
+        let blocks = self.blocks.iter().zip(&*chosen);
+        for ((block, chosen), kept) in blocks.zip(kept.chunks_exact_mut(2)).rev() {
             let [kept_1, kept_2] = kept else {
                 unreachable!("pairs")
             };
@@ -139,7 +154,13 @@ impl NativeClassifier {
             norm.backward(arch, told, kept_2, gradient.as_deref_mut(), (within, false));
             let len = kept_1.active.len();
             d_active[..len].fill(0.0);
-            let told = (&kept_1.active[..], &within[..]);
+            let from = if block.pooled {
+                unpool(within, chosen, block.conv_1.shape.out(), wide);
+                &*wide
+            } else {
+                &*within
+            };
+            let told = (&kept_1.active[..], &from[..]);
             let to = Some(&mut d_active[..len]);
             block
                 .conv_1
@@ -151,7 +172,7 @@ impl NativeClassifier {
                 std::mem::swap(d, other);
             }
             // Without a skip the signal also went around.
-            let add = block.skip.is_none();
+            let add = block.around && block.skip.is_none();
             let told = (flat, &d_active[..len]);
             let norm = &block.norm_1;
             norm.backward(arch, told, kept_1, gradient.as_deref_mut(), (d, add));

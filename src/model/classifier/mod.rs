@@ -1,9 +1,10 @@
 //! A small residual network that says which class an image is of: the judge of generated images, and the features in
 //! which their distributions are compared.
 
+mod batch_norm;
 mod native;
 
-use burn::module::{Module, Param};
+use burn::module::Module;
 use burn::nn::conv::{Conv2d, Conv2dConfig};
 use burn::nn::{GroupNorm, GroupNormConfig, Linear, LinearConfig, PaddingConfig2d};
 use burn::tensor::activation::silu;
@@ -16,15 +17,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{WeightValues, Weights, weights_of};
 
+pub(crate) use batch_norm::{BATCH, Statistics, fold, pooled};
+use batch_norm::{EPSILON, flat, over_images, scaled};
 pub(crate) use native::ClassifierPart;
 pub use native::NativeClassifier;
 
-/// Of every norm, as burn has it.
-const EPSILON: f32 = 1e-5;
 /// Channels of one group of the normalisation.
 const GROUP: usize = 8;
-/// Images over which batch norm looks while it learns, whatever a step has ("ghost batch norm", arXiv 1705.08741).
-pub(crate) const BATCH: usize = 16;
 
 /// How a [`Classifier`] is kept in bounds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -318,9 +317,6 @@ pub struct Classifier {
     is_batch: bool,
 }
 
-/// Mean and variance of each channel before each norm, in the order that the signal takes.
-pub(crate) type Statistics = Vec<[Vec<f32>; 2]>;
-
 impl Classifier {
     /// What it sees: the last layer's activations, averaged over the image.
     ///
@@ -394,78 +390,6 @@ impl Classifier {
     }
 }
 
-/// Each channel without its mean over these images and by its spread; mean and variance.
-fn over_images(x: Tensor<4>, epsilon: f64) -> (Tensor<4>, [Tensor<2>; 2]) {
-    let [n, width, rows, columns] = x.dims();
-    let of_channels = x.swap_dims(0, 1).reshape([width, n * rows * columns]);
-    let mean = of_channels.clone().mean_dim(1);
-    let away = of_channels - mean.clone();
-    let variance = (away.clone() * away.clone()).mean_dim(1);
-    let unit = away / (variance.clone() + epsilon).sqrt();
-    let unit = unit.reshape([width, n, rows, columns]).swap_dims(0, 1);
-    (unit, [mean, variance])
-}
-
-fn flat(tensor: &Tensor<2>) -> Vec<f32> {
-    let data = tensor.clone().into_data().convert::<f32>();
-    data.try_into_vec().unwrap_or_default()
-}
-
-/// A scale and a shift of each channel.
-fn scaled(norm: &GroupNorm, x: Tensor<4>) -> Tensor<4> {
-    let [_, width, ..] = x.dims();
-    let of = |param: &Option<Param<Tensor<1>>>| {
-        let param = param.as_ref().map(Param::val);
-        param.map(|values| values.reshape([1, width, 1, 1]))
-    };
-    match (of(&norm.gamma), of(&norm.beta)) {
-        (Some(gamma), Some(beta)) => x * gamma + beta,
-        _ => x,
-    }
-}
-
-/// What was seen of parts of equal size as what would be seen of all.
-pub(crate) fn pooled(parts: &[Statistics]) -> Statistics {
-    let Some(first) = parts.first() else {
-        return Vec::new();
-    };
-    let share = 1.0 / parts.len() as f32;
-    let norms = first.iter().enumerate();
-    norms
-        .map(|(norm, [means, _])| {
-            let of_channel = |channel: usize| {
-                let seen = parts.iter().map(|part| &part[norm]);
-                let mean: f32 = seen.clone().map(|[means, _]| share * means[channel]).sum();
-                let within = |[means, variances]: &[Vec<f32>; 2]| {
-                    share * (variances[channel] + (means[channel] - mean).powi(2))
-                };
-                (mean, seen.map(within).sum::<f32>())
-            };
-            let (means, variances) = (0..means.len()).map(of_channel).unzip();
-            [means, variances]
-        })
-        .collect()
-}
-
-/// Folds what batch norm saw on its way into its scales and shifts, as [`Classifier`] wants them.
-pub(crate) fn fold(weights: &mut Weights, seen: &[[Vec<f32>; 2]]) {
-    let blocks = (seen.len() - 1) / 2;
-    let names = (0..blocks).flat_map(|i| [1, 2].map(|k| format!("blocks.{i}.norm_{k}")));
-    for (name, [means, variances]) in names.chain(["norm".to_owned()]).zip(seen) {
-        let mut of = |part: &str| weights.remove(&format!("{name}.{part}"));
-        let (Some(mut gamma), Some(mut beta)) = (of("gamma"), of("beta")) else {
-            continue;
-        };
-        let channels = gamma.values.iter_mut().zip(&mut beta.values);
-        for ((gamma, beta), (mean, variance)) in channels.zip(means.iter().zip(variances)) {
-            *gamma /= (variance + EPSILON).sqrt();
-            *beta -= mean * *gamma;
-        }
-        weights.insert(format!("{name}.gamma"), gamma);
-        weights.insert(format!("{name}.beta"), beta);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -509,6 +433,17 @@ mod tests {
     }
 
     #[test]
+    fn a_chain_begins_by_giving_on_what_comes_in() {
+        let weights = ClassifierConfig::photos().fresh(1);
+        let first = &weights["blocks.0.conv_1.weight"];
+        assert_eq!(first.shape, [64, 32, 3, 3]);
+        let ones = first.values[..32 * 288].iter().filter(|v| **v != 0.0);
+        assert_eq!(ones.clone().count(), 32);
+        assert!(ones.sum::<f32>() == 32.0 && first.values[4] == 1.0);
+        assert!(first.values[32 * 288..].iter().any(|v| *v < 0.0));
+    }
+
+    #[test]
     fn an_impossible_shape_is_refused() {
         let mut config = ClassifierConfig::mnist();
         config.stages = vec![(7, 1)];
@@ -516,5 +451,10 @@ mod tests {
         config.stages = vec![(8, 1); 6];
         config.stem_stride = 4;
         assert!(config.fault().is_some());
+        let mut config = ClassifierConfig::photos();
+        config.image = [3, 36, 32];
+        assert!(config.fault().unwrap().contains("halved"));
+        config.pooled = false;
+        assert_eq!(config.fault(), None);
     }
 }

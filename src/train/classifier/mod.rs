@@ -117,12 +117,12 @@ impl ClassifierRecipe {
     pub fn photos() -> Self {
         Self {
             epochs: 20,
-            rate: 0.1,
-            weight_decay: 5e-4,
+            rate: 0.12,
+            weight_decay: 1e-3,
             momentum: Some(0.9),
             whitened: true,
             smoothing: 0.1,
-            shift: 3,
+            shift: 2,
             mirror: true,
             seed: 3,
             ..Self::mnist()

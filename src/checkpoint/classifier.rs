@@ -14,7 +14,7 @@ use super::limits::MAX_CARD_BYTES;
 use super::open::OpenFile;
 use super::{CheckpointError, FORMAT, write_whole};
 use crate::mixture::shortened;
-use crate::model::{ClassifierConfig, ImageJudge, WeightValues, Weights, with_weights};
+use crate::model::{ClassifierConfig, ImageJudge, WeightValues, Weights};
 
 /// The shipped classifier of 28x28 digits.
 pub const DIGITS_CLASSIFIER: &[u8] =
@@ -190,21 +190,18 @@ pub fn open_classifier(path: &Path) -> Result<(ClassifierCard, ImageJudge), Chec
 
 fn judge(bytes: &[u8], name: &str) -> Result<(ClassifierCard, ImageJudge), CheckpointError> {
     let (card, weights) = read_classifier(bytes, name)?;
-    let device = Device::flex();
-    let net = with_weights(card.config.init(&device), &weights).map_err(|misfit| {
-        CheckpointError::Architecture {
-            path: name.to_owned(),
-            reason: misfit.to_string(),
-        }
+    let judge = ImageJudge::with(card.config.clone(), &weights, &Device::flex());
+    let judge = judge.map_err(|misfit| CheckpointError::Architecture {
+        path: name.to_owned(),
+        reason: misfit.to_string(),
     })?;
-    let judge = ImageJudge::new(net, card.config.clone(), &device);
     Ok((card, judge))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::weights_of;
+    use crate::model::{weights_of, with_weights};
 
     fn card() -> ClassifierCard {
         ClassifierCard {

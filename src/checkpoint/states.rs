@@ -65,6 +65,9 @@ impl StateWeights {
         if config.image[0] < 2 {
             return Err(unfit("it is not told the time".into()));
         }
+        if !config.others.is_empty() {
+            return Err(unfit("it is an ensemble".into()));
+        }
         let device = Device::flex();
         let net = with_weights(config.init(&device), &self.weights);
         let net = net.map_err(|misfit| unfit(misfit.to_string()))?;
@@ -104,6 +107,7 @@ mod tests {
                 mirrored: false,
                 pooled: false,
                 norm: NormKind::Group,
+                others: Vec::new(),
             });
             let card = ClassifierCard {
                 format: FORMAT,

@@ -8,9 +8,9 @@ use super::DeviceArg;
 use super::classifier_run::Run;
 use super::train::{ImagesArg, TrainArgs, part_path};
 use crate::checkpoint::{
-    StateWeights, read_classifier, read_image_map, write_classifier, write_image_map_with,
+    StateWeights, open_classifier, read_image_map, write_classifier, write_image_map_with,
 };
-use crate::model::{ClassifierConfig, with_weights};
+use crate::model::{ClassifierConfig, ImageJudge};
 use crate::train::{ClassifierRecipe, DataPlan, ImageSet, Part, accuracy, state_accuracy};
 
 /// Trains on the pictures of `data`, digits if nothing else is asked for, and writes the classifier.
@@ -30,7 +30,8 @@ pub fn train_judge(args: &TrainArgs, data: &Path, device: Option<DeviceArg>) -> 
     let mut run = Run::of(args, data, plan, device)?;
     // What is judged is what is in the file.
     let (net, weights) = run.learned(args)?;
-    let judged = accuracy(&net, &run.config, &run.held_out, &run.place.device);
+    let judge = ImageJudge::new(net, run.config.clone(), &run.place.device);
+    let judged = accuracy(&judge, &run.held_out);
     let card = run.card(kind.describe(), judged)?;
     write_classifier(out, &card, &weights).map_err(|e| e.to_string())?;
     tidy(out);
@@ -157,11 +158,7 @@ fn bar(image: [usize; 3]) -> Option<f64> {
 /// With a message for the person.
 pub fn judge_classifier(file: &Path, data: &Path) -> Result<(), String> {
     let name = file.display().to_string();
-    let bytes = std::fs::read(file).map_err(|e| format!("{name}: {e}"))?;
-    let (card, weights) = read_classifier(&bytes, &name).map_err(|e| e.to_string())?;
-    let device = Device::flex();
-    let net = with_weights(card.config.init(&device), &weights)
-        .map_err(|e| format!("{name}: {e}. The file is damaged: train it again"))?;
+    let (card, judge) = open_classifier(file).map_err(|e| e.to_string())?;
     let [channels, size, _] = card.config.image;
     let plan = DataPlan::new(size, channels, Part::Test);
     let images = ImageSet::open(data, &plan, &mut |_| true)
@@ -177,7 +174,7 @@ pub fn judge_classifier(file: &Path, data: &Path) -> Result<(), String> {
             card.config.classes
         ));
     }
-    let right = accuracy(&net, &card.config, &images, &device);
+    let right = accuracy(&judge, &images);
     say!(
         "{name}: {:.2} % of {} held-out images right (its card says {:.2} %)",
         100.0 * right,
@@ -195,8 +192,10 @@ mod tests {
     use clap::Parser;
 
     use super::*;
-    use crate::checkpoint::{ImageCard, open_image_map, read_states, write_image_map};
-    use crate::model::{Dit, DitConfig, NormKind};
+    use crate::checkpoint::{
+        ImageCard, open_image_map, read_classifier, read_states, write_image_map,
+    };
+    use crate::model::{Dit, DitConfig, NormKind, with_weights};
 
     #[derive(Parser)]
     struct Line {

@@ -66,6 +66,12 @@ impl Run {
         if let Some(fault) = config.fault() {
             return Err(format!("{}: {fault}", data.display()));
         }
+        if !config.others.is_empty() {
+            return Err(
+                "the networks of an ensemble learn alone: train each, then put them together with 'foresight ensemble'"
+                    .into(),
+            );
+        }
         recipe.seed = args.seed.unwrap_or(recipe.seed);
         recipe.batch = args.batch.unwrap_or(recipe.batch).clamp(1, training.len());
         if let Some(steps) = args.steps {

@@ -20,6 +20,7 @@ mod classifier_run;
 mod compare;
 mod curve;
 mod device;
+mod ensemble;
 pub mod eval;
 mod export;
 pub mod finetune;
@@ -69,6 +70,7 @@ pub use bench_train::{TrainBench, TrainRate, bench_train};
 pub use bench_wall::{WALLS, WallBench, WallRow, bench_wall};
 pub use compare::{CompareArgs, run_compare};
 pub use device::DeviceArg;
+pub use ensemble::{EnsembleArgs, run_ensemble};
 pub use export::{ExportArgs, run_export};
 pub use futures::{FuturesArgs, run_futures};
 pub use futures_reward::{RewardOptions, RewardReport, Second};
@@ -130,6 +132,8 @@ pub enum Command {
     Compare(CompareArgs),
     /// Train a Meta Flow Map on a 2D world or on labelled pictures, or a classifier of such pictures.
     Train(train::TrainArgs),
+    /// Put classifiers of the same pictures together as one that says the mean of what they say.
+    Ensemble(EnsembleArgs),
     /// Tune a model's velocity toward a reward.
     Finetune(Box<finetune::FinetuneArgs>),
     /// Compare a checkpoint's draws with the exact posterior, or a map of images with real ones.
@@ -272,6 +276,7 @@ pub fn run(command: Command, device: Option<DeviceArg>) -> Result<(), String> {
         Command::Posterior(args) => run_posterior(&args, device),
         Command::Steer(args) => run_steer(&args, device),
         Command::Train(args) => train::run(&args, device),
+        Command::Ensemble(args) => run_ensemble(&args),
         Command::Finetune(args) => finetune::run(&args, device),
         Command::Compare(args) => run_compare(&args, device),
         Command::Eval(args) => eval::run(&args, device),

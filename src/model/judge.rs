@@ -3,8 +3,11 @@
 use burn::module::Module as _;
 use burn::tensor::Device;
 
-use super::{Classifier, ClassifierConfig, NativeClassifier, weights_of};
+use super::{
+    Classifier, ClassifierConfig, Misfit, NativeClassifier, Weights, weights_of, with_weights,
+};
 
+mod ensemble;
 mod slopes;
 
 pub(super) use slopes::Asked;
@@ -12,6 +15,13 @@ pub use slopes::{PictureJudge, Seen};
 
 /// A classifier on a device, asked with images as plain numbers.
 pub struct ImageJudge {
+    /// Its networks: one, or those of an ensemble.
+    members: Vec<Member>,
+    config: ClassifierConfig,
+}
+
+/// One network.
+struct Member {
     engine: Engine,
     config: ClassifierConfig,
     device: Device,
@@ -76,12 +86,11 @@ impl Judged {
     }
 }
 
-impl ImageJudge {
+impl Member {
     /// Images that are in memory at once.
     const CHUNK: usize = 256;
 
-    /// Takes a network of this shape that lies on `device`, not an autodiff one.
-    pub fn new(net: Classifier, config: ClassifierConfig, device: &Device) -> Self {
+    fn new(net: Classifier, config: ClassifierConfig, device: &Device) -> Self {
         let native = *device == Device::flex() && NativeClassifier::takes(&config);
         Self::on(net, config, device, native)
     }
@@ -101,6 +110,39 @@ impl ImageJudge {
             config,
             device: device.clone(),
         }
+    }
+}
+
+impl ImageJudge {
+    /// Takes a network of this shape that lies on `device`, not an autodiff one.
+    ///
+    /// # Panics
+    /// When the shape is that of an ensemble.
+    pub fn new(net: Classifier, config: ClassifierConfig, device: &Device) -> Self {
+        assert!(config.others.is_empty(), "an ensemble has several networks");
+        Self {
+            members: vec![Member::new(net, config.clone(), device)],
+            config,
+        }
+    }
+
+    /// A network, or an ensemble, with these weights, on `device`, not an autodiff one.
+    ///
+    /// # Errors
+    /// When they are not the weights of that shape.
+    pub fn with(
+        config: ClassifierConfig,
+        weights: &Weights,
+        device: &Device,
+    ) -> Result<Self, Misfit> {
+        let members = config.members(weights).into_iter().map(|(alone, own)| {
+            let net = with_weights(alone.init(device), &own)?;
+            Ok(Member::new(net, alone, device))
+        });
+        Ok(Self {
+            members: members.collect::<Result<_, Misfit>>()?,
+            config,
+        })
     }
 
     /// The network's shape.
@@ -139,6 +181,7 @@ mod tests {
             mirrored: false,
             pooled: false,
             norm: NormKind::Group,
+            others: Vec::new(),
         };
         let judge = ImageJudge::new(config.init(&device), config, &device);
         let images: Vec<f32> = (0..300 * 64).map(|k| (k as f32 * 0.11).sin()).collect();

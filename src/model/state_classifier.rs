@@ -182,6 +182,7 @@ pub(crate) mod tests {
             mirrored: false,
             pooled: false,
             norm: NormKind::Group,
+            others: Vec::new(),
         });
         let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();
         StateClassifier::new(net, config, &device)

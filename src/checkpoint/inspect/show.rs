@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Inspection, ModelCard};
 use crate::checkpoint::{Architecture, CheckpointCard, ClassifierCard, ImageCard};
 use crate::mixture::shortened;
+use crate::model::ClassifierConfig;
 
 fn write_card(card: &ModelCard, f: &mut fmt::Formatter) -> fmt::Result {
     match card {
@@ -131,12 +132,6 @@ fn write_images(card: &ImageCard, f: &mut fmt::Formatter) -> fmt::Result {
 
 fn write_classifier(card: &ClassifierCard, f: &mut fmt::Formatter) -> fmt::Result {
     let [channels, rows, columns] = card.config.image;
-    let stages: Vec<String> = card
-        .config
-        .stages
-        .iter()
-        .map(|(width, blocks)| format!("{blocks} of {width}"))
-        .collect();
     write!(
         f,
         "\n  kind          Foresight classifier of images, format {}",
@@ -149,16 +144,13 @@ fn write_classifier(card: &ClassifierCard, f: &mut fmt::Formatter) -> fmt::Resul
         "\n  data          {}",
         plain(&shortened(&card.data, 400))
     )?;
-    write!(
-        f,
-        "\n  architecture  residual network, blocks: {}{}",
-        stages.join(", "),
-        if card.config.mirrored {
-            "; an image and its mirror image are seen, and the mean is judged"
-        } else {
-            ""
-        }
-    )?;
+    write!(f, "\n  architecture  {}", network(&card.config))?;
+    for other in &card.config.others {
+        write!(f, "\n  beside it     {}", network(other))?;
+    }
+    if !card.config.others.is_empty() {
+        write!(f, "\n  judged        the mean of their logits")?;
+    }
     write!(
         f,
         "\n  accuracy      {:.2} % of {} held-out images",
@@ -169,6 +161,28 @@ fn write_classifier(card: &ClassifierCard, f: &mut fmt::Formatter) -> fmt::Resul
     write_origin(&card.code_version, &card.licence, f)?;
     write!(f, "\n  recipe")?;
     write_recipe(&card.recipe, "", f)
+}
+
+/// A network of a classifier, in words.
+fn network(config: &ClassifierConfig) -> String {
+    let stages = config.stages.iter();
+    let stages: Vec<String> = stages
+        .map(|(width, blocks)| format!("{blocks} of {width}"))
+        .collect();
+    format!(
+        "{}, blocks: {}{}",
+        if config.pooled {
+            "chain of convolutions that pools"
+        } else {
+            "residual network"
+        },
+        stages.join(", "),
+        if config.mirrored {
+            "; an image and its mirror image are seen, and the mean is judged"
+        } else {
+            ""
+        }
+    )
 }
 
 fn write_effort(hours: Option<f64>, hardware: Option<&str>, f: &mut fmt::Formatter) -> fmt::Result {

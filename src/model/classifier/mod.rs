@@ -2,6 +2,7 @@
 //! which their distributions are compared.
 
 mod batch_norm;
+mod ensemble;
 mod native;
 
 use burn::module::Module;
@@ -60,6 +61,10 @@ pub struct ClassifierConfig {
     /// Its norms.
     #[serde(default, skip_serializing_if = "is_group")]
     pub norm: NormKind,
+    /// Further networks that look at the same pictures, an ensemble with this one: their features stand behind its own, and
+    /// what is judged is the mean of their logits. They learn alone; [`Self::ensemble`] puts them together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Self>,
 }
 
 // What serde asks for.
@@ -79,6 +84,7 @@ impl ClassifierConfig {
             mirrored: false,
             pooled: false,
             norm: NormKind::Group,
+            others: Vec::new(),
         }
     }
 
@@ -100,6 +106,7 @@ impl ClassifierConfig {
             mirrored: true,
             pooled: true,
             norm: NormKind::Batch,
+            others: Vec::new(),
         }
     }
 
@@ -114,7 +121,8 @@ impl ClassifierConfig {
 
     /// Length of a feature vector.
     pub fn features(&self) -> usize {
-        self.stages.last().map_or(0, |(width, _)| *width)
+        let own = self.stages.last().map_or(0, |(width, _)| *width);
+        own + self.others.iter().map(Self::features).sum::<usize>()
     }
 
     /// What is wrong with it, if anything.
@@ -133,12 +141,13 @@ impl ClassifierConfig {
             && self.stages.iter().all(|(width, blocks)| {
                 width % GROUP == 0 && (GROUP..=1024).contains(width) && (1..=16).contains(blocks)
             });
-        (!fine).then(|| {
-            format!(
-                "a classifier of {self:?} is not possible: widths are multiples of {GROUP} up to 1024, images 8 to 512 \
-                 pixels wide with 1 to 4 channels, to be halved evenly where it pools"
-            )
-        })
+        if fine {
+            return self.discord();
+        }
+        Some(format!(
+            "a classifier of {self:?} is not possible: widths are multiples of {GROUP} up to 1024, images 8 to 512 pixels \
+             wide with 1 to 4 channels, to be halved evenly where it pools"
+        ))
     }
 
     /// Random weights to begin with, those of burn's own beginning in law: uniform up to one over the root of what an
@@ -195,7 +204,7 @@ impl ClassifierConfig {
         }
     }
 
-    /// The network with random weights.
+    /// The network with random weights; of an ensemble the first.
     pub fn init(&self, device: &Device) -> Classifier {
         let first = self.first();
         let stem = Conv2dConfig::new([self.image[0], first], [3, 3])

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData, activation::log_softmax};
 
-use super::{Engine, ImageJudge};
+use super::{Engine, ImageJudge, Member};
 use crate::model::Classifier;
 
 /// What a judge sees in images, a row each.
@@ -180,7 +180,7 @@ fn look(net: &Classifier, pictures: Tensor<4>) -> (Tensor<2>, Option<Tensor<2>>)
     (features, Some(logits))
 }
 
-impl ImageJudge {
+impl Member {
     fn asked(&self) -> Asked<'_> {
         Asked {
             shape: self.config.image,
@@ -192,11 +192,8 @@ impl ImageJudge {
         }
     }
 
-    /// [`PictureJudge::see`] of images of its own shape.
-    ///
-    /// # Panics
-    /// When they are no whole number of images.
-    pub fn see(&self, images: &[f32]) -> Seen {
+    /// See [`ImageJudge::see`].
+    pub(super) fn see(&self, images: &[f32]) -> Seen {
         match &self.engine {
             Engine::Native(net) => self.seen(net.see(images)),
             Engine::Burn { net, .. } => self.asked().see(images, &|images| look(net, images)),
@@ -215,11 +212,8 @@ impl ImageJudge {
         }
     }
 
-    /// [`PictureJudge::pullback`] of images of its own shape.
-    ///
-    /// # Panics
-    /// When `images` are no whole number of images, or `gradients` has another size.
-    pub fn pullback(
+    /// See [`ImageJudge::pullback`].
+    pub(super) fn pullback(
         &self,
         images: &[f32],
         cotangent: &mut dyn FnMut(&Seen, usize, &mut Seen),
@@ -254,7 +248,7 @@ impl ImageJudge {
 }
 
 /// Logits become logarithms of probabilities.
-fn normalise(logits: &mut [f32]) {
+pub(super) fn normalise(logits: &mut [f32]) {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let sum: f32 = logits.iter().map(|l| (l - most).exp()).sum();
     for l in logits {
@@ -305,9 +299,13 @@ mod tests {
             mirrored,
             pooled: false,
             norm,
+            others: Vec::new(),
         };
         let net = with_weights(config.init(&device), &config.fresh(3)).unwrap();
-        ImageJudge::on(net, config, &device, native)
+        ImageJudge {
+            members: vec![Member::on(net, config.clone(), &device, native)],
+            config,
+        }
     }
 
     #[test]
@@ -372,12 +370,15 @@ mod tests {
     #[test]
     fn what_is_seen_of_an_image_is_the_same_to_the_last_bit_whatever_the_batch() {
         for native in [true, false] {
-            the_same_whatever_the_batch(&judge([3, 16, 16], native, true));
+            // The outputs of one image end where tiles do, or do not.
+            for image in [[3, 16, 16], [3, 14, 18]] {
+                the_same_whatever_the_batch(&judge(image, native, true));
+            }
         }
     }
 
     fn the_same_whatever_the_batch(judge: &ImageJudge) {
-        let (n, numbers) = (37, 3 * 256);
+        let (n, numbers) = (37, judge.config.image.iter().product());
         let images = pictures(n, numbers);
         let all = judge.see(&images);
         let mut gradients = vec![0.0; images.len()];

@@ -189,14 +189,8 @@ pub fn train_classifier(
 /// Says of images, `[n][C H W]`, the logarithms of the classes' probabilities up to a constant an image, `[n][classes]`.
 type Says<'a> = &'a dyn Fn(Vec<f32>) -> Vec<f32>;
 
-/// Share of the images that the classifier of this shape puts in their class.
-pub fn accuracy(
-    net: &Classifier,
-    config: &ClassifierConfig,
-    images: &ImageSet,
-    device: &Device,
-) -> f64 {
-    let judge = ImageJudge::new(net.clone(), config.clone(), device);
+/// Share of the images that the classifier puts in their class.
+pub fn accuracy(judge: &ImageJudge, images: &ImageSet) -> f64 {
     let says = |values: Vec<f32>| judge.see(&values).log_probabilities;
     judged(images, |which| clean(images, which), &says).0
 }

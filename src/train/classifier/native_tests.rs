@@ -20,6 +20,7 @@ fn shapes() -> [ClassifierConfig; 3] {
         mirrored: false,
         pooled: false,
         norm: NormKind::Group,
+        others: Vec::new(),
     };
     [
         shape([1, 14, 14], 2, vec![(8, 2), (24, 1)]),

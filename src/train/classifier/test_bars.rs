@@ -33,5 +33,6 @@ pub(crate) fn small_classifier() -> ClassifierConfig {
         mirrored: false,
         pooled: false,
         norm: NormKind::Group,
+        others: Vec::new(),
     }
 }

@@ -216,7 +216,8 @@ impl Conv {
         }
     }
 
-    /// Adds the gradient of what was seen to that of the input.
+    /// Adds the gradient of what was seen to that of the input. Each number of the input has its outputs added row by row and
+    /// from left to right, wherever tiles end, so that no image's gradient depends on which others pass with it.
     #[inline(always)]
     fn scatter(&self, tile: &[Run], d_seen: &[f32], d_input: &mut [f32]) {
         let ConvShape {
@@ -226,7 +227,7 @@ impl Conv {
         for (channel, d_seen) in d_seen.chunks_exact(taps * taps).take(from).enumerate() {
             for run in tile {
                 let (first, width) = self.place(*run, channel);
-                for (tap, d_seen) in d_seen.iter().enumerate() {
+                for (tap, d_seen) in d_seen.iter().enumerate().rev() {
                     let to = &mut d_input[first + tap / taps * width + tap % taps..];
                     let from = &d_seen[run.lane..run.lane + run.len];
                     if stride == 1 {

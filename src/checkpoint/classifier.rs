@@ -20,6 +20,10 @@ use crate::model::{ClassifierConfig, ImageJudge, WeightValues, Weights};
 pub const DIGITS_CLASSIFIER: &[u8] =
     include_bytes!("../../checkpoints/mnist-classifier.safetensors");
 
+/// The shipped classifier of 32x32 colour photos.
+pub const PHOTOS_CLASSIFIER: &[u8] =
+    include_bytes!("../../checkpoints/photos-classifier.safetensors");
+
 /// Where the card is in the header.
 pub(super) const KEY: &str = "foresight-classifier";
 
@@ -172,10 +176,12 @@ pub fn read_classifier(
 pub fn shipped_classifier(
     shape: [usize; 3],
 ) -> Result<Option<(ClassifierCard, ImageJudge)>, CheckpointError> {
-    match shape {
-        [1, 28, 28] => judge(DIGITS_CLASSIFIER, "mnist-classifier.safetensors").map(Some),
-        _ => Ok(None),
-    }
+    let (bytes, name) = match shape {
+        [1, 28, 28] => (DIGITS_CLASSIFIER, "mnist-classifier.safetensors"),
+        [3, 32, 32] => (PHOTOS_CLASSIFIER, "photos-classifier.safetensors"),
+        _ => return Ok(None),
+    };
+    judge(bytes, name).map(Some)
 }
 
 /// Opens a classifier for the processor.
@@ -237,11 +243,15 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_classifier_and_a_written_one_open_ready_to_judge() {
-        let (shipped, judge) = shipped_classifier([1, 28, 28]).unwrap().unwrap();
-        assert_eq!(shipped.classes.len(), 10);
-        assert_eq!(shipped.config.image, [1, 28, 28]);
-        assert_eq!(judge.judge(&[-1.0; 2 * 784]).len(), 2);
+    fn the_shipped_classifiers_and_a_written_one_open_ready_to_judge() {
+        for (shape, bar) in [([1, 28, 28], 0.99), ([3, 32, 32], 0.9)] {
+            let (shipped, judge) = shipped_classifier(shape).unwrap().unwrap();
+            assert_eq!(shipped.classes.len(), 10);
+            assert_eq!(shipped.config.image, shape);
+            assert!(shipped.accuracy >= bar, "{}", shipped.accuracy);
+            let numbers: usize = shape.iter().product();
+            assert_eq!(judge.judge(&vec![-1.0; 2 * numbers]).len(), 2);
+        }
         assert!(shipped_classifier([1, 32, 32]).unwrap().is_none());
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("c.safetensors");

@@ -33,7 +33,7 @@ pub use brisque::read_brisque;
 pub(crate) use brisque::tests::folder as brisque_folder;
 pub use card::{Architecture, Checkpoint, CheckpointCard, FORMAT, Tuned};
 pub use classifier::{
-    ClassifierCard, DIGITS_CLASSIFIER, halved, open_classifier, read_classifier,
+    ClassifierCard, DIGITS_CLASSIFIER, PHOTOS_CLASSIFIER, halved, open_classifier, read_classifier,
     shipped_classifier, write_classifier,
 };
 #[cfg(test)]

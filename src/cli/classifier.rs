@@ -220,6 +220,10 @@ mod tests {
         json["model"] = serde_json::to_value(ClassifierConfig::mnist()).unwrap();
         write(&json);
         assert_eq!(read(false).unwrap().0, ClassifierConfig::mnist());
+        let shipped =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/photos-residual.json");
+        let (residual, _) = read_recipe(&shipped, ClassifierConfig::photos(), false).unwrap();
+        assert_eq!((residual.fault(), residual.stages.len()), (None, 4));
         json["rate"] = 7.into();
         write(&json);
         assert!(read(false).unwrap_err().contains("rate of the recipe"));

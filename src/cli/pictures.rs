@@ -286,6 +286,8 @@ mod tests {
         assert!(found([1, 28, 28], None));
         assert!(!found([1, 28, 28], Some(&digits[..9])));
         assert!(!found([1, 30, 28], Some(&digits)));
+        assert!(found([3, 32, 32], None));
+        assert!(!found([3, 32, 32], Some(&digits)));
     }
 
     #[test]

@@ -331,5 +331,17 @@ mod tests {
         assert!(!text.contains("metadata"), "the card is not shown twice");
         let json = serde_json::to_value(&found).unwrap();
         assert_eq!(json["card"]["held_out"], 10_000);
+        let found = inspect(&path.with_file_name("photos-classifier.safetensors")).unwrap();
+        assert!(found.warnings.is_empty(), "{:?}", found.warnings);
+        let text = found.to_string();
+        for part in [
+            "90.27 % of 10,000",
+            "CIFAR-10",
+            "beside it",
+            "frog",
+            "members.2.recipe.momentum",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
     }
 }

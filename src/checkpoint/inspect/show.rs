@@ -267,6 +267,11 @@ fn write_recipe(recipe: &Value, name: &str, f: &mut fmt::Formatter) -> fmt::Resu
                 write_recipe(value, &format!("{name}{dot}{key}"), f)
             })
         }
+        // Of the networks of an ensemble.
+        Value::Array(items) if !items.is_empty() && items.iter().all(Value::is_object) => {
+            let mut items = (1..).zip(items).take(8);
+            items.try_for_each(|(k, item)| write_recipe(item, &format!("{name}.{k}"), f))
+        }
         other => write!(
             f,
             "\n    {:24}  {}",

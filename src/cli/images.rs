@@ -128,11 +128,19 @@ pub fn train_images(
                 } = scale;
                 format!(", loss scaled by {factor}, {skipped} steps skipped")
             });
+            // A small batch may have none of a kind.
+            let of_kind = |mean: f64| {
+                if mean.is_nan() {
+                    "none".to_owned()
+                } else {
+                    format!("{mean:.4}")
+                }
+            };
             bar.set_message(format!(
-                "loss {:.4} (diagonal {:.4}, jumps {:.4}){scale}, {rate:.2} steps/s, {} left",
+                "loss {:.4} (diagonal {}, jumps {}){scale}, {rate:.2} steps/s, {} left",
                 loss.weighted,
-                loss.diagonal,
-                loss.consistency,
+                of_kind(loss.diagonal),
+                of_kind(loss.consistency),
                 clock(Duration::from_secs_f64(left.min(1e9)))
             ));
             // Where nobody watches a terminal, the same in lines.

@@ -1,7 +1,8 @@
 //! A tile enlarged beside the pointer, with what the classifier says; and the star that keeps it.
 
 use eframe::egui::{
-    Align2, Id, Pos2, Rect, RichText, Sense, Shape, Stroke, TextureId, Tooltip, Ui, pos2, vec2,
+    Align2, Id, Pos2, Rect, RichText, Sense, Shape, Stroke, TextWrapMode, TextureId, Tooltip, Ui,
+    WidgetText, pos2, vec2,
 };
 
 use crate::session::StoredPicture;
@@ -202,17 +203,19 @@ fn side_by_side(ui: &mut Ui, state: &State, item: usize, beside: &Compared) {
 pub fn bar(ui: &mut Ui, name: &str, share: f32) {
     let palette = tokens::palette(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 15.0), Sense::hover());
-    let painter = ui.painter();
-    let left = rect.left() + 62.0;
-    let right = rect.right() - 46.0;
+    // Bars of a list stand under one another, so what a name has does not depend on it.
+    let left = rect.left() + (0.36 * rect.width()).clamp(62.0, 120.0);
+    let right = rect.right() - 52.0;
     let y = rect.center().y;
-    painter.text(
-        rect.left_center(),
-        Align2::LEFT_CENTER,
-        name,
+    let galley = WidgetText::from(name).into_galley(
+        ui,
+        Some(TextWrapMode::Truncate),
+        left - rect.left() - 6.0,
         tokens::small_font(),
-        palette.text,
     );
+    let painter = ui.painter();
+    let at = pos2(rect.left(), y - 0.5 * galley.size().y);
+    painter.galley(at, galley, palette.text);
     let rail = |to: f32| Rect::from_min_max(pos2(left, y - 3.0), pos2(to, y + 3.0));
     painter.rect_filled(rail(right), 2.0, palette.control);
     if share > 0.0 {

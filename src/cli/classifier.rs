@@ -72,7 +72,7 @@ pub fn train_states(
     } else {
         ClassifierConfig {
             image: shape,
-            ..ClassifierConfig::photos()
+            ..ClassifierConfig::photos_states()
         }
     };
     let plan = match &args.recipe {

@@ -145,7 +145,6 @@ fn card(
 mod tests {
     use super::*;
     use crate::checkpoint::{FORMAT, halved, open_classifier};
-    use crate::model::NormKind;
 
     /// A classifier with random weights of grey pictures of 8 pixels, and pictures for testing.
     fn classifier(path: &Path, classes: [&str; 2], seed: u64) -> ClassifierCard {
@@ -154,10 +153,7 @@ mod tests {
             classes: 2,
             stem_stride: 1,
             stages: vec![(8, 1)],
-            mirrored: false,
-            pooled: false,
-            norm: NormKind::Group,
-            others: Vec::new(),
+            ..ClassifierConfig::mnist()
         };
         let weights = halved(&config.fresh(seed));
         let card = ClassifierCard {

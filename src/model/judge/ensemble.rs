@@ -134,7 +134,7 @@ mod tests {
                 mirrored,
                 pooled,
                 norm: NormKind::Batch,
-                others: Vec::new(),
+                ..ClassifierConfig::mnist()
             };
             let weights = config.fresh(seed);
             (config, weights)
